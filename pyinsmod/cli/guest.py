@@ -1,0 +1,39 @@
+"""What this project puts into its guests: itself, and the packages it runs on."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from vm.image import GuestContent
+
+PACKAGES = ("pyinsmod", "tracer", "elftools", "ptrace", "pyroute2")
+COMMAND = b"#!/usr/bin/python3\nimport sys\nfrom pyinsmod.cli import main\n\nsys.exit(main())\n"
+# Imported before the snapshot, so that no command pays for it: seconds each under emulation.
+PRELOAD = (
+    "pyinsmod.cli.check",
+    "pyinsmod.cli.load",
+    "pyinsmod.cli.trace",
+    "pyinsmod.loader",
+    "tracer.recorder",
+    "tracer.kernel_side.tracing",
+)
+
+
+def guest_content() -> GuestContent:
+    """Return the content of every guest this command line starts."""
+    return GuestContent(
+        python_packages=tuple(_package_folder(name) for name in PACKAGES),
+        files={"usr/bin/pyinsmod": COMMAND},
+        preload=PRELOAD,
+        warm={"pyinsmod": "pyinsmod.cli:main"},
+    )
+
+
+def _package_folder(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(
+            f"the package {name} is not installed: run make test once, or pip install pyinsmod"
+        )
+    return Path(spec.origin).parent

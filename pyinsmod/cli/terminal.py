@@ -1,0 +1,19 @@
+"""What every command shares: exit statuses, and how it speaks on stderr."""
+
+from __future__ import annotations
+
+import sys
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_LOST = 3
+
+
+def complain(message: str) -> None:
+    """Say in one line why something did not work."""
+    print(f"pyinsmod: {message}", file=sys.stderr)
+
+
+def note(message: str) -> None:
+    """Say what is going on; it matters to people only."""
+    print(f"pyinsmod: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,45 @@
+"""Everything this library raises on purpose.
+
+PyinsmodError
+├── UsageError        what was asked for makes no sense (exit status 2)
+├── UnreadableModule  the module file cannot be opened or read; keeps call, errno and path
+├── MalformedModule   the file is not a module this library can read facts from
+└── SystemCallFailed  a system call of the loader failed; keeps call and errno
+"""
+
+from __future__ import annotations
+
+import errno as errno_table
+import os
+
+
+class PyinsmodError(Exception):
+    """Base of every error the library raises; its text is one line made for people."""
+
+
+class UsageError(PyinsmodError):
+    """The arguments make no sense; the text says what to write instead."""
+
+
+class MalformedModule(PyinsmodError):
+    """The bytes are no module that facts could be read from."""
+
+
+class SystemCallFailed(PyinsmodError):
+    """A system call failed: `call` is its man-page name, `errno` the kernel's number."""
+
+    def __init__(self, call: str, errno: int, subject: str = "") -> None:
+        self.call = call
+        self.errno = errno
+        self.subject = subject
+        where = f" {subject}" if subject else ""
+        super().__init__(f"{call}{where}: {os.strerror(errno)} ({errno_name(errno)})")
+
+
+class UnreadableModule(SystemCallFailed):
+    """The module file could not be opened or read."""
+
+
+def errno_name(errno: int) -> str:
+    """Return the symbol of an errno, such as `ENOEXEC`; an unknown number as `errno NNN`."""
+    return errno_table.errorcode.get(errno, f"errno {errno}")

@@ -1,0 +1,23 @@
+"""Text that came from a module, a log or a trace is data: make it safe and whole before it is shown."""
+
+from __future__ import annotations
+
+
+def printable(text: str | bytes) -> str:
+    r"""Return `text` on one line with every control character and undecodable byte escaped.
+
+    Backslashes stay as they are; `\n`, ESC, C1 controls, bidi overrides and lone surrogates become
+    `\xNN` or `\uNNNN`, so that nothing read from a file can steer a terminal.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogateescape")
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # surrogateescape: an undecodable byte
+        return f"\\x{code - 0xDC00:02x}"
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

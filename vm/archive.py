@@ -1,0 +1,159 @@
+"""Packages of Debian's archive through an apt of our own: nothing of the host's apt is touched or needed.
+
+Each suite gets its own configuration, lists and cache below the project's cache folder. apt verifies
+signatures and checksums; dpkg-deb unpacks; nothing is installed. The archive's address is read from the
+host's apt sources (`apt-get indextargets` understands all their formats), or taken from the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from vm.cache import cache_root, locked
+from vm.errors import ArchiveUnreachable, MissingTool
+
+MIRROR_VARIABLE = "PYINSMOD_DEBIAN_MIRROR"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+DEBIAN_SUITE = re.compile(r"(?:bullseye|bookworm|trixie|forky|duke|sid|(?:old){0,2}stable|testing|unstable)$")
+ARCHITECTURE = "amd64"
+
+APT_CONFIGURATION = """\
+Dir::State "{root}";
+Dir::State::status "{root}/status";
+Dir::Cache "{root}/cache";
+Dir::Etc "{root}/etc";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "{root}/etc/sources.list.d";
+APT::Architecture "{architecture}";
+APT::Architectures "{architecture}";
+APT::Install-Recommends "false";
+APT::Sandbox::User "";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Acquire::http::Timeout "30";
+"""
+
+# Release files of rolling suites expire within days; a frozen mirror is still signed, and that is checked.
+SOURCES = """\
+Types: deb
+URIs: {mirror}
+Suites: {suite}
+Components: main
+Architectures: {architecture}
+Signed-By: {keyring}
+Check-Valid-Until: no
+"""
+
+
+class Suite:
+    """One suite of the archive, e.g. `bookworm`, as an isolated apt sees it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._root = cache_root() / "apt" / name
+
+    def refresh(self) -> None:
+        """Fetch the suite's package lists; raise ArchiveUnreachable when the archive cannot be had."""
+        with locked(self._root):
+            self._configure(debian_mirror())
+            self._apt("apt-get", "-q", "update", "-o", "APT::Update::Error-Mode=any")
+
+    def closure(self, *packages: str) -> list[str]:
+        """Return `packages` and all they depend on, as the names apt would download."""
+        listing = self._apt("apt-get", "install", "--print-uris", "--yes", *packages)
+        return sorted(
+            {line.split()[1].partition("_")[0] for line in listing.splitlines() if line.startswith("'")}
+        )
+
+    def download(self, packages: list[str], folder: Path) -> list[Path]:
+        """Download `packages` into `folder`, verified by apt, and return the .deb files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._apt("apt-get", "-q", "download", *packages, folder=folder)
+        return sorted(folder.glob("*.deb"))
+
+    def _configure(self, mirror: str) -> None:
+        for part in (
+            "lists/partial",
+            "cache/archives/partial",
+            "etc/sources.list.d",
+            "etc/apt.conf.d",
+            "etc/preferences.d",
+        ):
+            (self._root / part).mkdir(parents=True, exist_ok=True)
+        (self._root / "status").touch()
+        values = {
+            "root": self._root,
+            "architecture": ARCHITECTURE,
+            "suite": self.name,
+            "mirror": mirror,
+            "keyring": KEYRING,
+        }
+        (self._root / "apt.conf").write_text(APT_CONFIGURATION.format(**values))
+        (self._root / "etc/sources.list.d/debian.sources").write_text(SOURCES.format(**values))
+
+    def _apt(self, *command: str, folder: Path | None = None) -> str:
+        environment = {**os.environ, "APT_CONFIG": str(self._root / "apt.conf"), "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if done.returncode:
+            complaints = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [
+                "E: no reason given"
+            ]
+            raise ArchiveUnreachable(
+                f"Debian's archive, suite {self.name}: {complaints[0].removeprefix('E: ')}"
+                f" (address from the host's apt sources; {MIRROR_VARIABLE} overrides it)"
+            )
+        return done.stdout
+
+
+def debian_mirror() -> str:
+    """Return the address of a Debian archive: `$PYINSMOD_DEBIAN_MIRROR`, else the host's own apt source."""
+    chosen = os.environ.get(MIRROR_VARIABLE)
+    if chosen:
+        return chosen
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        raise MissingTool(
+            "kernels come as Debian packages and this host has no apt: use the Vagrantfile (see README)"
+        )
+    if not KEYRING.exists():
+        raise MissingTool("Debian's archive keys are missing: sudo apt-get install debian-archive-keyring")
+    listing = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"],
+        capture_output=True, text=True, check=False,
+    ).stdout  # fmt: skip
+    for line in listing.splitlines():
+        uri, _, suite = line.partition(" ")
+        if DEBIAN_SUITE.match(suite) and "security" not in uri:
+            return uri
+    raise ArchiveUnreachable(
+        f"no Debian archive among this host's apt sources: set {MIRROR_VARIABLE} to one's address"
+    )
+
+
+def unpack(package: Path, root: Path, *, leave_out: tuple[str, ...] = ()) -> None:
+    """Unpack a .deb below `root`, keeping symlinked folders (merged /usr); raise when it is damaged."""
+    options = [f"--exclude=./{pattern}" for pattern in leave_out]
+    with subprocess.Popen(
+        ["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as archive:
+        extraction = subprocess.run(
+            ["tar", "-x", "--no-same-owner", "--keep-directory-symlink", *options, "-C", str(root)],
+            stdin=archive.stdout, capture_output=True, check=False,
+        )  # fmt: skip
+        complaint = archive.stderr.read() if archive.stderr else b""
+    if archive.returncode or extraction.returncode:
+        words = (extraction.stderr or complaint).decode(errors="replace").strip().splitlines()
+        raise ArchiveUnreachable(
+            f"{package.name} could not be unpacked: {words[-1] if words else 'no reason given'}"
+        )

@@ -1,0 +1,66 @@
+"""Where downloads and snapshots live: outside the tree, shared by all checkouts, safe for runs side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from vm.errors import StoreBroken
+
+CACHE_VARIABLE = "PYINSMOD_CACHE"
+
+
+def cache_root() -> Path:
+    """Return the cache folder: `$PYINSMOD_CACHE`, else `pyinsmod` below the user's cache folder."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "pyinsmod"
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock file beside `path` (flock(2)): exclusive to build it, shared to use it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def built_whole(target: Path) -> Iterator[Path]:
+    """Yield a scratch folder that becomes `target` when the block succeeds and vanishes when it does not.
+
+    An interrupted build never leaves something that looks finished: the rename is the last step.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield scratch
+        if target.exists():
+            shutil.rmtree(target)
+        scratch.chmod(0o755)
+        scratch.rename(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def storage_errors_named() -> Iterator[None]:
+    """Turn what a full or read-only disk raises into one line that says where and what to do."""
+    try:
+        yield
+    except OSError as failure:
+        if failure.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}:
+            raise
+        raise StoreBroken(
+            f"the cache {cache_root()} cannot be written: {failure.strerror}"
+            f" ({failure.filename or 'no file named'}); make room or set {CACHE_VARIABLE} to another folder"
+        ) from failure

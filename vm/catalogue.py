@@ -1,0 +1,31 @@
+"""The kernels and the userland this project knows by name. Data only; adding a kernel is adding a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class KernelSource:
+    """Where a kernel of the catalogue comes from.
+
+    Attributes:
+        suite: the Debian suite that carries it.
+        package: the metapackage whose dependency is the newest such kernel.
+    """
+
+    suite: str
+    package: str
+
+
+KERNELS = {
+    "5.10": KernelSource("bullseye", "linux-image-cloud-amd64"),
+    "6.1": KernelSource("bookworm", "linux-image-cloud-amd64"),
+    "6.1-rt": KernelSource("bookworm", "linux-image-rt-amd64"),
+    "6.12": KernelSource("trixie", "linux-image-cloud-amd64"),
+    "7.2": KernelSource("sid", "linux-image-cloud-amd64"),
+}
+
+# One userland for every kernel, so that what differs between two runs is the kernel.
+USERLAND_SUITE = "bookworm"
+USERLAND_PACKAGES = ("busybox-static", "dash", "kmod", "python3", "strace", "toybox")

@@ -1,0 +1,147 @@
+"""The guest image: a Debian userland, the guest's scripts and what the caller adds, as one initramfs.
+
+Built without root from Debian packages (see vm.catalogue) with a merged /usr, as Debian has it. busybox
+fills in for every command no other package brings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vm.archive import Suite, unpack
+from vm.cache import built_whole, cache_root, locked, storage_errors_named
+from vm.catalogue import USERLAND_PACKAGES, USERLAND_SUITE
+from vm.cpio import CpioWriter
+
+GUEST_SCRIPTS = Path(__file__).parent / "guest"
+PYTHON_FOLDER = "usr/lib/python3/dist-packages"
+LEFT_OUT = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/lintian",
+    "usr/share/info",
+    "var/*",
+)
+MERGED_FOLDERS = ("bin", "sbin", "lib", "lib64")
+EMPTY_FOLDERS = ("proc", "sys", "dev", "run", "root", "tmp", "etc", "var/log", "var/tmp", "usr/local/bin")
+FORMAT = 1  # raise it when this file builds something else from the same inputs
+
+
+@dataclass(frozen=True)
+class GuestContent:
+    """What the caller puts into the guest beside the userland.
+
+    Attributes:
+        python_packages: folders that become importable in the guest.
+        files: guest path without leading slash → content; executable when below a `bin` folder.
+        preload: Python modules the agent imports before the snapshot is taken.
+        warm: command name → `module:function`, run as a fork of the agent instead of a new interpreter.
+    """
+
+    python_packages: tuple[Path, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    preload: tuple[str, ...] = ()
+    warm: Mapping[str, str] = field(default_factory=dict)
+
+
+def image_key(content: GuestContent) -> str:
+    """Return a name that changes with everything that goes into the image but the packages' versions."""
+    digest = hashlib.sha256(repr((FORMAT, USERLAND_SUITE, USERLAND_PACKAGES, LEFT_OUT)).encode())
+    digest.update(
+        repr((sorted(content.files.items()), content.preload, sorted(content.warm.items()))).encode()
+    )
+    for folder in (GUEST_SCRIPTS, *content.python_packages):
+        for path in _python_files(folder):
+            state = path.stat()
+            digest.update(
+                f"{folder.name}/{path.relative_to(folder)} {state.st_size} {state.st_mtime_ns}\n".encode()
+            )
+    return digest.hexdigest()[:16]
+
+
+def write_image(target: Path, modules: Path, release: str, content: GuestContent) -> None:
+    """Write the initramfs: userland, guest scripts, `content`, and the kernel's modules."""
+    userland = _userland()
+    with target.open("wb") as output, CpioWriter(output) as archive:
+        archive.tree(userland)
+        for name in EMPTY_FOLDERS:
+            archive.directory(name)
+        archive.character_device("dev/console", 5, 1)
+        _add_scripts(archive, content)
+        for package in content.python_packages:
+            for path in _python_files(package):
+                name = f"{PYTHON_FOLDER}/{package.name}/{path.relative_to(package)}"
+                archive.file(name, path.read_bytes())
+        for name, data in content.files.items():
+            archive.file(name, data, 0o755 if "bin/" in name else 0o644)
+        archive.directory(f"usr/lib/modules/{release}")
+        archive.tree(modules, f"usr/lib/modules/{release}/")
+
+
+def _add_scripts(archive: CpioWriter, content: GuestContent) -> None:
+    archive.file("init", (GUEST_SCRIPTS / "init").read_bytes(), 0o755)
+    archive.file("usr/lib/vm/prepare", (GUEST_SCRIPTS / "prepare").read_bytes(), 0o755)
+    archive.file("usr/lib/vm/vm/__init__.py", b"")
+    for name in ("__init__.py", "agent.py", "frames.py"):
+        archive.file(f"usr/lib/vm/vm/guest/{name}", (GUEST_SCRIPTS / name).read_bytes())
+    for path in sorted((GUEST_SCRIPTS / "etc").iterdir()):
+        archive.file(f"etc/{path.name}", path.read_bytes())
+    configuration = {"preload": list(content.preload), "warm": dict(content.warm)}
+    archive.file("etc/vm-agent.json", json.dumps(configuration).encode())
+
+
+def _userland() -> Path:
+    """Return the unpacked userland, building it on first use."""
+    wanted = repr((FORMAT, USERLAND_SUITE, USERLAND_PACKAGES, LEFT_OUT))
+    target = cache_root() / "userland" / hashlib.sha256(wanted.encode()).hexdigest()[:16]
+    with storage_errors_named(), locked(target):
+        if not target.exists():
+            suite = Suite(USERLAND_SUITE)
+            suite.refresh()
+            with built_whole(target) as scratch:
+                _unpack_userland(suite, scratch)
+    return target
+
+
+def _unpack_userland(suite: Suite, root: Path) -> None:
+    for name in MERGED_FOLDERS:
+        (root / "usr" / name).mkdir(parents=True)
+        (root / name).symlink_to(f"usr/{name}")
+    downloads = root.parent / f"{root.name}.debs"
+    try:
+        for deb in suite.download(suite.closure(*USERLAND_PACKAGES), downloads):
+            unpack(deb, root, leave_out=LEFT_OUT)
+    finally:
+        for deb in downloads.glob("*"):
+            deb.unlink()
+        if downloads.exists():
+            downloads.rmdir()
+    _link_sh(root)
+    _link_busybox(root)
+
+
+def _link_sh(root: Path) -> None:
+    shell = root / "usr/bin/sh"
+    shell.unlink(missing_ok=True)
+    shell.symlink_to("dash")
+
+
+def _link_busybox(root: Path) -> None:
+    """Link the applets that no package provides; on Debian a maintainer script would do so."""
+    applets = subprocess.run(
+        [str(root / "usr/bin/busybox"), "--list"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    present = {path.name for folder in ("bin", "sbin") for path in (root / "usr" / folder).iterdir()}
+    for applet in applets:
+        if applet not in present:
+            (root / "usr/bin" / applet).symlink_to("busybox")
+
+
+def _python_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)

@@ -1,0 +1,132 @@
+"""The kernel store: Debian kernels by short name, fetched once, unpacked, never installed on the host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vm.archive import Suite, unpack
+from vm.cache import built_whole, cache_root, locked, storage_errors_named
+from vm.catalogue import KERNELS
+from vm.errors import StoreBroken, UnknownKernel
+
+MANIFEST = "manifest.json"
+KERNEL_PACKAGES = re.compile(r"linux-(?:image|binary|modules)-\d")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An unpacked kernel of the store.
+
+    Attributes:
+        name: short name of the catalogue, `6.1`.
+        release: what `uname -r` says when it runs.
+        version: version of the Debian packages it came from.
+        root: folder the packages were unpacked into.
+        packages: the packages' file names.
+        vmlinuz_sha256: checksum of the boot image, as unpacked.
+    """
+
+    name: str
+    release: str
+    version: str
+    root: Path
+    packages: tuple[str, ...]
+    vmlinuz_sha256: str
+
+    @property
+    def vmlinuz(self) -> Path:
+        """The boot image."""
+        return find_vmlinuz(self.root)
+
+    @property
+    def modules(self) -> Path:
+        """The folder `lib/modules/RELEASE` (below /usr in newer packages)."""
+        return next(self.root.glob(f"**/lib/modules/{self.release}"))
+
+
+def fetched(name: str) -> Kernel | None:
+    """Return a kernel if it is in the store, whole; None when it has to be fetched."""
+    root = _folder(name)
+    try:
+        manifest = json.loads((root / MANIFEST).read_text())
+        kernel = Kernel(**{**manifest, "root": root, "packages": tuple(manifest["packages"])})
+        damaged = _sha256(kernel.vmlinuz) != kernel.vmlinuz_sha256
+    except (OSError, ValueError, TypeError, KeyError, StoreBroken):
+        return None
+    return None if damaged else kernel
+
+
+def fetch(name: str, *, newest: bool = False) -> Kernel:
+    """Return a kernel by short name or exact release, downloading it when it is not in the store.
+
+    Args:
+        name: a name of the catalogue, or the release of a kernel that was fetched before.
+        newest: ask the archive again even if the store has one.
+
+    Raises:
+        UnknownKernel: there is no such name; the text lists those there are.
+        ArchiveUnreachable: the archive could not give it.
+        StoreBroken: the cache folder cannot be written.
+    """
+    name = _short_name(name)
+    with storage_errors_named(), locked(_folder(name)):
+        kernel = None if newest else fetched(name)
+        return kernel or _download(name)
+
+
+def _short_name(name: str) -> str:
+    if name in KERNELS:
+        return name
+    for known in KERNELS:
+        kernel = fetched(known)
+        if kernel and kernel.release == name:
+            return known
+    raise UnknownKernel(f"unknown kernel '{name}': there are {', '.join(KERNELS)} (see pyinsmod vm list)")
+
+
+def _download(name: str) -> Kernel:
+    source = KERNELS[name]
+    suite = Suite(source.suite)
+    suite.refresh()
+    packages = [package for package in suite.closure(source.package) if KERNEL_PACKAGES.match(package)]
+    with built_whole(_folder(name)) as scratch:
+        debs = suite.download(packages, scratch / "debs")
+        for deb in debs:
+            unpack(deb, scratch, leave_out=("usr/share/doc",))
+        shutil.rmtree(scratch / "debs")
+        kernel = _describe(name, scratch, [deb.name for deb in debs])
+        manifest = {**asdict(kernel), "root": ""}
+        (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    complete = fetched(name)
+    if complete is None:
+        raise StoreBroken(f"kernel {name} was unpacked into {_folder(name)} and cannot be read back")
+    return complete
+
+
+def _describe(name: str, root: Path, debs: list[str]) -> Kernel:
+    vmlinuz = find_vmlinuz(root)
+    modules = next(folder for folder in root.glob("**/lib/modules/*") if folder.is_dir())
+    version = debs[0].split("_")[1].replace("%3a", ":")
+    return Kernel(name, modules.name, version, root, tuple(debs), _sha256(vmlinuz))
+
+
+def find_vmlinuz(root: Path) -> Path:
+    """Return the boot image of an unpacked kernel; since 7.2 Debian keeps it beside the modules."""
+    for pattern in ("boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz*", "lib/modules/*/vmlinuz*"):
+        for path in sorted(root.glob(pattern)):
+            return path
+    raise StoreBroken(f"{root} holds no vmlinuz")
+
+
+def _folder(name: str) -> Path:
+    return cache_root() / "kernels" / name
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

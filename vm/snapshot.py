@@ -1,0 +1,189 @@
+"""Snapshots: boot once per kernel and image, then every command gets a fresh copy in a fraction of a second.
+
+A snapshot is two files: the guest's memory, and the state of its devices (QMP `migrate` with
+`x-ignore-shared`, so that the memory is not written twice). A restored machine maps the memory file
+copy-on-write: nothing is read before it is touched, pages are shared between machines side by side, and
+the file is never changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vm import image, qemu
+from vm.accelerator import usable_accelerator
+from vm.cache import built_whole, cache_root, locked, storage_errors_named
+from vm.errors import GuestHung, MachineLost
+from vm.guest import frames
+from vm.image import GuestContent
+from vm.kernel_store import Kernel
+from vm.machine import Machine
+
+BOOT_SECONDS = 180.0
+BOOT_ATTEMPTS = 2  # QEMU has been seen to die early under TCG for no visible reason
+KEPT_PER_KERNEL = 2  # older snapshots of a kernel are dropped when a new one is made
+CAPABILITIES = [{"capability": "x-ignore-shared", "state": True}]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A guest frozen right before its first command."""
+
+    folder: Path
+    hardware: qemu.Hardware
+
+    @property
+    def memory(self) -> Path:
+        """The guest's memory."""
+        return self.folder / "memory"
+
+    @property
+    def devices(self) -> Path:
+        """QEMU's migration stream without the memory."""
+        return self.folder / "devices"
+
+
+@contextlib.asynccontextmanager
+async def snapshot_of(kernel: Kernel, content: GuestContent, progress: Progress) -> AsyncIterator[Snapshot]:
+    """Yield the snapshot of `kernel` with `content`, made now if need be, and keep it while in use."""
+    hardware = qemu.Hardware(await usable_accelerator(kernel), _memory_mib(kernel))
+    snapshot = Snapshot(_folders(kernel.name) / _key(kernel, content, hardware), hardware)
+    with storage_errors_named():
+        with locked(snapshot.folder):
+            if not snapshot.devices.exists():
+                await _make(snapshot, kernel, content, progress)
+                prune(kernel.name, keep=KEPT_PER_KERNEL)
+            snapshot.devices.touch()
+        with locked(snapshot.folder, shared=True):
+            yield snapshot
+
+
+@contextlib.asynccontextmanager
+async def restored(snapshot: Snapshot) -> AsyncIterator[Machine]:
+    """Yield a fresh machine that continues where the snapshot was taken."""
+    arguments = [
+        *qemu.machine_arguments(snapshot.hardware),
+        *qemu.memory_arguments(snapshot.hardware, snapshot.memory, private=True),
+        *("-incoming", "defer"),
+    ]
+    async with Machine(arguments) as machine:
+        await machine.execute("migrate-set-capabilities", capabilities=CAPABILITIES)
+        await machine.execute("migrate-incoming", uri=f"exec:cat {_quoted(snapshot.devices)}")
+        while (await machine.execute("query-status"))["status"] == "inmigrate":
+            await asyncio.sleep(0.002)
+        await machine.execute("cont")
+        yield machine
+
+
+def prune(kernel: str | None = None, *, keep: int = 0) -> int:
+    """Remove snapshots nobody is using but the `keep` newest per kernel; return the bytes freed."""
+    freed = 0
+    for folders in [_folders(kernel)] if kernel else sorted(_folders().glob("*")):
+        by_use = sorted(folders.glob("*/devices"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for devices in by_use[keep:]:
+            with _unused(devices.parent) as unused:
+                if unused:
+                    freed += sum(path.stat().st_blocks * 512 for path in devices.parent.iterdir())
+                    shutil.rmtree(devices.parent)
+    return freed
+
+
+@contextlib.contextmanager
+def _unused(folder: Path) -> Iterator[bool]:
+    lock_file = folder.with_name(f".{folder.name}.lock")
+    with lock_file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+        lock_file.unlink(missing_ok=True)
+
+
+async def _make(snapshot: Snapshot, kernel: Kernel, content: GuestContent, progress: Progress) -> None:
+    for attempt in range(1, BOOT_ATTEMPTS + 1):
+        progress(
+            f"booting kernel {kernel.name} once for its snapshot ({snapshot.hardware.accelerator})"
+        )
+        started = time.monotonic()
+        try:
+            with built_whole(snapshot.folder) as scratch:
+                initramfs = scratch / "initramfs"
+                image.write_image(initramfs, kernel.modules, kernel.release, content)
+                await _boot_and_freeze(Snapshot(scratch, snapshot.hardware), kernel, initramfs)
+                initramfs.unlink()
+        except MachineLost as lost:
+            if attempt == BOOT_ATTEMPTS:
+                raise
+            progress(f"the machine was lost while booting ({lost}); trying once more")
+        else:
+            progress(f"snapshot of kernel {kernel.name} made in {time.monotonic() - started:.1f} s")
+            return
+
+
+async def _boot_and_freeze(scratch: Snapshot, kernel: Kernel, initramfs: Path) -> None:
+    arguments = [
+        *qemu.machine_arguments(scratch.hardware),
+        *qemu.memory_arguments(scratch.hardware, scratch.memory, private=False),
+        *qemu.boot_arguments(kernel.vmlinuz, initramfs),
+    ]
+    async with Machine(arguments) as machine:
+        try:
+            async with asyncio.timeout(BOOT_SECONDS):
+                await _wait_until_ready(machine)
+        except TimeoutError as late:
+            raise GuestHung(
+                f"kernel {kernel.name} did not come up in {BOOT_SECONDS:g} s", machine.last_words
+            ) from late
+        await machine.execute("stop")
+        await machine.execute("migrate-set-capabilities", capabilities=CAPABILITIES)
+        await machine.execute("migrate", uri=f"exec:cat > {_quoted(scratch.devices)}")
+        while (status := await machine.execute("query-migrate"))["status"] != "completed":
+            if status["status"] == "failed":
+                raise MachineLost(
+                    f"the snapshot could not be written: {status.get('error-desc', 'no reason given')}"
+                )
+            await asyncio.sleep(0.01)
+
+
+async def _wait_until_ready(machine: Machine) -> None:
+    while (await machine.receive())[0] != frames.READY:
+        pass
+
+
+def _memory_mib(kernel: Kernel) -> int:
+    """Return the guest's memory: the unpacked image and its archive have to fit beside each other once."""
+    modules = sum(path.stat().st_size for path in kernel.modules.rglob("*") if path.is_file())
+    return 640 + 3 * (modules >> 20) // 64 * 64
+
+
+def _key(kernel: Kernel, content: GuestContent, hardware: qemu.Hardware) -> str:
+    emulator = qemu.emulator_path().stat()
+    parts = {
+        "kernel": [kernel.release, kernel.version, kernel.vmlinuz_sha256],
+        "image": image.image_key(content),
+        "hardware": [*qemu.machine_arguments(hardware), qemu.KERNEL_COMMAND_LINE],
+        "emulator": [emulator.st_size, emulator.st_mtime_ns],
+    }
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _folders(kernel: str | None = None) -> Path:
+    root = cache_root() / "snapshots"
+    return root / kernel if kernel else root
+
+
+def _quoted(path: Path) -> str:
+    """Quote for the shell that QEMU's exec: transport starts."""
+    return "'" + str(path).replace("'", "'\\''") + "'"
