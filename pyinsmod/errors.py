@@ -37,7 +37,15 @@ class SystemCallFailed(PyinsmodError):
 
 
 class UnreadableModule(SystemCallFailed):
-    """The module file could not be opened or read."""
+    """The module file could not be opened or read; `reason` says why in words."""
+
+    def __init__(self, call: str, errno: int, subject: str, reason: str = "") -> None:
+        super().__init__(call, errno, subject)
+        self.reason = reason or os.strerror(errno).lower()
+
+    def __str__(self) -> str:
+        """Return the reason with the path before it."""
+        return f"{self.subject}: {self.reason}"
 
 
 def errno_name(errno: int) -> str:

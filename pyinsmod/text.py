@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from shlex import quote
+
 
 def printable(text: str | bytes) -> str:
     r"""Return `text` on one line with every control character and undecodable byte escaped.
@@ -12,6 +15,12 @@ def printable(text: str | bytes) -> str:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
     return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def pasteable(remedy: str, file: str, module: str | None = None) -> str:
+    """Return a remedy whose words FILE and NAME are the file, quoted for a shell, and the module's name."""
+    words = {"FILE": quote(file), "NAME": quote(module) if module else "NAME"}
+    return re.sub(r"\b(FILE|NAME)\b", lambda match: words[match[1]], remedy)
 
 
 def _escape(char: str) -> str:

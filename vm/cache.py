@@ -1,4 +1,4 @@
-"""Where downloads and snapshots live: outside the tree, shared by all checkouts, safe for runs side by side."""
+"""Where downloads and snapshots live: outside the tree, shared by all checkouts, safe side by side."""
 
 from __future__ import annotations
 

@@ -28,4 +28,4 @@ KERNELS = {
 
 # One userland for every kernel, so that what differs between two runs is the kernel.
 USERLAND_SUITE = "bookworm"
-USERLAND_PACKAGES = ("busybox-static", "dash", "kmod", "python3", "strace", "toybox")
+USERLAND_PACKAGES = ("busybox-static", "dash", "kmod", "libc-bin", "python3", "strace", "toybox")

@@ -30,6 +30,7 @@ class Job:
     Attributes:
         argv: the command; looked up in the guest's PATH.
         files: guest path → content, put there before; mode 0644, or 0755 below a `bin` folder.
+        prepare: commands that have to succeed before; their output is not kept.
         get: guest paths to bring back afterwards.
         environment: added to the guest's.
         cwd: the command's working folder in the guest.
@@ -39,6 +40,7 @@ class Job:
 
     argv: tuple[str, ...]
     files: Mapping[str, bytes] = field(default_factory=dict)
+    prepare: tuple[tuple[str, ...], ...] = ()
     get: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     cwd: str = "/root"
@@ -57,6 +59,7 @@ class JobResult:
         missing: guest path → reason, for what it had not.
         console: the console's last lines.
         seconds: from the start of QEMU to the last byte.
+        not_started: why the command was not even started, or None.
     """
 
     status: int
@@ -66,6 +69,7 @@ class JobResult:
     missing: Mapping[str, str]
     console: tuple[str, ...]
     seconds: float
+    not_started: str | None = None
 
 
 class Laboratory:
@@ -149,11 +153,13 @@ class _Conversation:
             missing=self._missing,
             console=self._machine.last_words,
             seconds=time.monotonic() - started,
+            not_started=end.get("error"),
         )
 
     def _request(self) -> dict[str, object]:
         return {
             "argv": list(self._job.argv),
+            "prepare": [list(command) for command in self._job.prepare],
             "cwd": self._job.cwd,
             "env": dict(self._job.environment),
             "get": list(self._job.get),

@@ -1,10 +1,14 @@
-"""The command line: the only room that prints or exits. One file per command, imported when it is asked for."""
+"""The command line: the only room that prints or exits. One file per command, imported when asked for."""
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+
+from pyinsmod.errors import PyinsmodError, UsageError
+from pyinsmod.text import printable
 
 # Command → module below pyinsmod.cli. Each has `run(argv) -> exit status`. Order is the order of the help.
 COMMANDS = {
@@ -16,16 +20,41 @@ COMMANDS = {
     "vm": "vm",
 }
 
+HELP = """\
+usage: pyinsmod [options] FILE [NAME=VALUE…]     load a module, like insmod, and say why if it is refused
+       pyinsmod COMMAND …                        pyinsmod COMMAND -h explains a command
+
+commands: {commands}
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; `pyinsmod FILE …` is short for `pyinsmod load FILE …`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    name = "load"
+    if argv is None and sys.argv[0].rpartition("/")[2] == "insmod":
+        return _run("load", arguments)
+    if arguments in (["-h"], ["--help"]):
+        print(HELP.format(commands=", ".join(COMMANDS)), end="")
+        return 0
     if arguments and arguments[0] in COMMANDS:
-        name = arguments.pop(0)
+        return _run(arguments[0], arguments[1:])
+    return _run("load", arguments)
+
+
+def _run(name: str, arguments: list[str]) -> int:
     command = importlib.import_module(f"pyinsmod.cli.{COMMANDS[name]}")
     try:
         return int(command.run(arguments))
+    except UsageError as error:
+        print(f"pyinsmod: {printable(str(error))}", file=sys.stderr)
+        return 2
+    except PyinsmodError as error:
+        print(f"pyinsmod: {printable(str(error))}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not try to flush more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("pyinsmod: interrupted", file=sys.stderr)
         return 130

@@ -17,6 +17,7 @@ import pty
 import selectors
 import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -91,6 +92,10 @@ class Agent:
     def _run(self, request: dict[str, Any]) -> None:
         if "realtime" in request:  # a restored machine still has the snapshot's wall clock
             time.clock_settime(time.CLOCK_REALTIME, request["realtime"])
+        failed = _prepare(request)
+        if failed:
+            self.send(frames.encode_json(frames.EXIT, {"error": failed}))
+            return
         try:
             self._job = Job(request, self._warm)
         except OSError as failure:
@@ -234,6 +239,21 @@ class Job:
         os.close(descriptor)
         if self._stdin == descriptor:
             self._stdin = None
+
+
+def _prepare(request: dict[str, Any]) -> str | None:
+    """Run the commands that have to succeed before the job; return what went wrong."""
+    for command in request.get("prepare", ()):
+        try:
+            done = subprocess.run(
+                command, cwd=request.get("cwd", "/root"), stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+        except OSError as failure:
+            return f"{command[0]}: {failure.strerror}"
+        if done.returncode:
+            words = done.stderr.decode(errors="backslashreplace").strip()
+            return f"the preparation {command} ended with status {done.returncode}: {words}"
+    return None
 
 
 def _find_program(program: str, environment: dict[str, str]) -> None:

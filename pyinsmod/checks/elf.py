@@ -1,0 +1,201 @@
+"""Is the file an ELF object the loader can walk? `elf_validity_cache_copy` and its predecessors.
+
+The tests stand in the order of 6.12.117 and 7.2 (`elf_validity_cache_sechdrs`, `_secstrings`, `_index`,
+`_strtab`); older kernels order some otherwise, but all answer ENOEXEC, so that the answer is the same. 5.10
+writes only "Module has invalid ELF structures". Looked at by no kernel: EI_CLASS, EI_DATA, e_version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from pyinsmod import elf_format as elf
+from pyinsmod.checks.elf_contents import contents_faults
+from pyinsmod.checks.elf_fault import Fault
+from pyinsmod.elf_format import ElfHeader, SectionHeader
+from pyinsmod.finding import Finding
+from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.load_request import LoadRequest
+from pyinsmod.module_image import ModuleImage
+
+NAME, STEP = "elf", 6
+COPY_AGAIN = "get the file again, and compare the copy with the original: sha256sum FILE"
+
+
+def check_elf(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
+    """Yield what is wrong with the ELF structures; each stage needs the one before it to be sound."""
+    for stage in (_identity_faults, _table_faults, _name_faults):
+        faults = list(stage(image, facts))
+        yield from (_finding(fault) for fault in faults)
+        if not image.data or any(fault.severity == "refuses" for fault in faults):
+            return
+    yield from (_finding(fault) for fault in contents_faults(image, facts))
+
+
+def _finding(fault: Fault) -> Finding:
+    return Finding(
+        NAME,
+        STEP,
+        fault.severity,
+        fault.summary,
+        errno=None if fault.severity == "crashes" else "ENOEXEC",
+        module_has=fault.module_has,
+        kernel_has=fault.kernel_has,
+        remedy=fault.remedy or COPY_AGAIN,
+        log=fault.log,
+    )
+
+
+def _identity_faults(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
+    """Length, magic, type and machine: `elf_validity_ehdr`."""
+    size = len(image.data)
+    if not size:  # the kernel does not come here: see the check `file`
+        return
+    if size < elf.HEADER.size:
+        yield Fault(
+            f"{size} bytes are no module: an ELF header alone takes {elf.HEADER.size}",
+            f"{size} bytes",
+            f"at least {elf.HEADER.size} bytes",
+            f"Invalid ELF header len {size}",
+        )
+        return
+    header = ElfHeader._make(elf.HEADER.unpack_from(image.data))
+    for test in (_magic, _type, _machine):
+        fault = test(header, facts)
+        if fault:
+            yield fault
+            return
+
+
+def _magic(header: ElfHeader, _facts: KernelFacts) -> Fault | None:
+    magic = header.ident[:4]
+    if magic == elf.MAGIC:
+        return None
+    return Fault(
+        f"not an ELF file: it begins with {magic!r}, not {elf.MAGIC!r}",
+        repr(magic),
+        repr(elf.MAGIC),
+        "Invalid ELF header magic: != \x7fELF",
+    )
+
+
+def _type(header: ElfHeader, _facts: KernelFacts) -> Fault | None:
+    if header.type == elf.ET_REL:
+        return None
+    kind = elf.TYPE_NAMES.get(header.type, f"ELF type {header.type}")
+    return Fault(
+        f"an ELF file of type {kind}, and a module is {elf.TYPE_NAMES[elf.ET_REL]}",
+        kind,
+        elf.TYPE_NAMES[elf.ET_REL],
+        f"Invalid ELF header type: {header.type} != 1",
+        remedy="give the .ko that the kernel's build system made, not a program or a linked library",
+    )
+
+
+def _machine(header: ElfHeader, facts: KernelFacts) -> Fault | None:
+    wanted = facts.machine.value
+    if wanted is None or header.machine == wanted:
+        return None
+    has, wants = elf.machine_name(header.machine), elf.machine_name(wanted)
+    return Fault(
+        f"built for {has}, and the kernel runs on {wants}",
+        has,
+        wants,
+        f"Invalid architecture in ELF header: {header.machine}",
+        remedy=f"build or fetch the module for {wants}",
+    )
+
+
+def _table_faults(image: ModuleImage, _facts: KernelFacts) -> Iterator[Fault]:
+    """The section header table and the extent of every section: `elf_validity_cache_sechdrs`."""
+    header, size = image.header, len(image.data)
+    if header.shentsize != elf.SECTION.size:
+        yield Fault(
+            f"section headers of {header.shentsize} bytes, and the kernel's have {elf.SECTION.size}",
+            str(header.shentsize),
+            str(elf.SECTION.size),
+            "Invalid ELF section header size",
+        )
+    elif header.shoff >= size or header.shnum * elf.SECTION.size > size - header.shoff:
+        end = header.shoff + header.shnum * elf.SECTION.size
+        yield Fault(
+            f"cut short: the section header table ends at byte {end} of a file of {size} bytes",
+            f"{size} bytes",
+            f"{end} bytes",
+            "Invalid ELF section header overflow",
+        )
+    else:
+        yield from _extent_faults(image.section_headers, size)
+
+
+def _extent_faults(headers: tuple[SectionHeader, ...], size: int) -> Iterator[Fault]:
+    if headers and (headers[0].type or headers[0].size or headers[0].addr):
+        yield Fault(
+            "section 0 is not the empty one that ELF wants there",
+            f"type {headers[0].type}, {headers[0].size} bytes, address {headers[0].addr:#x}",
+            "type 0, 0 bytes, address 0",
+            f"ELF Spec violation: section 0 type({headers[0].type})!=SH_NULL or non-zero len or addr",
+        )
+    for index, header in enumerate(headers):
+        # The kernel catches a 64-bit sum that wraps around; here the sum is simply too big.
+        if index and header.type not in (elf.SHT_NULL, elf.SHT_NOBITS) and header.end() > size:
+            yield Fault(
+                f"cut short: section {index} ends at byte {header.end()} of a file of {size} bytes",
+                f"{size} bytes",
+                f"{header.end()} bytes",
+                f"Invalid ELF section in module (section {index} type {header.type})",
+            )
+
+
+def _name_faults(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
+    """The table of section names: `elf_validity_cache_secstrings`. Each test needs the one before it."""
+    tests: tuple[Callable[[ModuleImage], Fault | None], ...] = (_name_table_index, _name_table_text)
+    for test in tests:
+        fault = test(image)
+        if fault:
+            yield fault
+            return
+    yield from _names_outside(image, facts)
+
+
+def _name_table_index(image: ModuleImage) -> Fault | None:
+    index, count = image.header.shstrndx, image.header.shnum
+    if 0 < index < count:
+        return None
+    return Fault(
+        f"no table of section names: it should be section {index} of {count}",
+        f"section {index}",
+        f"a section from 1 to {count - 1}",
+        f"Invalid ELF section name index: {index} || e_shstrndx ({index}) >= e_shnum ({count})",
+    )
+
+
+def _name_table_text(image: ModuleImage) -> Fault | None:
+    header = image.section_headers[image.header.shstrndx]
+    names = b"" if header.type == elf.SHT_NOBITS else image.data[header.offset : header.end()]
+    if not names:
+        return Fault("the table of section names is empty", "0 bytes", "names", "empty section name table")
+    if names[-1]:
+        return Fault(
+            "the table of section names does not end with a NUL",
+            repr(names[-1:]),
+            repr(b"\0"),
+            "ELF Spec violation: section name table isn't null terminated",
+        )
+    return None
+
+
+def _names_outside(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
+    """Loaders before the split test the names of SHF_ALLOC sections only; which one this is shows nowhere."""
+    limit = image.section_headers[image.header.shstrndx].size
+    strict = facts.has_function("__start___kflagstab")
+    for index, header in enumerate(image.section_headers):
+        if header.type != elf.SHT_NULL and header.name >= limit:
+            certain = bool(header.flags & elf.SHF_ALLOC) or strict
+            yield Fault(
+                f"the name of section {index} lies outside the table of section names",
+                f"offset {header.name}",
+                f"an offset below {limit}",
+                f"Invalid ELF section name in module (section {index} type {header.type})",
+                severity="refuses" if certain else "cannot-tell",
+            )

@@ -1,0 +1,18 @@
+"""One fault of the ELF structures, before it becomes a finding."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pyinsmod.finding import Severity
+
+
+class Fault(NamedTuple):
+    """What is wrong, the two values, the line newer kernels write, and what to do."""
+
+    summary: str
+    module_has: str
+    kernel_has: str
+    log: str | None = None
+    remedy: str | None = None
+    severity: Severity = "refuses"

@@ -1,0 +1,103 @@
+"""Was the module built for this kernel? `check_modinfo` and `same_magic` (kernel/module/)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyinsmod.finding import Finding, Severity
+from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.load_request import LoadRequest
+from pyinsmod.module_image import ModuleImage
+
+NAME, STEP = "vermagic", 7
+
+
+def check_vermagic(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> Iterator[Finding]:
+    """Yield a finding when the kernel would not take the module's version magic for its own."""
+    if image.vermagic is None or request.force_vermagic:
+        yield _no_vermagic(image, facts, forced=request.force_vermagic)
+    elif facts.vermagic.value is None:
+        yield Finding(
+            NAME,
+            STEP,
+            "cannot-tell",
+            f"the kernel's vermagic is unknown: {facts.vermagic.source}",
+            errno="ENOEXEC",
+            module_has=image.vermagic,
+            remedy=f"run it as root with /proc/kcore readable, or with /lib/modules/{facts.release} in place",
+        )
+    else:
+        has_crcs = bool(facts.modversions) and has_versions(image) and not request.force_modversion
+        if not same_magic(image.vermagic, facts.vermagic.value, has_crcs=has_crcs):
+            yield _differs(image, image.vermagic, facts, facts.vermagic.value, has_crcs=has_crcs)
+
+
+def same_magic(module: str, kernel: str, *, has_crcs: bool) -> bool:
+    """Compare as the kernel does: to the byte; with symbol versions at hand, from the first space on."""
+    if has_crcs:
+        return after_release(module) == after_release(kernel)
+    return module == kernel
+
+
+def has_versions(image: ModuleImage) -> bool:
+    """Tell whether the loader finds `__versions`: it looks for a section that is SHF_ALLOC."""
+    return any(section.name == "__versions" and section.in_memory for section in image.sections)
+
+
+def after_release(magic: str) -> str:
+    """Return what `magic += strcspn(magic, " ")` leaves."""
+    return magic[len(magic.partition(" ")[0]) :]
+
+
+def differences(module: str, kernel: str, *, has_crcs: bool) -> list[str]:
+    """Say in words what differs, one phrase a difference."""
+    phrases = []
+    releases = module.partition(" ")[0], kernel.partition(" ")[0]
+    if releases[0] != releases[1] and not has_crcs:
+        phrases.append(f"it is built for release '{releases[0]}', the kernel is '{releases[1]}'")
+    has, wants = after_release(module).split(), after_release(kernel).split()
+    phrases += [f"it lacks '{word}'" for word in wants if word not in has]
+    phrases += [f"it has '{word}', which the kernel has not" for word in has if word not in wants]
+    return phrases or ["they differ in order or spaces only, and the kernel compares every byte"]
+
+
+def _differs(image: ModuleImage, module: str, facts: KernelFacts, kernel: str, *, has_crcs: bool) -> Finding:
+    return Finding(
+        NAME,
+        STEP,
+        "refuses",
+        f"vermagic '{module}' differs from the kernel's '{kernel}': "
+        + ", ".join(differences(module, kernel, has_crcs=has_crcs)),
+        errno="ENOEXEC",
+        module_has=module,
+        kernel_has=kernel,
+        remedy=f"build it for this kernel: make -C /lib/modules/{facts.release}/build M=$PWD clean modules",
+        log=f"{image.modinfo_value('name') or image.name}: version magic '{module}' should be '{kernel}'",
+    )
+
+
+def _no_vermagic(image: ModuleImage, facts: KernelFacts, *, forced: bool) -> Finding:
+    """`try_to_force_load`: MODULE_FORCE_LOAD kernels go on and are tainted, others refuse silently."""
+    allowed = facts.option("MODULE_FORCE_LOAD")
+    severities: dict[bool | None, Severity] = {True: "taints", False: "refuses", None: "cannot-tell"}
+    outcome = {
+        True: "the kernel loads it all the same and is tainted (F)",
+        False: "the kernel was built without CONFIG_MODULE_FORCE_LOAD and refuses it",
+        None: f"whether the kernel loads it all the same is unknown: {facts.config.source}",
+    }
+    why = (
+        "the version magic is to be ignored (--force-vermagic)"
+        if forced
+        else "the module carries no vermagic"
+    )
+    return Finding(
+        NAME,
+        STEP,
+        severities[allowed],
+        f"{why}: {outcome[allowed]}",
+        errno=None if allowed else "ENOEXEC",
+        module_has="no vermagic" if image.vermagic is None else image.vermagic,
+        kernel_has=facts.vermagic.value,
+        remedy=f"build it for this kernel: make -C /lib/modules/{facts.release}/build M=$PWD clean modules",
+        log=f"{image.name}: bad vermagic: kernel tainted." if allowed else None,
+    )

@@ -1,0 +1,34 @@
+"""`pyinsmod unload NAME`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from pyinsmod.cli.arguments import ArgumentParser
+from pyinsmod.text import printable
+from pyinsmod.unloader import UnloadOutcome, unload
+
+
+def run(argv: Sequence[str]) -> int:
+    """Remove a module; exit status 0 removed, 1 not, 2 usage."""
+    parser = ArgumentParser("pyinsmod unload", "Remove a module, and say why if it is refused.")
+    parser.add_argument("name", metavar="NAME", help="the module's name, or that of its file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    options = parser.parse_args(argv)
+    outcome = unload(options.name)
+    if options.json:
+        print(json.dumps(outcome.to_json()))
+    else:
+        _say(outcome)
+    return 1 if outcome.errno else 0
+
+
+def _say(outcome: UnloadOutcome) -> None:
+    if outcome.explanation is None:
+        return
+    print(printable(f"pyinsmod: {outcome.module}: {outcome.explanation.cause}"), file=sys.stderr)
+    if outcome.explanation.remedy:
+        print(printable(f"  do: {outcome.explanation.remedy}"), file=sys.stderr)
+    print(f"  kernel: delete_module: {outcome.errno}", file=sys.stderr)

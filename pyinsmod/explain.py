@@ -1,0 +1,118 @@
+"""errno + log + findings → the cause in one line, the two values that differ, and what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyinsmod.errno_causes import CAUSES, ONLY_THE_LOADER, ErrnoCause
+from pyinsmod.errors import SystemCallFailed, errno_name
+from pyinsmod.finding import Finding
+from pyinsmod.kernel_facts.facts import Fact, unknown
+from pyinsmod.kernel_messages import Recognised, recognise
+from pyinsmod.prediction import decisive_finding, predict
+
+NOT_LOOKED_AT: Fact[bool] = unknown("not looked at")
+
+# include/linux/err.h: MAX_ERRNO. A larger number is none: only an init function can have returned it.
+MAX_ERRNO = 4095
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a module was refused. Text of the module or the log stands in it as it is."""
+
+    cause: str
+    remedy: str | None = None
+    module_has: str | None = None
+    kernel_has: str | None = None
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is known beside the answer itself: what matters when one errno has several reasons."""
+
+    findings: Sequence[Finding] = ()
+    log: Sequence[str] = ()
+    log_was_read: bool = True
+    checked: bool = True
+    caller_may_load: Fact[bool] = NOT_LOOKED_AT
+    modules_disabled: Fact[bool] = NOT_LOOKED_AT
+
+
+def explain(failure: SystemCallFailed, around: Circumstances) -> Explanation:
+    """Return the cause of a refused load: by the log, else by the prediction, else by the errno."""
+    name = errno_name(failure.errno)
+    recognised = recognise(around.log, name)
+    finding = _finding_for(name, recognised, around.findings)
+    if finding is not None:
+        return from_finding(finding)
+    if recognised is not None:
+        return _from_log(recognised)
+    if name == "EPERM":
+        return _not_permitted(around)
+    if name in ONLY_THE_LOADER:
+        return _from_table(name)
+    if name not in CAUSES or (around.checked and predict(around.findings).outcome == "reaches-init"):
+        return _init_failed(failure.errno, around)
+    return _from_table(name)
+
+
+def from_finding(finding: Finding) -> Explanation:
+    """Return the explanation a finding holds."""
+    return Explanation(finding.summary, finding.remedy, finding.module_has, finding.kernel_has)
+
+
+def _finding_for(name: str, recognised: Recognised | None, findings: Sequence[Finding]) -> Finding | None:
+    """Return the finding that foresaw this answer; the log decides which, if it says anything."""
+    fatal = [finding for finding in findings if finding.severity == "refuses" and finding.errno == name]
+    if recognised is None:
+        decisive = decisive_finding(findings)
+        return decisive if decisive in fatal else next(iter(fatal), None)
+    return next((finding for finding in fatal if finding.check == recognised.check), None)
+
+
+def _from_log(recognised: Recognised) -> Explanation:
+    values = recognised.values
+    return Explanation(recognised.cause, recognised.remedy, values.get("module"), values.get("kernel"))
+
+
+def _not_permitted(around: Circumstances) -> Explanation:
+    """Tell the reasons for a silent EPERM apart: no capability, loading switched off, a security module."""
+    if around.caller_may_load.value is False:
+        reason = around.caller_may_load.source
+        return Explanation(f"no permission to load modules: {reason}", "run it as root: sudo pyinsmod FILE")
+    if around.modules_disabled.value:
+        return Explanation(
+            "module loading is switched off until the next boot (kernel.modules_disabled is 1)",
+            "reboot without setting it (look in /etc/sysctl.d and for 'nomodule' in /proc/cmdline)",
+        )
+    return _from_table("EPERM")
+
+
+def _from_table(name: str) -> Explanation:
+    cause = CAUSES.get(name, ErrnoCause(f"the kernel answered {name}", None))
+    return Explanation(cause.cause, cause.remedy)
+
+
+def _init_failed(errno: int, around: Circumstances) -> Explanation:
+    """The loader had no reason of its own: what came back is what the module's init function returned."""
+    if errno > MAX_ERRNO:
+        return Explanation(
+            f"its init function returned -{errno}, which is no error number",
+            "the module is at fault: init must return 0 or a negative errno",
+        )
+    name = errno_name(errno)
+    certain = name not in CAUSES
+    evidence = "the kernel's loader has no such answer of its own" if certain else _evidence(around)
+    return Explanation(
+        f"its init function returned -{name} ({os.strerror(errno)}); {evidence}",
+        "see what the module says in the kernel's log: dmesg | tail",
+    )
+
+
+def _evidence(around: Circumstances) -> str:
+    if not around.log_was_read:
+        return "the file passes every check, and the kernel's log may not be read here"
+    return "the file passes every check, and the loader wrote no complaint to the kernel's log"

@@ -1,0 +1,51 @@
+"""Facts from the text of /proc/kallsyms: exported symbols, functions, addresses.
+
+An export shows as `__ksymtab_NAME` (include/linux/export.h), seen on 5.10 to 7.2 with CONFIG_KALLSYMS_ALL; no
+filter of scripts/kallsyms.c or mksysmap drops it. Without CONFIG_KALLSYMS_ALL data symbols are absent: then
+nothing is known, which is not the same as nothing exported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pyinsmod.elf_format import text
+from pyinsmod.kernel_facts.facts import Fact, KernelExport, unknown
+
+VMLINUX = "vmlinux"
+
+# Functions whose presence tells what the loader does, instead of a version number:
+PROBED_FUNCTIONS = (
+    # since 6.5; the loader then (since 6.4) counts .modinfo, symbol tables and this_module sections
+    "idempotent_init_module",
+    # the start of the export flags table of 7.x, whose loader also tests the symbol string table
+    "__start___kflagstab",
+)
+
+_EXPORT = re.compile(rb" __ksymtab_(\S+)(?:\t\[([^\]\n]+)\])?\n")
+
+
+def exports_in(kallsyms: bytes) -> Fact[Mapping[str, KernelExport]]:
+    """Return the exports of vmlinux and of the loaded modules; the kernel searches vmlinux first."""
+    owners = [(owner, name) for name, owner in _EXPORT.findall(kallsyms)]
+    found = {text(name): KernelExport(text(owner)) for owner, name in owners if owner}
+    of_kernel = {text(name): KernelExport(VMLINUX) for owner, name in owners if not owner}
+    if not of_kernel:
+        return unknown("/proc/kallsyms shows no __ksymtab_ entries of vmlinux (CONFIG_KALLSYMS_ALL is off?)")
+    return Fact({**found, **of_kernel}, "__ksymtab_ entries of /proc/kallsyms")
+
+
+def vermagic_address(kallsyms: bytes) -> int | None:
+    """Return the address of the kernel's `vermagic` array; None when absent or hidden (kptr_restrict)."""
+    at = kallsyms.find(b" vermagic\n")  # a module's own symbols have its name behind them
+    if at < 0:
+        return None
+    address = kallsyms[kallsyms.rfind(b"\n", 0, at) + 1 : at].partition(b" ")[0]
+    return int(address, 16) or None
+
+
+def functions_in(kallsyms: bytes) -> Fact[frozenset[str]]:
+    """Return which of the probed symbols the kernel has."""
+    found = (name for name in PROBED_FUNCTIONS if f" {name}\n".encode() in kallsyms)
+    return Fact(frozenset(found), "/proc/kallsyms")

@@ -1,0 +1,35 @@
+"""How a module is to be loaded: what the checks and the system calls need to know beside file and kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyinsmod.kernel_facts.facts import Fact, unknown
+
+# include/uapi/linux/module.h; see finit_module(2).
+MODULE_INIT_IGNORE_MODVERSIONS = 1
+MODULE_INIT_IGNORE_VERMAGIC = 2
+MODULE_INIT_COMPRESSED_FILE = 4
+
+NOT_ASKED: Fact[bool] = unknown("not asked")
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """The arguments of one load.
+
+    `caller_may_load` says whether the process has the right to; unknown means: do not judge it, which is what
+    a prediction for another machine wants.
+    """
+
+    parameters: str = ""
+    force_vermagic: bool = False
+    force_modversion: bool = False
+    caller_may_load: Fact[bool] = NOT_ASKED
+
+    @property
+    def force_flags(self) -> int:
+        """Return the flags of finit_module that the user asked for."""
+        return (MODULE_INIT_IGNORE_MODVERSIONS if self.force_modversion else 0) | (
+            MODULE_INIT_IGNORE_VERMAGIC if self.force_vermagic else 0
+        )

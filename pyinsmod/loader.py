@@ -1,0 +1,209 @@
+"""Load one module: open, read, check, ask the kernel, verify, explain.
+
+The only orchestrator; it reads like the steps of docs/loading-a-module.md, whose numbers stand beside them.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pyinsmod import module_syscalls
+from pyinsmod.checks import run_checks
+from pyinsmod.errors import MalformedModule, SystemCallFailed, UsageError, errno_name
+from pyinsmod.explain import Circumstances, Explanation, explain, from_finding
+from pyinsmod.finding import Finding
+from pyinsmod.kernel_facts import KernelFacts, KernelPaths, caller_may_load, running_kernel, unknown
+from pyinsmod.kernel_facts.running import kernel_compression, loaded_modules
+from pyinsmod.kernel_log import KernelLog
+from pyinsmod.load_request import MODULE_INIT_COMPRESSED_FILE, LoadRequest
+from pyinsmod.module_file import ModuleFile, opened_module
+from pyinsmod.module_image import ModuleImage, read_image
+from pyinsmod.prediction import Prediction, decisive_finding, predict
+from pyinsmod.text import pasteable
+
+Syscall = Literal["auto", "finit_module", "init_module"]
+LoadResult = Literal["loaded", "refused", "not-asked", "vanished"]
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How to load: what to pass, which call to use, and whether to ask the kernel against the prediction."""
+
+    request: LoadRequest = field(default_factory=LoadRequest)
+    syscall: Syscall = "auto"
+    anyway: bool = False
+    check: bool = True
+
+
+@dataclass(frozen=True)
+class LoadOutcome:
+    """What became of a load.
+
+    `outcome` is `loaded`, `refused` (by the kernel), `not-asked` (the prediction was bad) or `vanished` (the
+    kernel said 0, and the module is not there). `errno` is the kernel's answer, or the one expected when it
+    was not asked; `call` is the system call that decided, `log` what the kernel wrote meanwhile.
+    """
+
+    file: str
+    module: str | None
+    outcome: LoadResult
+    errno: str | None = None
+    call: str | None = None
+    explanation: Explanation | None = None
+    log: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    prediction: Prediction | None = None
+    facts: KernelFacts | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """Return the one object that `--json` prints."""
+        return {
+            "schema": 1,
+            "file": self.file,
+            "module": self.module,
+            "outcome": self.outcome,
+            "errno": self.errno,
+            "call": self.call,
+            "cause": self.explanation.cause if self.explanation else None,
+            "remedy": self.explanation.remedy if self.explanation else None,
+            "log": list(self.log),
+            "kernel": self.facts.to_json() if self.facts else None,
+            "prediction": self.prediction.to_json() if self.prediction else None,
+            "findings": [finding.to_json() for finding in self.findings],
+            "warnings": list(self.warnings),
+        }
+
+
+def load(path: str, options: LoadOptions | None = None, paths: KernelPaths | None = None) -> LoadOutcome:
+    """Check a module against the running kernel and load it.
+
+    Raises:
+        UnreadableModule: the file cannot be opened or read, or is no regular file.
+        MalformedModule: the file is compressed and cannot be unpacked.
+        UsageError: the options contradict each other.
+    """
+    options, paths = options or LoadOptions(), paths or KernelPaths()
+    request = replace(options.request, caller_may_load=caller_may_load(paths))
+    options = replace(options, request=request)
+    with opened_module(path) as file:  # steps 2 and 3
+        image = _image_of(file, options)
+        start = _examined(file, image, options, paths)
+        decisive = decisive_finding(start.findings)
+        if decisive is not None and not options.anyway:
+            expected = start.prediction.errno if start.prediction else None
+            return replace(start, outcome="not-asked", errno=expected, explanation=from_finding(decisive))
+        return _ask_kernel(file, image, options, start, paths)
+
+
+def _image_of(file: ModuleFile, options: LoadOptions) -> ModuleImage | None:
+    """Return the image, unpacked; without one the kernel may still be asked if that was wanted."""
+    try:
+        return read_image(file.content)
+    except MalformedModule:
+        if options.anyway or not options.check:
+            return None
+        raise
+
+
+def _examined(
+    file: ModuleFile, image: ModuleImage | None, options: LoadOptions, paths: KernelPaths
+) -> LoadOutcome:
+    """Return what is known before the kernel is asked."""
+    start = LoadOutcome(file.path, image.known_name if image else None, "loaded")
+    if not options.check or image is None:
+        return start
+    facts = running_kernel(paths)
+    found = run_checks(image, facts, options.request)
+    findings = tuple(finding.for_file(file.path, start.module) for finding in found)
+    return replace(start, facts=facts, findings=findings, prediction=predict(findings))
+
+
+def _ask_kernel(
+    file: ModuleFile, image: ModuleImage | None, options: LoadOptions, start: LoadOutcome, paths: KernelPaths
+) -> LoadOutcome:
+    """Make the call, steps 4 to 14, between two looks at the kernel's log, and say what came of it."""
+    log = KernelLog.from_now_on(paths.kmsg)
+    try:
+        call = _call(file, image, options, paths)
+    except SystemCallFailed as failure:
+        lines = _lines_of(log)
+        explanation = explain(failure, _circumstances(start, options, lines, log))
+        return replace(
+            start,
+            outcome="refused",
+            errno=errno_name(failure.errno),
+            call=failure.call,
+            log=lines,
+            explanation=_pasteable(explanation, start),
+        )
+    finally:
+        if log is not None:
+            log.close()
+    return _verified(replace(start, call=call), paths)
+
+
+def _call(file: ModuleFile, image: ModuleImage | None, options: LoadOptions, paths: KernelPaths) -> str:
+    """Make the one system call that suits file, kernel and options; return its name."""
+    request = options.request
+    packed = image.compression if image else None
+    kernel_unpacks = packed is not None and packed == kernel_compression(paths).value
+    by_memory = options.syscall == "init_module" or (
+        options.syscall == "auto" and packed and not kernel_unpacks
+    )
+    if not by_memory:
+        flags = request.force_flags | (MODULE_INIT_COMPRESSED_FILE if packed else 0)
+        try:
+            module_syscalls.finit_module(file.descriptor, request.parameters, flags)
+        except SystemCallFailed as failure:
+            # finit_module came with 3.8, and its flag for compressed files with 5.17.
+            if failure.errno != errno.ENOSYS or options.syscall != "auto" or request.force_flags:
+                raise
+        else:
+            return "finit_module"
+    if request.force_flags:
+        raise UsageError(
+            f"{file.path}: force flags exist for finit_module only; unpack the file first: {packed} -dk"
+        )
+    module_syscalls.init_module(bytes(image.data) if image else file.content, request.parameters)
+    return "init_module"
+
+
+def _circumstances(
+    start: LoadOutcome, options: LoadOptions, lines: tuple[str, ...], log: KernelLog | None
+) -> Circumstances:
+    return Circumstances(
+        findings=start.findings,
+        log=lines,
+        log_was_read=log is not None,
+        checked=start.facts is not None,
+        caller_may_load=options.request.caller_may_load,
+        modules_disabled=start.facts.modules_disabled if start.facts else unknown("not looked at"),
+    )
+
+
+def _pasteable(explanation: Explanation, outcome: LoadOutcome) -> Explanation:
+    if explanation.remedy is None:
+        return explanation
+    return replace(explanation, remedy=pasteable(explanation.remedy, outcome.file, outcome.module))
+
+
+def _lines_of(log: KernelLog | None) -> tuple[str, ...]:
+    """Return what the kernel wrote since the cursor was set; what programs wrote there is left out."""
+    return tuple(record.text for record in log.collect() if record.from_kernel) if log else ()
+
+
+def _verified(outcome: LoadOutcome, paths: KernelPaths) -> LoadOutcome:
+    """Look for the module where step 11 says it is."""
+    name, loaded = outcome.module, loaded_modules(paths)
+    if name is None or loaded.value is None:
+        why = loaded.source if name else "its name could not be read from the file"
+        return replace(outcome, warnings=(f"the kernel reports success; not verified: {why}",))
+    if name not in loaded.value:
+        cause = f"the kernel reports success, but '{name}' is not in {paths.modules}: it was removed at once"
+        return replace(outcome, outcome="vanished", explanation=Explanation(cause, "dmesg | tail"))
+    if not (paths.sys_module / name).is_dir():
+        return replace(outcome, warnings=(f"loaded, but {paths.sys_module / name} is missing",))
+    return outcome

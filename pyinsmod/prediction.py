@@ -1,0 +1,62 @@
+"""Findings → what the kernel will answer first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pyinsmod.finding import Finding
+
+Outcome = Literal["reaches-init", "refused", "crashes-kernel", "cannot-tell"]
+
+# simplify_symbols and parse_args go on after an error; the caller gets the errno of the last one.
+LAST_ONE_COUNTS = frozenset({"symbols", "parameters"})
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The kernel's first answer. What init() returns cannot be known: `reaches-init` is the best there is."""
+
+    outcome: Outcome
+    errno: str | None = None
+    step: int | None = None
+    log: str | None = None
+
+    @property
+    def bad(self) -> bool:
+        """Tell whether the module will certainly not be loaded."""
+        return self.outcome in ("refused", "crashes-kernel")
+
+    def to_json(self) -> dict[str, object]:
+        """Return the object that stands as `prediction` in the JSON output."""
+        return {"outcome": self.outcome, "errno": self.errno, "step": self.step, "log": self.log}
+
+
+def predict(findings: Sequence[Finding]) -> Prediction:
+    """Return the kernel's first answer to findings that stand in the kernel's order.
+
+    A check that cannot tell may be the one that refuses: whatever comes after it is certain to be refused,
+    too, but errno, step and log are then known only as far as both agree.
+    """
+    decisive = decisive_finding(findings)
+    earlier = findings if decisive is None else findings[: findings.index(decisive)]
+    doubts = [finding for finding in earlier if finding.severity == "cannot-tell"]
+    if decisive is None:
+        return Prediction("cannot-tell") if doubts else Prediction("reaches-init")
+    if decisive.severity == "crashes":
+        return Prediction("cannot-tell") if doubts else Prediction("crashes-kernel", step=decisive.step)
+    if not doubts:
+        return Prediction("refused", decisive.errno, decisive.step, decisive.log)
+    agreed = {doubt.errno for doubt in doubts} == {decisive.errno}
+    return Prediction("refused", decisive.errno if agreed else None)
+
+
+def decisive_finding(findings: Sequence[Finding]) -> Finding | None:
+    """Return the finding whose answer reaches the caller: the first that refuses or crashes, or None."""
+    fatal = [finding for finding in findings if finding.severity in ("refuses", "crashes")]
+    if not fatal:
+        return None
+    if fatal[0].check in LAST_ONE_COUNTS:
+        return [finding for finding in fatal if finding.check == fatal[0].check][-1]
+    return fatal[0]

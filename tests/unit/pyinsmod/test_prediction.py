@@ -1,0 +1,42 @@
+"""What the kernel answers first, out of many findings."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyinsmod.finding import Finding, Severity
+from pyinsmod.prediction import predict
+
+
+def finding(check: str, severity: Severity, errno: str | None = None, step: int = 7) -> Finding:
+    return Finding(check, step, severity, f"{check} {severity}", errno=errno, log=f"{check}: line")
+
+
+BAD_MAGIC = finding("vermagic", "refuses", "ENOEXEC")
+MISSING = finding("symbols", "refuses", "ENOENT", 9)
+MISSING_CRC = finding("symbols", "refuses", "EINVAL", 9)
+DOUBT = finding("vermagic", "cannot-tell", "ENOEXEC")
+CRASH = finding("elf", "crashes", None, 6)
+
+
+@pytest.mark.parametrize(
+    ("findings", "outcome", "errno", "step"),
+    [
+        ((), "reaches-init", None, None),
+        ((finding("vermagic", "taints"), finding("elf", "warns")), "reaches-init", None, None),
+        ((DOUBT,), "cannot-tell", None, None),
+        ((BAD_MAGIC, MISSING), "refused", "ENOEXEC", 7),
+        ((MISSING, MISSING_CRC), "refused", "EINVAL", 9),
+        ((CRASH, BAD_MAGIC), "crashes-kernel", None, 6),
+        ((BAD_MAGIC, CRASH), "refused", "ENOEXEC", 7),
+        ((DOUBT, MISSING), "refused", None, None),
+        ((DOUBT, finding("relocations", "refuses", "ENOEXEC", 10)), "refused", "ENOEXEC", None),
+        ((DOUBT, CRASH), "cannot-tell", None, None),
+        ((BAD_MAGIC, DOUBT), "refused", "ENOEXEC", 7),
+    ],
+)
+def test_the_first_answer(
+    findings: tuple[Finding, ...], outcome: str, errno: str | None, step: int | None
+) -> None:
+    prediction = predict(findings)
+    assert (prediction.outcome, prediction.errno, prediction.step) == (outcome, errno, step)

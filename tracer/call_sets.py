@@ -1,0 +1,36 @@
+"""Which calls a trace records: named profiles, and lists of names."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from tracer.decode.modules import MODULE_CALLS
+
+#: A set of names; None stands for all calls.
+CallSet = frozenset[str] | None
+
+MODULE_LOADING: frozenset[str] = MODULE_CALLS | frozenset(
+    (
+        *("execve", "execveat", "exit", "exit_group", "fork", "vfork", "clone", "clone3"),
+        *("open", "openat", "openat2", "creat", "close", "read", "pread64", "lseek"),
+        *("write", "pwrite64", "writev", "mmap", "munmap"),
+        *("stat", "lstat", "fstat", "newfstatat", "statx"),
+    )
+)
+
+PROFILES: MappingProxyType[str, CallSet] = MappingProxyType({"module-loading": MODULE_LOADING, "all": None})
+
+
+def call_set(text: str) -> CallSet:
+    """Return the set that `--calls` names: a profile, or names with commas between them, unchecked."""
+    if text in PROFILES:
+        return PROFILES[text]
+    return frozenset(name for name in (part.strip() for part in text.split(",")) if name)
+
+
+def described(calls: CallSet) -> str | list[str]:
+    """Return a set as the header of a trace has it: a profile's name, or the sorted names."""
+    for name, profile in PROFILES.items():
+        if profile == calls:
+            return name
+    return sorted(calls or ())

@@ -1,0 +1,190 @@
+"""(claims, records) → verdicts. Pure: nothing here knows a kernel's version, and no verdict is stored anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from tracer import selectors
+from tracer.claims import Claim, Claims, Test
+from tracer.describe import sentence
+from tracer.selectors import Record, Selector
+
+Verdict: TypeAlias = Literal[
+    "confirmed", "contradicted", "depends", "not-observed", "not-applicable", "harness-broke"
+]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one experiment gave in one run.
+
+    Attributes:
+        records: the trace, header to end; empty when there is none.
+        variables: what `$NAME` in a selector stands for.
+        broke: why there is no usable trace, or None.
+        inapplicable: why this run cannot do the experiment, or None.
+    """
+
+    records: Sequence[Record] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    broke: str | None = None
+    inapplicable: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A kernel and a loader, and what each experiment gave there (by the experiment's name)."""
+
+    kernel: str
+    release: str
+    loader: str
+    loader_version: str
+    observations: Mapping[str, Observation]
+
+    @property
+    def name(self) -> str:
+        """`KERNEL/LOADER`, the run's name in reports."""
+        return f"{self.kernel}/{self.loader}"
+
+
+@dataclass(frozen=True)
+class RunVerdict:
+    """A claim in one run: the verdict, what really happened in a sentence, and the decisive records."""
+
+    verdict: Verdict
+    reality: str
+    records: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClaimVerdict:
+    """A claim over all runs."""
+
+    claim: Claim
+    verdict: Verdict
+    reality: str
+    by_run: Mapping[str, RunVerdict]
+
+
+def compare(claims: Claims, runs: Sequence[Run]) -> list[ClaimVerdict]:
+    """Judge every claim in every run, in the file's order."""
+    return [judge(claim, runs) for claim in claims.claims]
+
+
+def judge(claim: Claim, runs: Sequence[Run]) -> ClaimVerdict:
+    """Judge one claim over all runs."""
+    by_run = {run.name: judge_run(claim, run) for run in runs}
+    return ClaimVerdict(claim, combined([one.verdict for one in by_run.values()]), _common_reality(by_run), by_run)
+
+
+def combined(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return one verdict for several runs: those that say something decide; if they differ, it depends."""
+    said = {verdict for verdict in verdicts if verdict in {"confirmed", "contradicted"}}
+    if len(said) == 2:
+        return "depends"
+    if said:
+        return said.pop()
+    for silent in ("not-observed", "harness-broke"):
+        if silent in verdicts:
+            return silent
+    return "not-applicable"
+
+
+def judge_run(claim: Claim, run: Run) -> RunVerdict:
+    """Judge one claim in one run: every test must hold."""
+    results = [_judge_test(test, run.observations[test.experiment]) for test in claim.tests]
+    for decisive in ("harness-broke", "not-applicable", "contradicted", "not-observed"):
+        for result in results:
+            if result.verdict == decisive:
+                return result
+    records = tuple(record for result in results for record in result.records)
+    return RunVerdict("confirmed", "; ".join(dict.fromkeys(result.reality for result in results)), records)
+
+
+def _judge_test(test: Test, observed: Observation) -> RunVerdict:
+    if observed.inapplicable:
+        return RunVerdict("not-applicable", observed.inapplicable)
+    if observed.broke or not _whole(observed.records):
+        return RunVerdict("harness-broke", observed.broke or "the trace has no end")
+    absent = _first_absent(test.given, observed)
+    if absent:
+        return RunVerdict("not-observed", f"the experiment did not get there: no {absent}")
+    return _judge_seen(test, observed)
+
+
+def _judge_seen(test: Test, observed: Observation) -> RunVerdict:
+    evidence: list[Record] = []
+    for selector in test.never:
+        forbidden = _find(selector, observed)
+        if forbidden:
+            return RunVerdict("contradicted", _said(forbidden[:1]), tuple(forbidden))
+    for selector in test.see:
+        found = _find(selector, observed)
+        if not found:
+            return _missed(test, selector, observed)
+        evidence += found[:3]
+    if test.any:
+        alternatives = [record for selector in test.any for record in _find(selector, observed)]
+        if not alternatives:
+            return _missed(test, test.any[0], observed)
+        evidence += alternatives[:3]
+    if test.order:
+        ordered = _judge_order(test, observed)
+        if ordered.verdict != "confirmed":
+            return ordered
+        evidence += ordered.records
+    evidence += [record for selector in test.given for record in _find(selector, observed)[:1]]
+    denied = [f"no {selectors.describe(selector, observed.variables)}" for selector in test.never]
+    told = [] if not evidence else [_said(evidence[: max(1, len(test.see) + bool(test.any), len(test.order))])]
+    return RunVerdict("confirmed", "; ".join(told + denied), tuple(evidence))
+
+
+def _judge_order(test: Test, observed: Observation) -> RunVerdict:
+    first: list[Record] = []
+    for selector in test.order:
+        found = _find(selector, observed)
+        if not found:
+            absent = selectors.describe(selector, observed.variables)
+            return RunVerdict("not-observed", f"nothing to put in order: no {absent}", tuple(first))
+        first.append(found[0])
+    verdict: Verdict = "confirmed" if all(a["t"] <= b["t"] for a, b in zip(first, first[1:], strict=False)) else "contradicted"
+    happened = sorted(first, key=lambda record: record["t"])
+    return RunVerdict(verdict, "in this order: " + ", then ".join(map(sentence, happened)), tuple(happened))
+
+
+def _missed(test: Test, selector: Selector, observed: Observation) -> RunVerdict:
+    instead = [record for other in test.instead for record in _find(other, observed)]
+    wanted = f"no {selectors.describe(selector, observed.variables)}"
+    reality = f"{_said(instead[:2])}" if instead else wanted
+    return RunVerdict("contradicted", reality, tuple(instead[:3]))
+
+
+def _find(selector: Selector, observed: Observation) -> list[Record]:
+    return selectors.find(selector, observed.records, observed.variables)
+
+
+def _first_absent(wanted: Sequence[Selector], observed: Observation) -> str | None:
+    for selector in wanted:
+        if not _find(selector, observed):
+            return selectors.describe(selector, observed.variables)
+    return None
+
+
+def _whole(records: Sequence[Record]) -> bool:
+    return bool(records) and records[0].get("type") == "header" and any(r.get("type") == "end" for r in records[-1:])
+
+
+def _said(records: Sequence[Record]) -> str:
+    return "; ".join(dict.fromkeys(map(sentence, records)))
+
+
+def _common_reality(by_run: Mapping[str, RunVerdict]) -> str:
+    """Put the runs' sentences together, each once, with the runs it is true of when they differ."""
+    runs_of: dict[str, list[str]] = {}
+    for name, result in by_run.items():
+        runs_of.setdefault(result.reality, []).append(name)
+    if len(runs_of) == 1:
+        return next(iter(runs_of))
+    return " | ".join(f"{', '.join(names)}: {reality}" for reality, names in runs_of.items())

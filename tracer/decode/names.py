@@ -1,0 +1,97 @@
+"""Numbers to names: system calls, signals and errnos."""
+
+from __future__ import annotations
+
+import errno as errno_table
+import functools
+import importlib.machinery
+import importlib.util
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from tracer.decode.tables.architectures import BY_AUDIT, BY_NAME, COMPANIONS, Architecture
+from tracer.errors import UnknownArchitecture, UnknownCall
+
+# <linux/errno.h>: never seen by the program; a signal handler runs first, or the kernel restarts the call.
+_RESTARTS = {
+    512: "ERESTARTSYS",
+    513: "ERESTARTNOINTR",
+    514: "ERESTARTNOHAND",
+    516: "ERESTART_RESTARTBLOCK",
+}
+_LAST_CLASSIC_SIGNAL = 31
+
+
+@functools.cache
+def call_names(audit: int) -> Mapping[int, str]:
+    """Return number → name for an audit architecture; empty for one without tables."""
+    architecture = BY_AUDIT.get(audit)
+    if architecture is None:
+        return MappingProxyType({})
+    return MappingProxyType(_ptrace_table(architecture) | architecture.lacking)
+
+
+def machine_architectures(machine: str) -> tuple[Architecture, ...]:
+    """Return the architectures processes of this machine (uname -m) can have, its own first.
+
+    Raises:
+        UnknownArchitecture: no table for this machine.
+    """
+    if machine not in BY_NAME:
+        known = ", ".join(BY_NAME)
+        raise UnknownArchitecture(f"no table of system calls for '{machine}'; known: {known}")
+    return (BY_NAME[machine], *(BY_NAME[name] for name in COMPANIONS.get(machine, ())))
+
+
+def call_numbers(names: frozenset[str], audit: int) -> frozenset[int]:
+    """Return the numbers that these calls have on an architecture; those it has not are left out."""
+    return frozenset(number for number, name in call_names(audit).items() if name in names)
+
+
+def check_call_names(names: frozenset[str], machine: str) -> None:
+    """Raise `UnknownCall` when a name is a system call of none of the machine's architectures."""
+    known = {name for arch in machine_architectures(machine) for name in call_names(arch.audit).values()}
+    # open and its like are in the tables of old architectures only, yet belong to a portable list of names.
+    known |= {name for arch in BY_NAME.values() for name in call_names(arch.audit).values()}
+    unknown = sorted(names - known)
+    if unknown:
+        raise UnknownCall(f"no such system call: {', '.join(repr(name) for name in unknown)}")
+
+
+def signal_name(number: int) -> str:
+    """Return a signal's name; a real-time signal as strace writes it, counted as the kernel does, from 32."""
+    if number <= _LAST_CLASSIC_SIGNAL:
+        return signal.Signals(number).name
+    first = _LAST_CLASSIC_SIGNAL + 1
+    return "SIGRTMIN" if number == first else f"SIGRT_{number - first}"
+
+
+def errno_symbol(errno: int) -> str:
+    """Return the symbol of an errno, also of those the kernel keeps to itself; else `errno NNN`."""
+    return errno_table.errorcode.get(errno) or _RESTARTS.get(errno) or f"errno {errno}"
+
+
+def is_restart(errno: int) -> bool:
+    """Whether this errno says that the call has no result yet."""
+    return errno in _RESTARTS
+
+
+def _ptrace_table(architecture: Architecture) -> dict[int, str]:
+    """Read python-ptrace's table without importing its package, which runs programs to find the libc."""
+    package = importlib.util.find_spec("ptrace")
+    if package is None or not package.submodule_search_locations:
+        raise UnknownArchitecture(
+            "the package python-ptrace, which has the names of system calls, is missing"
+        )
+    folder = Path(package.submodule_search_locations[0])
+    name = architecture.ptrace_table
+    path = folder / "syscall" / "linux" / f"{name}.py"
+    loader = importlib.machinery.SourceFileLoader(f"ptrace_table_{name}", str(path))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    if spec is None:
+        raise UnknownArchitecture(f"python-ptrace has no table for '{name}'")
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return dict(module.SYSCALL_NAMES)

@@ -1,0 +1,178 @@
+"""The values all decoders share: numbers, flags, pointers, text, buffers, descriptors.
+
+What each becomes in a record: a descriptor `{"value": 3, "path": "/…"}`, a buffer `{"length", "sha256",
+"data"}`, a pointer `"0x7ff…"`, NULL `None`, a flag word a list of symbols, memory that cannot be read
+`{"address": "0x…", "error": "EFAULT"}`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tracer.decode.tables.files import AT_FDCWD
+from tracer.escapes import escaped
+from tracer.ptrace import binding
+
+_PAGE = mmap.PAGESIZE
+_PATH_MAX = 4096
+_CHUNK = 1 << 20
+
+
+class Task:
+    """A stopped task as the decoders see it: its memory and descriptors."""
+
+    __slots__ = ("arch", "data_limit", "pid")
+
+    def __init__(self, pid: int, arch: str, data_limit: int) -> None:
+        self.pid = pid
+        self.arch = arch
+        self.data_limit = data_limit
+
+    def read(self, address: int, length: int) -> bytes:
+        """Return up to `length` bytes of its memory; fewer where it ends."""
+        return binding.read_memory(self.pid, address, length)
+
+    def link(self, name: str) -> str | None:
+        """Return where a link below its /proc folder points; None when there is none, or the task is gone."""
+        try:
+            return escaped(os.readlink(f"/proc/{self.pid}/{name}".encode()))  # noqa: PTH115  (bytes)
+        except OSError:
+            return None
+
+
+def signed32(value: int) -> int:
+    """Return a register as the C int the kernel makes of it."""
+    value &= 0xFFFFFFFF
+    return value - (1 << 32) if value & 0x80000000 else value
+
+
+def signed64(value: int) -> int:
+    """Return a register as a C long."""
+    return value - (1 << 64) if value & (1 << 63) else value
+
+
+def flags(value: int, table: Iterable[tuple[int, str]]) -> list[str]:
+    """Return the symbols of the set bits, in the table's order; bits it does not know last, in hex."""
+    symbols = []
+    for bits, symbol in table:
+        if value & bits == bits:
+            symbols.append(symbol)
+            value &= ~bits
+    if value:
+        symbols.append(hex(value))
+    return symbols
+
+
+def pointer(address: int) -> str | None:
+    """Return an address in hex, NULL as None."""
+    return hex(address) if address else None
+
+
+def unreadable(address: int) -> dict[str, Any] | None:
+    """Return what stands for memory that cannot be read; NULL as None."""
+    return {"address": hex(address), "error": "EFAULT"} if address else None
+
+
+def descriptor(task: Task, value: int) -> dict[str, Any]:
+    """Return a descriptor with what it is open on; `path` is None for one that is not open."""
+    number = signed32(value)
+    return {"value": number, "path": task.link(f"fd/{number}") if number >= 0 else None}
+
+
+def directory(task: Task, value: int) -> dict[str, Any] | str:
+    """Return the folder a relative path starts from: a descriptor, or the symbol AT_FDCWD."""
+    return "AT_FDCWD" if signed32(value) == AT_FDCWD else descriptor(task, value)
+
+
+def text(task: Task, address: int, limit: int = _PATH_MAX) -> str | dict[str, Any] | None:
+    """Return the string at `address`; one without an end within `limit` bytes is marked as truncated."""
+    data = _terminated(task, address, limit)
+    if data is None:
+        return unreadable(address)
+    if len(data) == limit:
+        return {"address": hex(address), "data": escaped(data), "truncated": True}
+    return escaped(data)
+
+
+def text_list(task: Task, address: int, limit: int = 4096) -> list[Any] | dict[str, Any] | None:
+    """Return the strings of a NULL-terminated array of pointers, such as argv."""
+    addresses = _pointers(task, address, limit)
+    if addresses is None:
+        return unreadable(address)
+    return [text(task, each, _CHUNK) for each in addresses]
+
+
+def count_list(task: Task, address: int, limit: int = 65536) -> dict[str, Any] | None:
+    """Return address and length of a NULL-terminated array of pointers, without what they point to."""
+    addresses = _pointers(task, address, limit)
+    if addresses is None:
+        return unreadable(address)
+    return {"address": hex(address), "count": len(addresses)}
+
+
+def buffer(task: Task, address: int, length: int, *, with_data: bool = True) -> dict[str, Any] | None:
+    """Return length and hash of a buffer and, up to the task's limit, its bytes as text."""
+    if length == 0:
+        return {"length": 0, "sha256": hashlib.sha256().hexdigest(), "data": ""} if address else None
+    digest = hashlib.sha256()
+    first = b""
+    seen = 0
+    for chunk in _chunks(task, address, length):
+        first = first or chunk[: task.data_limit]
+        digest.update(chunk)
+        seen += len(chunk)
+    if seen < length:
+        return unreadable(address)
+    result: dict[str, Any] = {"length": length, "sha256": digest.hexdigest()}
+    if with_data:
+        result["data"] = escaped(first)
+        if len(first) < length:
+            result["truncated"] = True
+    else:
+        result = {"address": hex(address), **result}
+    return result
+
+
+def _chunks(task: Task, address: int, length: int) -> Iterator[bytes]:
+    while length > 0:
+        chunk = task.read(address, min(length, _CHUNK))
+        if not chunk:
+            return
+        yield chunk
+        address += len(chunk)
+        length -= len(chunk)
+
+
+def _terminated(task: Task, address: int, limit: int) -> bytes | None:
+    """Return the bytes before the NUL, page by page: the page after the string may not exist."""
+    data = b""
+    while len(data) < limit:
+        here = address + len(data)
+        chunk = task.read(here, min(_PAGE - here % _PAGE, limit - len(data)))
+        if not chunk:
+            return None
+        end = chunk.find(b"\0")
+        if end >= 0:
+            return data + chunk[:end]
+        data += chunk
+    return data
+
+
+def _pointers(task: Task, address: int, limit: int) -> list[int] | None:
+    size = 4 if task.arch == "i386" else 8
+    addresses: list[int] = []
+    while len(addresses) < limit:
+        here = address + len(addresses) * size
+        chunk = task.read(here, max(_PAGE - here % _PAGE, size))
+        if len(chunk) < size:
+            return None
+        for start in range(0, len(chunk) - size + 1, size):
+            value = int.from_bytes(chunk[start : start + size], "little")
+            if not value:
+                return addresses
+            addresses.append(value)
+    return addresses

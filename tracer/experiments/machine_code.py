@@ -1,0 +1,114 @@
+"""Machine code of small kernel functions, one table entry for each architecture.
+
+x86-64 encodings are those of the Intel 64 manual, volume 2; relocation types those of the x86-64 psABI
+that `apply_relocate_add()` in `arch/x86/kernel/module.c` knows.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tracer.experiments.elf_records import EM_X86_64
+from tracer.experiments.errors import UnsuitableDonor
+
+
+class FunctionPlan(NamedTuple):
+    """What a function does, in this order: print, sleep, return.
+
+    `message` is a printk format without conversions, and without its NUL; `returns` is a C int.
+    """
+
+    message: bytes | None
+    sleep_ms: int
+    returns: int
+
+
+class Call(NamedTuple):
+    """A call to an imported function: `offset` is that of the bytes to be relocated."""
+
+    offset: int
+    role: str
+
+
+class Function(NamedTuple):
+    """Assembled bytes; `length` is that of the code, what follows is the message."""
+
+    content: bytes
+    length: int
+    calls: list[Call]
+
+
+class MachineCode(NamedTuple):
+    """How one architecture writes functions and relocations.
+
+    `absolute` is the relocation type for a 64-bit address, `call` and `call_addend` those for a call.
+    """
+
+    assemble: Callable[[FunctionPlan], Function]
+    alignment: int
+    filler: bytes
+    call: int
+    call_addend: int
+    absolute: int
+
+
+PRINTK = "printk"
+MSLEEP = "msleep"
+# The names the kernel exports each under; `printk` became `_printk` in Linux 5.15 (commit 337015573718).
+IMPORT_NAMES = {PRINTK: ("_printk", "printk"), MSLEEP: ("msleep",)}
+
+
+def machine_code(machine: int) -> MachineCode:
+    """Return the table entry for an `e_machine`.
+
+    Raises:
+        UnsuitableDonor: there is none.
+    """
+    found = _BY_MACHINE.get(machine)
+    if found is None:
+        raise UnsuitableDonor(f"no machine code is known for ELF machine {machine}")
+    return found
+
+
+def _assemble_x86_64(plan: FunctionPlan) -> Function:
+    code = bytearray()
+    calls = []
+
+    def call(role: str) -> None:
+        code.extend(b"\xe8")
+        calls.append(Call(len(code), role))
+        # Zero, as the kernel refuses to relocate anything else; the addend is in the relocation.
+        code.extend(bytes(4))
+
+    code += b"\xf3\x0f\x1e\xfa"  # endbr64: the kernel calls here indirectly, and may enforce IBT
+    code += b"\x55\x48\x89\xe5"  # push %rbp; mov %rsp,%rbp
+    message_at = 0
+    if plan.message is not None:
+        code += b"\x48\x8d\x3d" + bytes(4)  # lea message(%rip),%rdi
+        message_at = len(code)
+        code += b"\x31\xc0"  # xor %eax,%eax: no vector registers hold variable arguments
+        call(PRINTK)
+    if plan.sleep_ms:
+        code += b"\xbf" + struct.pack("<I", plan.sleep_ms)  # mov $ms,%edi
+        call(MSLEEP)
+    code += b"\xb8" + struct.pack("<i", plan.returns)  # mov $returns,%eax
+    code += b"\x5d\xc3"  # pop %rbp; ret
+    length = len(code)
+    if plan.message is not None:
+        struct.pack_into("<i", code, message_at - 4, length - message_at)
+        code += plan.message + b"\0"
+    return Function(bytes(code), length, calls)
+
+
+_BY_MACHINE = {
+    EM_X86_64: MachineCode(
+        assemble=_assemble_x86_64,
+        alignment=16,
+        filler=b"\xcc",  # int3, as the kernel's own padding
+        call=4,  # R_X86_64_PLT32
+        call_addend=-4,  # the address is counted from the instruction's end
+        absolute=1,  # R_X86_64_64
+    ),
+}

@@ -1,0 +1,62 @@
+"""The kernel's uevents during a trace, parsed by pyroute2.
+
+pyroute2's own socket class runs an event loop per thread; here one plain descriptor is wanted that
+select(2) can wait for beside others, so the socket is opened bare and the messages go through pyroute2's parser.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from typing import Any
+
+from pyroute2.netlink.uevent import MarshalUevent
+
+NETLINK_KOBJECT_UEVENT = 15  # linux/netlink.h
+KERNEL_GROUP = 1  # group 2 carries udevd's copies
+MESSAGE_SIZE = 16 * 1024
+BUFFER_SIZE = 1 << 20
+
+
+class Uevents:
+    """Listens from its creation on."""
+
+    def __init__(self) -> None:
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        self._socket = socket.socket(socket.AF_NETLINK, kind, NETLINK_KOBJECT_UEVENT)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_SIZE)
+        self._socket.bind((0, KERNEL_GROUP))
+        self._parser = MarshalUevent()
+        self._records: list[dict[str, Any]] = []
+
+    def wait(self, seconds: float) -> None:
+        """Collect what arrives within `seconds`; return as soon as something did."""
+        if select.select([self._socket], [], [], seconds)[0]:
+            self._collect()
+
+    def stop(self) -> list[dict[str, Any]]:
+        """Return the uevent records and close the socket."""
+        self._collect()
+        self._socket.close()
+        return self._records
+
+    def _collect(self) -> None:
+        while True:
+            try:
+                data = self._socket.recv(MESSAGE_SIZE)
+            except BlockingIOError:
+                return
+            now = time.monotonic_ns()
+            for message in self._parser.parse(data):
+                self._records.append({"type": "uevent", "t": now, **_fields(message)})
+
+
+def _fields(message: Any) -> dict[str, Any]:  # noqa: ANN401 - pyroute2 ships no types
+    variables = {str(key): str(value) for key, value in message.items() if key != "header"}
+    return {
+        "action": variables.get("ACTION"),
+        "devpath": variables.get("DEVPATH"),
+        "subsystem": variables.get("SUBSYSTEM"),
+        "variables": variables,
+    }

@@ -1,0 +1,1 @@
+"""The event loop: a command's stops become raw calls."""

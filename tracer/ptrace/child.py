@@ -1,0 +1,132 @@
+"""Start a command so that the tracer has hold of it before its first instruction."""
+
+from __future__ import annotations
+
+import contextlib
+import errno as errno_table
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from tracer.errors import CommandNotStarted, PtraceFailed
+from tracer.ptrace import binding
+
+OPTIONS = (
+    binding.O_TRACESYSGOOD
+    | binding.O_TRACEFORK
+    | binding.O_TRACEVFORK
+    | binding.O_TRACECLONE
+    | binding.O_TRACEEXEC
+    | binding.O_EXITKILL
+)
+
+
+@dataclass
+class Child:
+    """A seized process that waits, reading a pipe, for the word to execute its command."""
+
+    pid: int
+    command: str
+    go: int
+    failure: int
+    released: bool = False
+
+    def release(self) -> None:
+        """Let the child execute its command; its calls stop from here on.
+
+        A seized process runs until it is told to stop (ptrace(2)); interrupted first, the child cannot come
+        back from its read before the event loop has seen that stop.
+        """
+        binding.ptrace(binding.INTERRUPT, self.pid)
+        self.released = True
+        with contextlib.suppress(
+            BrokenPipeError
+        ):  # killed by somebody: its end is the event loop's to report
+            os.write(self.go, b"!")
+        os.close(self.go)
+
+    def check_started(self) -> None:
+        """Raise `CommandNotStarted` when execve failed; call it once the child has ended or executed."""
+        report = os.read(self.failure, 16)
+        os.close(self.failure)
+        if report:
+            raise CommandNotStarted(self.command, int(report))
+
+    def abandon(self) -> None:
+        """Give the child up after an error: kill it if it still waits; released, it is the event loop's."""
+        os.close(self.failure)
+        if not self.released:
+            os.close(self.go)
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, binding.WALL)
+
+
+def find_command(name: str, search_path: str) -> str:
+    """Return the file execvp(3) would execute for `name`.
+
+    Raises:
+        CommandNotStarted: nothing of that name in `search_path`, or only what may not be executed.
+    """
+    if "/" in name:
+        return name
+    errno = errno_table.ENOENT
+    for folder in search_path.split(":"):
+        candidate = Path(folder or ".") / name
+        try:
+            found = candidate.is_file()
+        except OSError as error:  # a folder that may not be searched, a name too long: execvp goes on, too
+            errno = error.errno or errno
+            continue
+        if found and os.access(candidate, os.X_OK):
+            return str(candidate)
+        if found:
+            errno = errno_table.EACCES
+    raise CommandNotStarted(name, errno)
+
+
+def start(command: Sequence[str], *, cwd: str | None, env: Mapping[str, str] | None) -> Child:
+    """Fork a child for `command` and seize it, so that it dies with this process whatever happens.
+
+    Raises:
+        CommandNotStarted: the command is not to be found.
+        PtraceFailed: this process may not trace.
+    """
+    path = find_command(command[0], (os.environ if env is None else env).get("PATH", os.defpath))
+    go_read, go_write = os.pipe2(os.O_CLOEXEC)
+    failure_read, failure_write = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        os.close(go_write)
+        _execute(path, command, cwd, env, go_read, failure_write)
+    os.close(go_read)
+    os.close(failure_write)
+    child = Child(pid, command[0], go_write, failure_read)
+    try:
+        binding.ptrace(binding.SEIZE, pid, 0, OPTIONS)
+    except PtraceFailed:
+        child.abandon()
+        raise
+    return child
+
+
+def _execute(
+    path: str, command: Sequence[str], cwd: str | None, env: Mapping[str, str] | None, go: int, failure: int
+) -> NoReturn:
+    """In the child: wait for the word, then become the command; report the errno of what prevents it."""
+    try:
+        for changed_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(changed_by_python, signal.SIG_DFL)
+        if not os.read(go, 1):
+            os._exit(127)  # the tracer died
+        if cwd is not None:
+            os.chdir(cwd)
+        if env is None:
+            os.execv(path, list(command))  # noqa: S606  (no shell is the point)
+        os.execve(path, list(command), dict(env))  # noqa: S606
+    except OSError as error:
+        os.write(failure, str(error.errno).encode())
+    finally:
+        os._exit(127)
