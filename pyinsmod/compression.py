@@ -5,12 +5,15 @@ The names of the formats are those of /sys/module/compression (kernel/module/dec
 
 from __future__ import annotations
 
+from typing import BinaryIO, cast
+
 from pyinsmod.errors import MalformedModule
 
 MAGIC = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 # kernel_read_file refuses files above INT_MAX (EFBIG); nothing bigger can be a module.
 LARGEST = 2**31 - 1
+PIECE = 1 << 20
 
 
 def compression_of(data: bytes) -> str | None:
@@ -36,7 +39,7 @@ def _gunzip(data: bytes) -> bytes:
     import zlib
 
     try:
-        return gzip.GzipFile(fileobj=io.BytesIO(data)).read(LARGEST + 1)
+        return _read_bounded(cast(BinaryIO, gzip.GzipFile(fileobj=io.BytesIO(data))))
     except (OSError, EOFError, zlib.error) as error:
         raise MalformedModule(f"gzip-compressed, and the stream is damaged: {error}") from error
 
@@ -46,9 +49,17 @@ def _unxz(data: bytes) -> bytes:
     import lzma
 
     try:
-        return lzma.LZMAFile(io.BytesIO(data)).read(LARGEST + 1)
+        return _read_bounded(cast(BinaryIO, lzma.LZMAFile(io.BytesIO(data))))
     except (lzma.LZMAError, EOFError) as error:
         raise MalformedModule(f"xz-compressed, and the stream is damaged: {error}") from error
+
+
+def _read_bounded(stream: BinaryIO) -> bytes:
+    """Read to the end, or just past what is allowed; asking for all at once would reserve all at once."""
+    unpacked = bytearray()
+    while len(unpacked) <= LARGEST and (piece := stream.read(PIECE)):
+        unpacked += piece
+    return bytes(unpacked)
 
 
 def _unzstd(data: bytes) -> bytes:

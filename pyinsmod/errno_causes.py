@@ -54,12 +54,8 @@ CAUSES = {
         "the kernel has no memory left for the module, or no room for its per-CPU data",
         "dmesg | tail; free -m",
     ),
-    "ERANGE": ErrnoCause(
-        "a parameter value is out of range", "modinfo -p FILE lists the parameters and their types"
-    ),
-    "ENOSPC": ErrnoCause(
-        "a parameter value is too long", "modinfo -p FILE lists the parameters and their types"
-    ),
+    "ERANGE": ErrnoCause("a parameter value is out of range", "modinfo -p FILE lists the parameters and their types"),
+    "ENOSPC": ErrnoCause("a parameter value is too long", "modinfo -p FILE lists the parameters and their types"),
     "EFAULT": ErrnoCause("the kernel could not read the image or the parameters from this process", None),
     "EBADF": ErrnoCause("the file is not open for reading", None),
     "ETXTBSY": ErrnoCause("another process has the file open for writing", "fuser -v FILE shows who"),

@@ -73,9 +73,7 @@ class KernelLog:
                 raw = os.read(self._descriptor, LARGEST_RECORD)
             except BlockingIOError:
                 return
-            except (
-                BrokenPipeError
-            ):  # records were overwritten before we read them; the next read goes on behind
+            except BrokenPipeError:  # records were overwritten before we read them; the next read goes on behind
                 continue
             except OSError:
                 return

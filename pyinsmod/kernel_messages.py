@@ -290,7 +290,5 @@ def recognise(lines: Sequence[str], errno: str) -> Recognised | None:
             if match:
                 values = {name: value or "" for name, value in match.groupdict().items()}
                 words = {**values, "line": line}
-                return Recognised(
-                    message.check, message.cause.format(**words), message.remedy.format(**words), values
-                )
+                return Recognised(message.check, message.cause.format(**words), message.remedy.format(**words), values)
     return None

@@ -108,9 +108,7 @@ def _image_of(file: ModuleFile, options: LoadOptions) -> ModuleImage | None:
         raise
 
 
-def _examined(
-    file: ModuleFile, image: ModuleImage | None, options: LoadOptions, paths: KernelPaths
-) -> LoadOutcome:
+def _examined(file: ModuleFile, image: ModuleImage | None, options: LoadOptions, paths: KernelPaths) -> LoadOutcome:
     """Return what is known before the kernel is asked."""
     start = LoadOutcome(file.path, image.known_name if image else None, "loaded")
     if not options.check or image is None:
@@ -150,9 +148,7 @@ def _call(file: ModuleFile, image: ModuleImage | None, options: LoadOptions, pat
     request = options.request
     packed = image.compression if image else None
     kernel_unpacks = packed is not None and packed == kernel_compression(paths).value
-    by_memory = options.syscall == "init_module" or (
-        options.syscall == "auto" and packed and not kernel_unpacks
-    )
+    by_memory = options.syscall == "init_module" or (options.syscall == "auto" and packed and not kernel_unpacks)
     if not by_memory:
         flags = request.force_flags | (MODULE_INIT_COMPRESSED_FILE if packed else 0)
         try:
@@ -164,9 +160,7 @@ def _call(file: ModuleFile, image: ModuleImage | None, options: LoadOptions, pat
         else:
             return "finit_module"
     if request.force_flags:
-        raise UsageError(
-            f"{file.path}: force flags exist for finit_module only; unpack the file first: {packed} -dk"
-        )
+        raise UsageError(f"{file.path}: force flags exist for finit_module only; unpack the file first: {packed} -dk")
     module_syscalls.init_module(bytes(image.data) if image else file.content, request.parameters)
     return "init_module"
 

@@ -47,9 +47,7 @@ class ModuleImage:
     def header(self) -> ElfHeader:
         """The ELF header, whatever it says; only its length and magic are tested."""
         if len(self.data) < elf.HEADER.size:
-            raise MalformedModule(
-                f"{len(self.data)} bytes are too few for an ELF header of {elf.HEADER.size}"
-            )
+            raise MalformedModule(f"{len(self.data)} bytes are too few for an ELF header of {elf.HEADER.size}")
         header = ElfHeader._make(elf.HEADER.unpack_from(self.data))
         if header.ident[:4] != elf.MAGIC:
             raise MalformedModule(f"not an ELF file: it begins with {header.ident[:4]!r}")
@@ -147,9 +145,7 @@ class ModuleImage:
         if not tables:
             return b"", b""
         if tables[0].link >= len(self.section_headers):
-            raise MalformedModule(
-                f"symbol string table {tables[0].link} of {len(self.section_headers)} sections"
-            )
+            raise MalformedModule(f"symbol string table {tables[0].link} of {len(self.section_headers)} sections")
         raw = self._bytes_of(tables[0], "the symbol table")
         strings = self._bytes_of(self.section_headers[tables[0].link], "the symbol string table")
         return raw[: len(raw) - len(raw) % elf.SYMBOL.size], strings
@@ -209,9 +205,7 @@ class ModuleImage:
 
     def _string_of(self, symbol: Symbol, what: str) -> bytes:
         if symbol.section >= len(self.sections):
-            raise MalformedModule(
-                f"{what} '{symbol.name}' lies in section {symbol.section}, which does not exist"
-            )
+            raise MalformedModule(f"{what} '{symbol.name}' lies in section {symbol.section}, which does not exist")
         content = self.section_bytes(self.sections[symbol.section])
         return content[symbol.value :].partition(b"\0")[0]
 
@@ -226,9 +220,7 @@ class ModuleImage:
                 continue
             raw = self.section_bytes(section)
             for offset, info, *addend in layout.iter_unpack(raw[: len(raw) - len(raw) % layout.size]):
-                yield Relocation(
-                    section.info, offset, info & 0xFFFFFFFF, info >> 32, addend[0] if addend else None
-                )
+                yield Relocation(section.info, offset, info & 0xFFFFFFFF, info >> 32, addend[0] if addend else None)
 
     @property
     def signed(self) -> bool:

@@ -55,11 +55,7 @@ def _explain(errno: str, module: str, before: LoadedModule | None, paths: Kernel
     """Word what `delete_module` (kernel/module/main.c) means by its answers, of which it writes no log."""
     if errno == "EPERM":
         may = caller_may_load(paths)
-        reason = (
-            may.source
-            if may.value is False
-            else "kernel.modules_disabled is 1, or a security module forbids it"
-        )
+        reason = may.source if may.value is False else "kernel.modules_disabled is 1, or a security module forbids it"
         return Explanation(f"no permission to remove modules: {reason}", f"sudo pyinsmod unload {module}")
     if errno == "ENOENT":
         if (paths.sys_module / module).is_dir():
@@ -86,6 +82,4 @@ def _in_use(module: str, before: LoadedModule | None) -> Explanation:
             f"remove them first: pyinsmod unload {before.used_by[0]}",
         )
     count = f" ({before.references} references)" if before else ""
-    return Explanation(
-        f"'{module}' is in use{count}: an open device, a mount or a network interface", "lsof, ip link"
-    )
+    return Explanation(f"'{module}' is in use{count}: an open device, a mount or a network interface", "lsof, ip link")

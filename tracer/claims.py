@@ -16,9 +16,10 @@ from tracer.errors import MalformedClaims
 from tracer.selectors import Selector
 
 SCHEMA = 1
+DEFAULT_FILE = "mymod.ko"
 TEST_KEYS = {"experiment", "given", "see", "any", "never", "order", "instead"}
 CLAIM_KEYS = {"id", "step", "row", "quote", "says", "tests"}
-EXPERIMENT_KEYS = {"about", "modules", "file", "prepare", "afterwards", "refused", "survey"}
+EXPERIMENT_KEYS = {"about", "modules", "file", "prepare", "afterwards", "refused", "survey", "kernel_only"}
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,18 @@ class Experiment:
         afterwards: shell commands run after the loader, traced with it.
         refused: the kernel may refuse: a loader that predicts is told to ask it nevertheless.
         survey: nothing is loaded; every module of the kernel's package is looked at instead.
+        kernel_only: what it shows is the kernel's doing alone, so one loader per kernel settles it.
     """
 
     name: str
     about: str
     modules: Mapping[str, Mapping[str, Any]]
-    file: str = "mymod.ko"
+    file: str = DEFAULT_FILE
     prepare: tuple[str, ...] = ()
     afterwards: tuple[str, ...] = ()
     refused: bool = False
     survey: bool = False
+    kernel_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,8 +142,17 @@ class _Reader:
     def experiment(self, name: str, table: Mapping[str, Any]) -> Experiment:
         where = f"[experiments.{name}]"
         self._known_keys(where, table, EXPERIMENT_KEYS)
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-        return Experiment(**{"name": name, "about": "", "modules": {}, **values})
+        return Experiment(
+            name=name,
+            about=str(table.get("about", "")),
+            modules=dict(table.get("modules", {})),
+            file=str(table.get("file", DEFAULT_FILE)),
+            prepare=tuple(table.get("prepare", ())),
+            afterwards=tuple(table.get("afterwards", ())),
+            refused=bool(table.get("refused", False)),
+            survey=bool(table.get("survey", False)),
+            kernel_only=bool(table.get("kernel_only", False)),
+        )
 
     def claim(self, number: int, table: Mapping[str, Any]) -> Claim:
         where = f"claim {table.get('id', f'number {number}')!r}"
@@ -167,7 +179,11 @@ class _Reader:
         return Test(experiment=str(table.get("experiment", "")), **lists)
 
     def check_whole(
-        self, raw: Mapping[str, Any], text: str, experiments: Mapping[str, Experiment], claims: tuple[Claim, ...]
+        self,
+        raw: Mapping[str, Any],
+        text: str,
+        experiments: Mapping[str, Experiment],
+        claims: tuple[Claim, ...],
     ) -> None:
         """Check what needs the whole file: schema, unique ids, known experiments, quotes in the document."""
         self._known_keys("the file", raw, {"schema", "experiments", "claims"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -11,9 +12,7 @@ from tracer.claims import Claim, Claims, Test
 from tracer.describe import sentence
 from tracer.selectors import Record, Selector
 
-Verdict: TypeAlias = Literal[
-    "confirmed", "contradicted", "depends", "not-observed", "not-applicable", "harness-broke"
-]
+Verdict: TypeAlias = Literal["confirmed", "contradicted", "depends", "not-observed", "not-applicable", "harness-broke"]
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def _judge_order(test: Test, observed: Observation) -> RunVerdict:
             absent = selectors.describe(selector, observed.variables)
             return RunVerdict("not-observed", f"nothing to put in order: no {absent}", tuple(first))
         first.append(found[0])
-    verdict: Verdict = "confirmed" if all(a["t"] <= b["t"] for a, b in zip(first, first[1:], strict=False)) else "contradicted"
+    verdict: Verdict = "confirmed" if all(a["t"] <= b["t"] for a, b in itertools.pairwise(first)) else "contradicted"
     happened = sorted(first, key=lambda record: record["t"])
     return RunVerdict(verdict, "in this order: " + ", then ".join(map(sentence, happened)), tuple(happened))
 

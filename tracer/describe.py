@@ -82,6 +82,14 @@ def _relocations(record: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
+def _survey(record: Mapping[str, Any]) -> str:
+    lacking = ", ".join(
+        f"{count} have no {what} ({record['example'][what]} for one)" if count else f"all have {what}"
+        for what, count in record["lacking"].items()
+    )
+    return f"of the {record['modules']} modules of the kernel's package, {lacking}"
+
+
 def _exec(record: Mapping[str, Any]) -> str:
     return f"{record.get('path')} was executed as {record.get('argv')}"
 
@@ -100,4 +108,5 @@ _BY_TYPE: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "uevent": _uevent,
     "log": _log,
     "state": _state,
+    "survey": _survey,
 }

@@ -63,10 +63,7 @@ def _pattern_problems(key: str, condition: Mapping[str, Any]) -> list[str]:
 
 def matches(selector: Selector, record: Record, variables: Variables) -> bool:
     """Tell whether a record meets every condition of the selector."""
-    return all(
-        _meets(field_of(record, key), _substituted(condition, variables))
-        for key, condition in selector.items()
-    )
+    return all(_meets(field_of(record, key), _substituted(condition, variables)) for key, condition in selector.items())
 
 
 def find(selector: Selector, records: Sequence[Record], variables: Variables) -> list[Record]:

@@ -65,9 +65,7 @@ class Suite:
     def closure(self, *packages: str) -> list[str]:
         """Return `packages` and all they depend on, as the names apt would download."""
         listing = self._apt("apt-get", "install", "--print-uris", "--yes", *packages)
-        return sorted(
-            {line.split()[1].partition("_")[0] for line in listing.splitlines() if line.startswith("'")}
-        )
+        return sorted({line.split()[1].partition("_")[0] for line in listing.splitlines() if line.startswith("'")})
 
     def download(self, packages: list[str], folder: Path) -> list[Path]:
         """Download `packages` into `folder`, verified by apt, and return the .deb files."""
@@ -107,9 +105,7 @@ class Suite:
             check=False,
         )
         if done.returncode:
-            complaints = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [
-                "E: no reason given"
-            ]
+            complaints = [line for line in done.stderr.splitlines() if line.startswith("E:")] or ["E: no reason given"]
             raise ArchiveUnreachable(
                 f"Debian's archive, suite {self.name}: {complaints[0].removeprefix('E: ')}"
                 f" (address from the host's apt sources; {MIRROR_VARIABLE} overrides it)"
@@ -123,9 +119,7 @@ def debian_mirror() -> str:
     if chosen:
         return chosen
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        raise MissingTool(
-            "kernels come as Debian packages and this host has no apt: use the Vagrantfile (see README)"
-        )
+        raise MissingTool("kernels come as Debian packages and this host has no apt: use the Vagrantfile (see README)")
     if not KEYRING.exists():
         raise MissingTool("Debian's archive keys are missing: sudo apt-get install debian-archive-keyring")
     listing = subprocess.run(
@@ -136,9 +130,7 @@ def debian_mirror() -> str:
         uri, _, suite = line.partition(" ")
         if DEBIAN_SUITE.match(suite) and "security" not in uri:
             return uri
-    raise ArchiveUnreachable(
-        f"no Debian archive among this host's apt sources: set {MIRROR_VARIABLE} to one's address"
-    )
+    raise ArchiveUnreachable(f"no Debian archive among this host's apt sources: set {MIRROR_VARIABLE} to one's address")
 
 
 def unpack(package: Path, root: Path, *, leave_out: tuple[str, ...] = ()) -> None:
@@ -154,6 +146,4 @@ def unpack(package: Path, root: Path, *, leave_out: tuple[str, ...] = ()) -> Non
         complaint = archive.stderr.read() if archive.stderr else b""
     if archive.returncode or extraction.returncode:
         words = (extraction.stderr or complaint).decode(errors="replace").strip().splitlines()
-        raise ArchiveUnreachable(
-            f"{package.name} could not be unpacked: {words[-1] if words else 'no reason given'}"
-        )
+        raise ArchiveUnreachable(f"{package.name} could not be unpacked: {words[-1] if words else 'no reason given'}")

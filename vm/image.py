@@ -41,12 +41,14 @@ class GuestContent:
         python_packages: folders that become importable in the guest.
         files: guest path without leading slash → content; executable when below a `bin` folder.
         preload: Python modules the agent imports before the snapshot is taken.
+        warm_up: `module:function` of functions the agent calls before the snapshot.
         warm: command name → `module:function`, run as a fork of the agent instead of a new interpreter.
     """
 
     python_packages: tuple[Path, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     preload: tuple[str, ...] = ()
+    warm_up: tuple[str, ...] = ()
     warm: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -54,14 +56,12 @@ def image_key(content: GuestContent) -> str:
     """Return a name that changes with everything that goes into the image but the packages' versions."""
     digest = hashlib.sha256(repr((FORMAT, USERLAND_SUITE, USERLAND_PACKAGES, LEFT_OUT)).encode())
     digest.update(
-        repr((sorted(content.files.items()), content.preload, sorted(content.warm.items()))).encode()
+        repr((sorted(content.files.items()), content.preload, content.warm_up, sorted(content.warm.items()))).encode()
     )
     for folder in (GUEST_SCRIPTS, *content.python_packages):
         for path in _python_files(folder):
             state = path.stat()
-            digest.update(
-                f"{folder.name}/{path.relative_to(folder)} {state.st_size} {state.st_mtime_ns}\n".encode()
-            )
+            digest.update(f"{folder.name}/{path.relative_to(folder)} {state.st_size} {state.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -92,7 +92,11 @@ def _add_scripts(archive: CpioWriter, content: GuestContent) -> None:
         archive.file(f"usr/lib/vm/vm/guest/{name}", (GUEST_SCRIPTS / name).read_bytes())
     for path in sorted((GUEST_SCRIPTS / "etc").iterdir()):
         archive.file(f"etc/{path.name}", path.read_bytes())
-    configuration = {"preload": list(content.preload), "warm": dict(content.warm)}
+    configuration = {
+        "preload": list(content.preload),
+        "warm_up": list(content.warm_up),
+        "warm": dict(content.warm),
+    }
     archive.file("etc/vm-agent.json", json.dumps(configuration).encode())
 
 

@@ -122,9 +122,7 @@ class Machine:
                 data = await self._reader.read(READ_SIZE)
                 self._frames.extend(self._decoder.feed(data))
             except frames.FrameError as failure:
-                raise MachineLost(
-                    f"the channel to the guest is damaged: {failure}", self.last_words
-                ) from failure
+                raise MachineLost(f"the channel to the guest is damaged: {failure}", self.last_words) from failure
             except OSError:
                 data = b""
             if not data:

@@ -48,9 +48,7 @@ def machine_arguments(hardware: Hardware) -> list[str]:
 def memory_arguments(hardware: Hardware, file: Path, *, private: bool) -> list[str]:
     """Return the memory: the file itself while a snapshot is made, a copy-on-write view of it afterwards."""
     share = "off" if private else "on"
-    backend = (
-        f"memory-backend-file,id=memory,size={hardware.memory_mib}M,mem-path={_escaped(file)},share={share}"
-    )
+    backend = f"memory-backend-file,id=memory,size={hardware.memory_mib}M,mem-path={_escaped(file)},share={share}"
     return ["-object", backend]
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import struct
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,9 +98,7 @@ class Laboratory:
         self._progress("the machine was lost before the command started; trying once more")
         return await self._attempt(job, on_output, stdin, started)
 
-    async def _attempt(
-        self, job: Job, on_output: Output | None, stdin: int | None, started: float
-    ) -> JobResult:
+    async def _attempt(self, job: Job, on_output: Output | None, stdin: int | None, started: float) -> JobResult:
         running = False
         try:
             async with restored(self._snapshot) as machine:
@@ -149,7 +148,7 @@ class _Conversation:
             status=int(end.get("status", 127)),
             stdout=bytes(self._output[frames.STDOUT]),
             stderr=bytes(self._output[frames.STDERR]),
-            files={path: bytes(content) for path, content in self._files.items()},
+            files={path: zlib.decompress(content) for path, content in self._files.items()},
             missing=self._missing,
             console=self._machine.last_words,
             seconds=time.monotonic() - started,
@@ -169,9 +168,7 @@ class _Conversation:
 
     async def _put(self, path: str, content: bytes) -> None:
         mode = 0o755 if "bin/" in path else 0o644
-        await self._machine.send(
-            frames.encode_json(frames.PUT, {"path": path, "mode": mode, "size": len(content)})
-        )
+        await self._machine.send(frames.encode_json(frames.PUT, {"path": path, "mode": mode, "size": len(content)}))
         async for kind, payload in self._machine.send_bulk(frames.DATA, content):
             self._take(kind, payload)
 

@@ -113,9 +113,7 @@ def _unused(folder: Path) -> Iterator[bool]:
 
 async def _make(snapshot: Snapshot, kernel: Kernel, content: GuestContent, progress: Progress) -> None:
     for attempt in range(1, BOOT_ATTEMPTS + 1):
-        progress(
-            f"booting kernel {kernel.name} once for its snapshot ({snapshot.hardware.accelerator})"
-        )
+        progress(f"booting kernel {kernel.name} once for its snapshot ({snapshot.hardware.accelerator})")
         started = time.monotonic()
         try:
             with built_whole(snapshot.folder) as scratch:
@@ -143,17 +141,13 @@ async def _boot_and_freeze(scratch: Snapshot, kernel: Kernel, initramfs: Path) -
             async with asyncio.timeout(BOOT_SECONDS):
                 await _wait_until_ready(machine)
         except TimeoutError as late:
-            raise GuestHung(
-                f"kernel {kernel.name} did not come up in {BOOT_SECONDS:g} s", machine.last_words
-            ) from late
+            raise GuestHung(f"kernel {kernel.name} did not come up in {BOOT_SECONDS:g} s", machine.last_words) from late
         await machine.execute("stop")
         await machine.execute("migrate-set-capabilities", capabilities=CAPABILITIES)
         await machine.execute("migrate", uri=f"exec:cat > {_quoted(scratch.devices)}")
         while (status := await machine.execute("query-migrate"))["status"] != "completed":
             if status["status"] == "failed":
-                raise MachineLost(
-                    f"the snapshot could not be written: {status.get('error-desc', 'no reason given')}"
-                )
+                raise MachineLost(f"the snapshot could not be written: {status.get('error-desc', 'no reason given')}")
             await asyncio.sleep(0.01)
 
 

@@ -35,9 +35,7 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def run_checks(
-    image: ModuleImage, facts: KernelFacts, request: LoadRequest | None = None
-) -> tuple[Finding, ...]:
+def run_checks(image: ModuleImage, facts: KernelFacts, request: LoadRequest | None = None) -> tuple[Finding, ...]:
     """Return every fault, in the kernel's order.
 
     A file whose structures are broken cannot be looked at further: the later checks that trip over it are

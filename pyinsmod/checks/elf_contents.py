@@ -56,18 +56,14 @@ def _this_module_faults(image: ModuleImage, name: str, *, counts: bool | None) -
             f"module {name}: Exactly one {THIS_MODULE} section must exist.",
         )
         what = "no section that holds struct module" if not found else "a struct module that takes no memory"
-        yield Fault(
-            f"not a finished module: {what}", what, f"one {THIS_MODULE}", new if counts else old, REBUILD
-        )
+        yield Fault(f"not a finished module: {what}", what, f"one {THIS_MODULE}", new if counts else old, REBUILD)
     severity = _when(counts)
     if len(found) > 1 and usable and severity:
         log = f"module {name}: Exactly one {THIS_MODULE} section must exist."
         yield Fault(f"{len(found)} sections {THIS_MODULE}", str(len(found)), "1", log, REBUILD, severity)
 
 
-def _symbol_table_faults(
-    image: ModuleImage, name: str, *, counts: bool | None, tested: Severity
-) -> Iterator[Fault]:
+def _symbol_table_faults(image: ModuleImage, name: str, *, counts: bool | None, tested: Severity) -> Iterator[Fault]:
     tables = [header for header in image.section_headers if header.type == elf.SHT_SYMTAB]
     log = f"{name}: module has no symbols (stripped?)"
     if not tables:

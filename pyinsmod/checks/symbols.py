@@ -46,9 +46,7 @@ def _missing(name: str, image: ModuleImage, facts: KernelFacts) -> Finding:
         remedy = f"load that one first: modprobe {provider}"
     elif facts.providers.value is not None:
         reason = f"neither the kernel, nor a loaded module, nor any module of {facts.release} exports it"
-        remedy = (
-            f"find out who should export it: grep -w {name} /lib/modules/{facts.release}/build/Module.symvers"
-        )
+        remedy = f"find out who should export it: grep -w {name} /lib/modules/{facts.release}/build/Module.symvers"
     else:
         reason = "neither the kernel nor a loaded module exports it"
         remedy = f"load the module that exports it first: grep -w {name} /lib/modules/*/modules.symbols"

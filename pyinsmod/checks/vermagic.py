@@ -85,11 +85,7 @@ def _no_vermagic(image: ModuleImage, facts: KernelFacts, *, forced: bool) -> Fin
         False: "the kernel was built without CONFIG_MODULE_FORCE_LOAD and refuses it",
         None: f"whether the kernel loads it all the same is unknown: {facts.config.source}",
     }
-    why = (
-        "the version magic is to be ignored (--force-vermagic)"
-        if forced
-        else "the module carries no vermagic"
-    )
+    why = "the version magic is to be ignored (--force-vermagic)" if forced else "the module carries no vermagic"
     return Finding(
         NAME,
         STEP,

@@ -30,12 +30,8 @@ class Result(NamedTuple):
 
 def run(argv: Sequence[str]) -> int:
     """Predict; exit status 0 all reach init, 1 some are refused, 2 usage, 3 cannot tell."""
-    parser = ArgumentParser(
-        "pyinsmod check", "Predict what the running kernel would do with modules. Loads nothing."
-    )
-    parser.add_argument(
-        "paths", metavar="PATH", nargs="+", type=Path, help="a module, or a folder of modules"
-    )
+    parser = ArgumentParser("pyinsmod check", "Predict what the running kernel would do with modules. Loads nothing.")
+    parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a module, or a folder of modules")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     options = parser.parse_args(argv)
     files = [file for path in options.paths for file in modules_at(path)]
@@ -70,9 +66,7 @@ def examine(file: Path, facts: KernelFacts) -> Result:
     """Return the prediction for one file; one that cannot be read is one of which nothing can be told."""
     try:
         image = read_image(file.read_bytes())
-        findings = tuple(
-            finding.for_file(str(file), image.known_name) for finding in run_checks(image, facts)
-        )
+        findings = tuple(finding.for_file(str(file), image.known_name) for finding in run_checks(image, facts))
         return Result(file, image.known_name, predict(findings), findings)
     except OSError as error:
         finding = Finding("file", 2, "cannot-tell", f"cannot be read: {error.strerror}")
@@ -92,11 +86,7 @@ def _print_json(results: Iterator[Result], facts: KernelFacts) -> list[str]:
     import json
 
     done = list(results)
-    print(
-        json.dumps(
-            {"schema": 1, "kernels": [facts.to_json()], "results": [_as_json(each, facts) for each in done]}
-        )
-    )
+    print(json.dumps({"schema": 1, "kernels": [facts.to_json()], "results": [_as_json(each, facts) for each in done]}))
     return [result.prediction.outcome for result in done]
 
 
@@ -123,9 +113,7 @@ def _lines(result: Result) -> Iterator[str]:
     """Yield the prediction with its decisive reason, then every finding with what to do."""
     prediction = result.prediction
     decisive = decisive_finding(result.findings)
-    answer = {"refused": "refused", "reaches-init": "reaches init"}.get(
-        prediction.outcome, prediction.outcome
-    )
+    answer = {"refused": "refused", "reaches-init": "reaches init"}.get(prediction.outcome, prediction.outcome)
     errno = f" {prediction.errno}" if prediction.errno else ""
     step = f" at step {prediction.step}" if prediction.step else ""
     reason = f": {decisive.summary}" if decisive else ""

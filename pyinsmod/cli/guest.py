@@ -26,6 +26,7 @@ def guest_content() -> GuestContent:
         python_packages=tuple(_package_folder(name) for name in PACKAGES),
         files={"usr/bin/pyinsmod": COMMAND},
         preload=PRELOAD,
+        warm_up=("tracer.kernel_side.tracefs:remember_functions",),
         warm={"pyinsmod": "pyinsmod.cli:main"},
     )
 
@@ -33,7 +34,5 @@ def guest_content() -> GuestContent:
 def _package_folder(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(
-            f"the package {name} is not installed: run make test once, or pip install pyinsmod"
-        )
+        raise ModuleNotFoundError(f"the package {name} is not installed: run make test once, or pip install pyinsmod")
     return Path(spec.origin).parent

@@ -39,6 +39,7 @@ def run(argv: Sequence[str]) -> int:
             calls=call_set(options.calls),
             kernel_side=_kernel_tracing() if options.kernel_events else None,
             pin=options.pin,
+            data_limit=options.data_limit,
         )
     except CommandNotStarted as error:
         return _complain(str(error), error.status)
@@ -63,9 +64,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         description="Record the system calls of a command and of all its children. "
         "The exit status is the command's own, 128 + signal when one killed it.",
     )
-    parser.add_argument(
-        "-o", dest="output", metavar="FILE", help="write the trace to FILE, not to standard error"
-    )
+    parser.add_argument("-o", dest="output", metavar="FILE", help="write the trace to FILE, not to standard error")
     parser.add_argument(
         "--format",
         choices=("json", "strace"),
@@ -79,6 +78,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help="module-loading, all (default), or names with commas between them",
     )
     parser.add_argument("--kernel-events", action="store_true", help="record the kernel's side too (root)")
+    parser.add_argument(
+        "-s",
+        dest="data_limit",
+        metavar="SIZE",
+        type=int,
+        default=recorder.DATA_LIMIT,
+        help="show at most SIZE bytes of a buffer (default %(default)s); length and checksum are always whole",
+    )
     parser.add_argument(
         "--pin",
         choices=("auto", "never"),

@@ -46,9 +46,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pyinsmod vm", description="Kernels and throw-away machines to run them in."
-    )
+    parser = argparse.ArgumentParser(prog="pyinsmod vm", description="Kernels and throw-away machines to run them in.")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="the kernels there are").set_defaults(action=_list)
     fetching = actions.add_parser("fetch", help="download a kernel")
@@ -60,9 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument(
         "--put", action="append", default=[], metavar="FILE[:PATH]", help="copy FILE into the guest first"
     )
-    running.add_argument(
-        "--get", action="append", default=[], metavar="PATH[:FILE]", help="copy PATH out afterwards"
-    )
+    running.add_argument("--get", action="append", default=[], metavar="PATH[:FILE]", help="copy PATH out afterwards")
     running.add_argument("--timeout", type=float, default=JOB_SECONDS, metavar="SECONDS")
     running.add_argument("command", nargs="+", metavar="-- COMMAND")
     running.set_defaults(action=_run)
@@ -111,9 +107,7 @@ def _shell(options: argparse.Namespace) -> int:
         complain("vm shell wants a terminal; use vm run for scripts")
         return EXIT_USAGE
     size = shutil.get_terminal_size()
-    job = Job(
-        ("sh", "-i"), terminal=(size.lines, size.columns), seconds=float("inf"), environment={"TERM": "linux"}
-    )
+    job = Job(("sh", "-i"), terminal=(size.lines, size.columns), seconds=float("inf"), environment={"TERM": "linux"})
     before = termios.tcgetattr(0)
     try:
         return asyncio.run(_in_machine(options.kernel, job, on_start=lambda: tty.setraw(0)))[0]

@@ -18,9 +18,7 @@ CAP_SYS_MODULE = 16
 # PROC_USER_INIT_INO (include/linux/proc_ns.h), the initial user namespace; others do not count.
 INITIAL_USER_NAMESPACE = "user:[4026531837]"
 
-_OPTION = re.compile(
-    rb"^CONFIG_(MODULE\w*|MODVERSIONS|LIVEPATCH|STRICT_MODULE_RWX|CONSTRUCTORS)=(.*)$", re.MULTILINE
-)
+_OPTION = re.compile(rb"^CONFIG_(MODULE\w*|MODVERSIONS|LIVEPATCH|STRICT_MODULE_RWX|CONSTRUCTORS)=(.*)$", re.MULTILINE)
 _PROVIDER = re.compile(rb"^alias symbol:(\S+) (\S+)$", re.MULTILINE)
 
 

@@ -126,9 +126,7 @@ def test_every_task_makes_the_same_calls(name: str, strace: str, tmp_path: Path)
     assert sorted(got) == sorted(expected)
 
 
-@pytest.mark.parametrize(
-    "command", [["cat", "/etc/passwd"], ["insmod", "/nonexistent.ko"]], ids=["cat", "insmod"]
-)
+@pytest.mark.parametrize("command", [["cat", "/etc/passwd"], ["insmod", "/nonexistent.ko"]], ids=["cat", "insmod"])
 def test_text_agrees_with_straces_but_for_addresses(command: list[str], strace: str, tmp_path: Path) -> None:
     calls = ("execve", "openat", "close", "read", "write", "pread64", "mmap", "munmap", "lseek", "exit_group")
     subprocess.run(

@@ -78,9 +78,7 @@ def test_text_goes_to_standard_error_and_the_commands_output_where_it_belongs() 
 
 
 def trace_of(tmp_path: Path, *command: str) -> tuple[Records, int]:
-    done = pyinsmod(
-        "-o", str(tmp_path / "t"), "--format", "json", "--calls", "module-loading", "--", *command
-    )
+    done = pyinsmod("-o", str(tmp_path / "t"), "--format", "json", "--calls", "module-loading", "--", *command)
     return records.read_file(tmp_path / "t"), done.returncode
 
 
@@ -109,12 +107,8 @@ def test_a_loader_that_finds_no_file_makes_no_module_call(loader: list[str], tmp
         call["args"]["pathname"] == "/nonexistent.ko" and call["errno"] == "ENOENT"
         for call in trace.calls("open", "openat", "stat", "newfstatat")  # kmod looks before it opens
     )
-    said = "".join(
-        call["args"]["buf"]["data"] for call in trace.calls("write") if call["args"]["fd"]["value"] == 2
-    )
-    said += "".join(
-        part["data"] for call in trace.calls("writev") for part in call["args"]["iov"] if part is not None
-    )
+    said = "".join(call["args"]["buf"]["data"] for call in trace.calls("write") if call["args"]["fd"]["value"] == 2)
+    said += "".join(part["data"] for call in trace.calls("writev") for part in call["args"]["iov"] if part is not None)
     assert "/nonexistent.ko" in said
 
 

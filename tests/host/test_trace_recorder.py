@@ -98,9 +98,7 @@ class TestNothingIsLeftBehind:
     )
 
     def start(self, path: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
-        tracer = subprocess.Popen(
-            [sys.executable, "-c", self.SCRIPT.format(path=path)], stderr=subprocess.PIPE
-        )
+        tracer = subprocess.Popen([sys.executable, "-c", self.SCRIPT.format(path=path)], stderr=subprocess.PIPE)
         assert wait_until(lambda: path.exists() and len(path.read_text().split()) == 2)
         return tracer, [int(pid) for pid in path.read_text().split()]
 
@@ -326,9 +324,7 @@ class TestKernelSide:
     @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the number of delete_module is x86-64's")
     def test_it_is_called_at_both_ends_of_a_module_call_though_that_is_not_recorded(self) -> None:
         watcher = Watcher()
-        whole = trace(
-            [sys.executable, "-I", "-S", "-c", self.DELETE], kernel_side=watcher, calls=frozenset(("close",))
-        )
+        whole = trace([sys.executable, "-I", "-S", "-c", self.DELETE], kernel_side=watcher, calls=frozenset(("close",)))
         assert watcher.notes[1] == "entry delete_module None"
         assert watcher.notes[2].startswith("exit delete_module -")
         assert watcher.notes[3:] == ["stop"]

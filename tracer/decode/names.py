@@ -82,9 +82,7 @@ def _ptrace_table(architecture: Architecture) -> dict[int, str]:
     """Read python-ptrace's table without importing its package, which runs programs to find the libc."""
     package = importlib.util.find_spec("ptrace")
     if package is None or not package.submodule_search_locations:
-        raise UnknownArchitecture(
-            "the package python-ptrace, which has the names of system calls, is missing"
-        )
+        raise UnknownArchitecture("the package python-ptrace, which has the names of system calls, is missing")
     folder = Path(package.submodule_search_locations[0])
     name = architecture.ptrace_table
     path = folder / "syscall" / "linux" / f"{name}.py"

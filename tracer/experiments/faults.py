@@ -38,23 +38,17 @@ class Fault:
 FAULTS: dict[str, Fault] = {
     "name": Fault("goes by the name NAME", "NAME", module_faults.set_name),
     "license": Fault("claims the licence TEXT", "TEXT", module_faults.license_),
-    "vermagic-release": Fault(
-        "was built for another kernel release", "[RELEASE]", module_faults.vermagic_release
-    ),
+    "vermagic-release": Fault("was built for another kernel release", "[RELEASE]", module_faults.vermagic_release),
     "vermagic-without": Fault("lacks WORD in its version magic", "WORD", module_faults.vermagic_without),
     "vermagic-with": Fault("has WORD too much in its version magic", "WORD", module_faults.vermagic_with),
     "no-vermagic": Fault("has no version magic", "", module_faults.no_vermagic),
     "crc": Fault("was built against another version of SYMBOL", "SYMBOL", module_faults.crc),
-    "undefined-symbol": Fault(
-        "imports a symbol that no kernel exports", "[SYMBOL]", module_faults.undefined_symbol
-    ),
+    "undefined-symbol": Fault("imports a symbol that no kernel exports", "[SYMBOL]", module_faults.undefined_symbol),
     "weak-undefined-symbol": Fault(
         "imports weakly a symbol that no kernel exports", "[SYMBOL]", module_faults.weak_undefined_symbol
     ),
     "relocation-type": Fault("has a relocation of type NUMBER", "NUMBER", module_faults.relocation_type),
-    "relocation-nonzero": Fault(
-        "has a relocation whose place is not empty", "", module_faults.relocation_nonzero
-    ),
+    "relocation-nonzero": Fault("has a relocation whose place is not empty", "", module_faults.relocation_nonzero),
     "not-elf": Fault("does not begin with the ELF magic", in_image=image_faults.not_elf),
     "wrong-type": Fault("is an executable program by its ELF type", in_image=image_faults.wrong_type),
     "wrong-machine": Fault("is for another architecture", in_image=image_faults.wrong_machine),

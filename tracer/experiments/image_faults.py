@@ -52,9 +52,7 @@ class Places:
         table = image[names.offset : names.offset + names.size]
         # Reversed, so that of two sections with one name the first is found.
         pairs = reversed(list(zip(offsets, sections, strict=True)))
-        return cls(
-            len(image), header.machine, {string_at(table, s.name): (offset, s) for offset, s in pairs}, names
-        )
+        return cls(len(image), header.machine, {string_at(table, s.name): (offset, s) for offset, s in pairs}, names)
 
     def header(self, name: str) -> tuple[int, SectionHeader]:
         """Return where the header of a section is, and what it held.

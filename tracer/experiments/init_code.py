@@ -72,9 +72,7 @@ def _replace(module: Relocatable, name: str, section: str, plan: FunctionPlan, t
     offset = module.append(section, function.content, machine.alignment, machine.filler)
     for call in function.calls:
         index = _import(module, call.role, tree)
-        module.add_relocation(
-            section, Relocation(offset + call.offset, index, machine.call, machine.call_addend)
-        )
+        module.add_relocation(section, Relocation(offset + call.offset, index, machine.call, machine.call_addend))
     _move_symbol(module, name, section, offset, function.length, machine)
 
 
@@ -85,9 +83,7 @@ def _import(module: Relocatable, role: str, tree: Path) -> int:
     return versions.add_import(module, found.symbol, found.crc)
 
 
-def _move_symbol(
-    module: Relocatable, name: str, section: str, offset: int, size: int, machine: MachineCode
-) -> None:
+def _move_symbol(module: Relocatable, name: str, section: str, offset: int, size: int, machine: MachineCode) -> None:
     index = module.symbol_index(name)
     old = module.symbols()[index] if index is not None else None
     if index is None or old is None or old.shndx == SHN_UNDEF:

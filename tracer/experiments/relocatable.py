@@ -120,16 +120,11 @@ class Relocatable:
     def symbols(self) -> list[Symbol]:
         """Return all symbols, the null symbol included, so that places are symbol indices."""
         names = self.sections[self._symtab.link].content
-        return [
-            Symbol(string_at(names, fields[0]), *fields)
-            for fields in SYMBOL.iter_unpack(self._symtab.content)
-        ]
+        return [Symbol(string_at(names, fields[0]), *fields) for fields in SYMBOL.iter_unpack(self._symtab.content)]
 
     def symbol_index(self, name: str) -> int | None:
         """Return the index of the symbol of that name; a global one is preferred to local ones."""
-        found = [
-            (s.binding == STB_LOCAL, number) for number, s in enumerate(self.symbols()) if s.name == name
-        ]
+        found = [(s.binding == STB_LOCAL, number) for number, s in enumerate(self.symbols()) if s.name == name]
         return min(found)[1] if found else None
 
     def set_symbol(self, index: int, symbol: Symbol) -> None:
@@ -212,9 +207,7 @@ class Relocatable:
         symtab = self.index(self._symtab)
         for section in self.sections:
             if section.type == SHT_RELA and section.link == symtab:
-                moved = [
-                    r._replace(symbol=r.symbol + (r.symbol >= first)) for r in _unpack_relocations(section)
-                ]
+                moved = [r._replace(symbol=r.symbol + (r.symbol >= first)) for r in _unpack_relocations(section)]
                 section.content[:] = b"".join(relocation.pack() for relocation in moved)
             elif section.type == SHT_GROUP and section.link == symtab and section.info >= first:
                 section.info += 1

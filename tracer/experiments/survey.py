@@ -28,9 +28,22 @@ def survey_records(tree: Path) -> list[dict[str, Any]]:
         for absent in _absent(path):
             lacking[absent] += 1
             example.setdefault(absent, path.name)
-    record = {"type": "survey", "t": time.monotonic_ns(), "modules": modules, "lacking": dict(lacking), "example": example}
+    record = {
+        "type": "survey",
+        "t": time.monotonic_ns(),
+        "modules": modules,
+        "lacking": dict(lacking),
+        "example": example,
+    }
     return [
-        {"schema": 1, "type": "header", "t": start, "command": [], "clock": "CLOCK_MONOTONIC", "start": start},
+        {
+            "schema": 1,
+            "type": "header",
+            "t": start,
+            "command": [],
+            "clock": "CLOCK_MONOTONIC",
+            "start": start,
+        },
         record,
         {"type": "end", "t": time.monotonic_ns(), "status": 0},
     ]

@@ -47,7 +47,7 @@ class KernelLog:
         return records
 
     def _read(self, offset: int) -> list[dict[str, Any]]:
-        records = []
+        records: list[dict[str, Any]] = []
         while True:
             try:
                 raw = os.read(self._device, RECORD_SIZE)
@@ -59,7 +59,7 @@ class KernelLog:
 
 
 def _record(raw: bytes, offset: int) -> dict[str, Any]:
-    """Parse `PRIORITY,SEQUENCE,MICROSECONDS,FLAGS;TEXT\\n KEY=VALUE…` (Documentation/ABI/testing/dev-kmsg)."""
+    """Parse `PRIORITY,SEQUENCE,MICROSECONDS,FLAGS;TEXT` (Documentation/ABI/testing/dev-kmsg)."""
     head, _, rest = raw.decode("utf-8", "backslashreplace").partition(";")
     priority, sequence, microseconds = (int(number) for number in head.split(",")[:3])
     text = rest.partition("\n")[0]

@@ -118,7 +118,7 @@ def _sites(
             "symbol": symbol.name or section.name,
             "file": image.section_bytes(section)[entry.offset : entry.offset + kind.width].hex(),
             "memory": found.hex(),
-            "points_at": f"{sorted(targets)[0]:#x}",
+            "points_at": f"{min(targets):#x}",
         }
         yield kind.group, site, found in wanted
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from tracer.errors import KernelSideUnavailable
@@ -85,8 +86,19 @@ class FunctionGraph:
 
     def _function_numbers(self) -> list[int]:
         """Return the line numbers of the functions there are: set_ftrace_filter takes them without a search."""
-        text = (self._root / "available_filter_functions").read_text()
-        return function_numbers(text.splitlines())
+        return list(_numbers_below(self._root))
+
+
+@lru_cache
+def _numbers_below(root: Path) -> tuple[int, ...]:
+    """Cached because vmlinux comes first in the file, and the loading of modules does not change its lines."""
+    text = (root / "available_filter_functions").read_text()
+    return tuple(function_numbers(text.splitlines()))
+
+
+def remember_functions() -> None:
+    """Read the list of functions now, so that the first trace of this process need not."""
+    _numbers_below(_tracefs())
 
 
 def function_numbers(available: Iterable[str]) -> list[int]:

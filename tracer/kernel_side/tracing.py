@@ -26,7 +26,7 @@ from tracer.records import Record
 
 MODULE_FILE = re.compile(r"\.ko(?:\.(?:gz|xz|zst))?$")
 POLL_SECONDS = 0.004
-IDLE_SECONDS = 0.05
+IDLE_SECONDS = 0.01
 
 
 class KernelTracing(KernelSide):
@@ -39,6 +39,8 @@ class KernelTracing(KernelSide):
         self._files: list[Path] = []
         self._names: set[str] = set()
         self._graph = FunctionGraph()
+        self._log: KernelLog | None = None
+        self._watcher: _Watcher | None = None
 
     def start(self, pid: int, command: Sequence[str]) -> None:
         """Look at the module files the command names, note the state, and switch everything on."""
@@ -51,22 +53,24 @@ class KernelTracing(KernelSide):
         self._watcher = _Watcher(self._names)
         self._graph.start(pid)
 
-    def at_module_call(self, moment: Moment, call: RawCall) -> None:
+    def at_module_call(self, moment: Moment, call: RawCall) -> None:  # noqa: ARG002 - the protocol has it
         """Note the state at the border of a module call; between entry and exit it is watched."""
         if moment == "entry":
             self._records += state_records("entry", sorted(self._names))
+        if self._watcher and moment == "entry":
             self._watcher.inside.set()
-        else:
+        elif self._watcher:
             self._watcher.inside.clear()
+        if moment == "exit":
             self._records += state_records("exit", sorted(self._known_names()))
 
     def stop(self) -> Iterable[Record]:
         """Switch everything off and return all records."""
         graph = graph_records(self._graph.stop())
-        during, uevents = self._watcher.stop()
-        log = self._log.stop()
+        watched = self._watcher.stop() if self._watcher else []
+        log = self._log.stop() if self._log else []
         self._records += state_records("after", sorted(self._known_names()))
-        return [*self._records, *graph, *during, *uevents, *log, *self._relocations()]
+        return [*self._records, *graph, *watched, *log, *self._relocations()]
 
     def _known_names(self) -> set[str]:
         self._names |= set(proc_modules()) - self._loaded_before
@@ -99,11 +103,11 @@ class _Watcher:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def stop(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def stop(self) -> list[dict[str, Any]]:
         """End the thread and return the state changes and the uevents."""
         self._done.set()
         self._thread.join()
-        return self._changes, self._uevents.stop()
+        return [*self._changes, *self._uevents.stop()]
 
     def _watch(self) -> None:
         while not self._done.is_set():

@@ -42,9 +42,7 @@ class Child:
         """
         binding.ptrace(binding.INTERRUPT, self.pid)
         self.released = True
-        with contextlib.suppress(
-            BrokenPipeError
-        ):  # killed by somebody: its end is the event loop's to report
+        with contextlib.suppress(BrokenPipeError):  # killed by somebody: its end is the event loop's to report
             os.write(self.go, b"!")
         os.close(self.go)
 

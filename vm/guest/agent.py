@@ -23,6 +23,8 @@ import termios
 import time
 import traceback
 import tty
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,7 @@ class Agent:
             self.send(frames.encode_json(frames.FILE, {"path": path, "error": failure.strerror}))
             return
         self.send(frames.encode_json(frames.FILE, {"path": path, "size": len(content)}))
+        content = zlib.compress(content, 1)  # the line is slow, and what is fetched is mostly text
         for start in range(0, len(content), frames.CHUNK):
             self.send(frames.encode(frames.DATA, content[start : start + frames.CHUNK]))
 
@@ -191,9 +194,7 @@ class Job:
         """Apply what the host sent while the job runs: input, end of input, or a new window size."""
         if kind == frames.WINSIZE and self._terminal and self._stdin is not None:
             size = json.loads(payload)
-            fcntl.ioctl(
-                self._stdin, termios.TIOCSWINSZ, struct.pack("4H", size["rows"], size["columns"], 0, 0)
-            )
+            fcntl.ioctl(self._stdin, termios.TIOCSWINSZ, struct.pack("4H", size["rows"], size["columns"], 0, 0))
         elif kind == frames.STDIN:
             self._input += payload
             self._input_ended = not payload
@@ -246,7 +247,11 @@ def _prepare(request: dict[str, Any]) -> str | None:
     for command in request.get("prepare", ()):
         try:
             done = subprocess.run(
-                command, cwd=request.get("cwd", "/root"), stdin=subprocess.DEVNULL, capture_output=True, check=False
+                command,
+                cwd=request.get("cwd", "/root"),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
             )
         except OSError as failure:
             return f"{command[0]}: {failure.strerror}"
@@ -292,11 +297,16 @@ def _become(request: dict[str, Any], environment: dict[str, str], entry: str | N
 
 def _call(entry: str, argv: list[str]) -> int:
     sys.argv = list(argv)
-    module, _, function = entry.partition(":")
     try:
-        return int(getattr(importlib.import_module(module), function)(argv[1:]) or 0)
+        return int(_function(entry)(argv[1:]) or 0)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+
+
+def _function(entry: str) -> Callable[..., Any]:
+    module, _, name = entry.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
 
 
 def main() -> None:
@@ -308,6 +318,8 @@ def main() -> None:
     tty.setraw(channel)
     for name in configuration["preload"]:
         importlib.import_module(name)
+    for entry in configuration["warm_up"]:
+        _function(entry)()
     gc.collect()
     gc.freeze()
     agent = Agent(channel, configuration["warm"])

@@ -69,15 +69,11 @@ def _assembled(sections: list[tuple[str, int, int, bytes]]) -> bytes:
     body, table = b"", b"\0" * 64
     for name, kind, flags, content in sections:
         link = numbers.get(".strtab", 0) if kind == 2 else 0
-        table += struct.pack(
-            "<IIQQQQIIQQ", offsets[name], kind, flags, 0, 64 + len(body), len(content), link, 0, 1, 0
-        )
+        table += struct.pack("<IIQQQQIIQQ", offsets[name], kind, flags, 0, 64 + len(body), len(content), link, 0, 1, 0)
         body += content
     ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
     count = len(sections) + 1
-    header = struct.pack(
-        "<16sHHIQQQIHHHHHH", ident, 1, 62, 1, 0, 0, 64 + len(body), 0, 64, 0, 0, 64, count, count - 1
-    )
+    header = struct.pack("<16sHHIQQQIHHHHHH", ident, 1, 62, 1, 0, 0, 64 + len(body), 0, 64, 0, 0, 64, count, count - 1)
     return header + body + table
 
 
@@ -113,12 +109,8 @@ def make_facts() -> MakeFacts:
 
 def _core(address: int, content: bytes) -> bytes:
     """Return an ELF core file with one segment."""
-    header = struct.pack(
-        "<16sHHIQQQIHHHHHH", b"\x7fELF".ljust(16, b"\0"), 4, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0
-    )
-    return (
-        header + struct.pack("<IIQQQQQQ", 1, 4, 120, address, 0, len(content), len(content), 4096) + content
-    )
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF".ljust(16, b"\0"), 4, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    return header + struct.pack("<IIQQQQQQ", 1, 4, 120, address, 0, len(content), len(content), 4096) + content
 
 
 @pytest.fixture

@@ -107,9 +107,7 @@ def test_an_empty_file_is_einval_before_any_parsing(make_facts: MakeFacts) -> No
     assert (finding.check, finding.errno) == ("file", "EINVAL")
 
 
-def test_identification_bytes_are_looked_at_by_no_kernel(
-    build_module: BuildModule, make_facts: MakeFacts
-) -> None:
+def test_identification_bytes_are_looked_at_by_no_kernel(build_module: BuildModule, make_facts: MakeFacts) -> None:
     data = bytearray(build_module())
     data[4:7] = b"\x01\x02\x00"
     assert not run_checks(ModuleImage(bytes(data)), make_facts())
@@ -167,9 +165,7 @@ def test_a_vermagic_that_differs_is_enoexec_at_step_7_and_the_words_are_named(
     assert finding.log == f"hello: version magic '{module}' should be '{kernel}'"
 
 
-def test_with_symbol_versions_the_release_is_skipped(
-    build_module: BuildModule, make_facts: MakeFacts
-) -> None:
+def test_with_symbol_versions_the_release_is_skipped(build_module: BuildModule, make_facts: MakeFacts) -> None:
     data = build_module(vermagic="5.0 " + VERMAGIC.partition(" ")[2])
     assert not run_checks(ModuleImage(data), make_facts())
 
@@ -194,9 +190,7 @@ def test_no_vermagic_depends_on_the_kernels_configuration(
     build_module: BuildModule, make_facts: MakeFacts, config: Fact[dict[str, str]], severity: str
 ) -> None:
     missing = only(run_checks(ModuleImage(build_module(vermagic=None)), make_facts(config=config)))
-    forced = only(
-        run_checks(ModuleImage(build_module()), make_facts(config=config), LoadRequest(force_vermagic=True))
-    )
+    forced = only(run_checks(ModuleImage(build_module()), make_facts(config=config), LoadRequest(force_vermagic=True)))
     assert missing.severity == forced.severity == severity
 
 
@@ -208,9 +202,7 @@ def test_an_unknown_vermagic_is_not_guessed(build_module: BuildModule, make_fact
 # --- names
 
 
-@pytest.mark.parametrize(
-    ("state", "errno"), [("Live", "EEXIST"), ("Loading", "EEXIST"), ("Unloading", "EBUSY")]
-)
+@pytest.mark.parametrize(("state", "errno"), [("Live", "EEXIST"), ("Loading", "EEXIST"), ("Unloading", "EBUSY")])
 def test_a_taken_name_is_the_one_in_struct_module(
     build_module: BuildModule, make_facts: MakeFacts, state: str, errno: str
 ) -> None:

@@ -103,9 +103,7 @@ def test_json_of_a_refusal_has_the_findings(
         (["a.ko", "--", "x"], [], ["a.ko", "--", "x"]),
     ],
 )
-def test_what_follows_the_file_belongs_to_the_module(
-    arguments: list[str], own: list[str], rest: list[str]
-) -> None:
+def test_what_follows_the_file_belongs_to_the_module(arguments: list[str], own: list[str], rest: list[str]) -> None:
     assert split_arguments(arguments) == (own, rest)
 
 
@@ -130,9 +128,7 @@ def test_loading_imports_no_heavy_package(tmp_path: Path) -> None:
         "import sys; from pyinsmod.cli import main; status = main([sys.argv[1]]);"
         f"print(status, [name for name in {HEAVY!r} if name in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(module)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", program, str(module)], capture_output=True, text=True, check=True)
     assert done.stdout == "1 []\n"
 
 

@@ -39,9 +39,7 @@ def test_without_export_entries_the_exports_are_unknown_not_none(system: KernelP
     assert "__ksymtab_" in facts.exports.source
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\x7fELF", b"not a core file".ljust(200), b"\x7fELF".ljust(4096, b"\xff")]
-)
+@pytest.mark.parametrize("content", [b"", b"\x7fELF", b"not a core file".ljust(200), b"\x7fELF".ljust(4096, b"\xff")])
 def test_a_kcore_that_is_none_is_not_believed(system: KernelPaths, content: bytes) -> None:
     system.kcore.write_bytes(content)
     assert running_kernel(system).vermagic.source.startswith("in-tree module")

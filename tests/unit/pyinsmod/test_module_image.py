@@ -66,9 +66,7 @@ def test_a_module_with_bytes_changed_gives_facts_or_malformed_module(
 
 
 @given(length=st.floats(0, 1))
-def test_a_module_cut_short_anywhere_gives_facts_or_malformed_module(
-    build_module: BuildModule, length: float
-) -> None:
+def test_a_module_cut_short_anywhere_gives_facts_or_malformed_module(build_module: BuildModule, length: float) -> None:
     data = build_module(undefined=["_printk"])
     everything(ModuleImage(data[: int(length * len(data))]))
 
@@ -163,10 +161,7 @@ def test_sections_and_symbols_are_those_of_pyelftools(sample: list[Path]) -> Non
         ] == [
             (
                 each.name,
-                *(
-                    each[key]
-                    for key in ("sh_flags", "sh_offset", "sh_size", "sh_link", "sh_info", "sh_entsize")
-                ),
+                *(each[key] for key in ("sh_flags", "sh_offset", "sh_size", "sh_link", "sh_info", "sh_entsize")),
             )
             for each in oracle.iter_sections()
         ]
@@ -207,9 +202,7 @@ def test_modinfo_is_that_of_modinfo(sample: list[Path]) -> None:
 def test_versions_are_those_of_modprobe(sample: list[Path]) -> None:
     for path in sample:
         image = read_image(path.read_bytes())
-        done = subprocess.run(
-            ["modprobe", "--dump-modversions", path], capture_output=True, check=True, text=True
-        )
+        done = subprocess.run(["modprobe", "--dump-modversions", path], capture_output=True, check=True, text=True)
         wanted = {name: int(crc, 16) for crc, name in (line.split() for line in done.stdout.splitlines())}
         assert dict(image.versions) == wanted, path
 

@@ -35,8 +35,6 @@ CRASH = finding("elf", "crashes", None, 6)
         ((BAD_MAGIC, DOUBT), "refused", "ENOEXEC", 7),
     ],
 )
-def test_the_first_answer(
-    findings: tuple[Finding, ...], outcome: str, errno: str | None, step: int | None
-) -> None:
+def test_the_first_answer(findings: tuple[Finding, ...], outcome: str, errno: str | None, step: int | None) -> None:
     prediction = predict(findings)
     assert (prediction.outcome, prediction.errno, prediction.step) == (outcome, errno, step)

@@ -24,9 +24,7 @@ def test_names_agree_with_the_kernels_header(audit: int, header: str) -> None:
     names = call_names(audit)
     numbers = {int(number): name for name, number in re.findall(r"__NR_(\w+) (\d+)", path.read_text())}
     differing = {
-        number: (name, names[number])
-        for number, name in numbers.items()
-        if number in names and name != names[number]
+        number: (name, names[number]) for number, name in numbers.items() if number in names and name != names[number]
     }
     assert not differing
 

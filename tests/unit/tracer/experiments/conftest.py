@@ -38,9 +38,7 @@ def tiny_image() -> bytes:
     for name, kind, flags, content, size, link, info, alignment, entry in parts:
         body += bytes(-len(body) % alignment)
         offset = names.index(b"\0" + name + b"\0") + 1
-        table += struct.pack(
-            "<IIQQQQIIQQ", offset, kind, flags, 0, 64 + len(body), size, link, info, alignment, entry
-        )
+        table += struct.pack("<IIQQQQIIQQ", offset, kind, flags, 0, 64 + len(body), size, link, info, alignment, entry)
         body += content
     body += bytes(-len(body) % 8)
     ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")

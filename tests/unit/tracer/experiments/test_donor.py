@@ -33,9 +33,7 @@ def test_a_package_without_a_fit_module_is_refused(tmp_path: Path, tiny_image: b
 
 def test_it_is_said_why_a_module_is_unfit(tiny_image: bytes) -> None:
     assert why_unsuitable(b"MZ") == "no ELF file: 2 bytes that start with b'MZ'"
-    assert (
-        why_unsuitable(tiny_image) == "no .data, .modinfo, .init.text, .exit.text, .gnu.linkonce.this_module"
-    )
+    assert why_unsuitable(tiny_image) == "no .data, .modinfo, .init.text, .exit.text, .gnu.linkonce.this_module"
 
 
 def test_a_module_that_needs_others_or_patches_itself_is_unfit(kernel_tree: Path) -> None:
@@ -44,17 +42,13 @@ def test_a_module_that_needs_others_or_patches_itself_is_unfit(kernel_tree: Path
     assert None not in reasons
 
 
-def test_the_donor_has_all_that_the_documents_name(
-    kernel_tree: Path, tmp_path: Path, readelf: Program
-) -> None:
+def test_the_donor_has_all_that_the_documents_name(kernel_tree: Path, tmp_path: Path, readelf: Program) -> None:
     donor = choose_donor(kernel_tree)
     path = tmp_path / "donor.ko"
     path.write_bytes(donor.image)
     table = readelf("--sections", "--wide", path)
     sizes = {
-        line.split("]")[1].split()[0]: line.split("]")[1].split()[4]
-        for line in table.splitlines()
-        if "] ." in line
+        line.split("]")[1].split()[0]: line.split("]")[1].split()[4] for line in table.splitlines() if "] ." in line
     }
     for name in (".text", ".data", ".bss", ".rela.text", ".modinfo", ".init.text", ".exit.text"):
         assert int(sizes[name], 16) > 0, name

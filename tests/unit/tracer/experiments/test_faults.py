@@ -186,9 +186,7 @@ def test_a_fault_in_the_version_magic_changes_nothing_else(kernel_tree: Path) ->
 def test_one_crc_is_wrong(kernel_tree: Path, symbol: str) -> None:
     sound = made(kernel_tree)
     if ELFFile(io.BytesIO(sound)).get_section_by_name("__versions") is None:
-        pytest.skip(
-            "this kernel's modules carry no CRCs: run with a kernel that has MODVERSIONS, such as 6.1"
-        )
+        pytest.skip("this kernel's modules carry no CRCs: run with a kernel that has MODVERSIONS, such as 6.1")
     faulty = made(kernel_tree, f"crc:{symbol}")
     table = section(sound, "__versions")
     changed = {(place - table["sh_offset"]) // 64 for place in differences(sound, faulty)}
@@ -197,9 +195,7 @@ def test_one_crc_is_wrong(kernel_tree: Path, symbol: str) -> None:
     assert record[8:].rstrip(b"\0").lstrip(b"_").decode() == symbol
 
 
-@pytest.mark.parametrize(
-    ("fault", "bind"), [("undefined-symbol", "GLOBAL"), ("weak-undefined-symbol", "WEAK")]
-)
+@pytest.mark.parametrize(("fault", "bind"), [("undefined-symbol", "GLOBAL"), ("weak-undefined-symbol", "WEAK")])
 def test_a_symbol_is_imported_and_used(kernel_tree: Path, fault: str, bind: str) -> None:
     image = made(kernel_tree, fault)
     symbols = list(symbol_table(image).iter_symbols())
@@ -222,9 +218,7 @@ def test_an_unknown_relocation_is_added(kernel_tree: Path, tmp_path: Path, reade
     assert text.split("'.rela.text'")[1].split("Relocation section")[0].count("R_X86_64_GOTPCREL ") == 1
 
 
-@pytest.mark.parametrize(
-    ("fault", "before"), [("relocation-type:1", bytes(8)), ("relocation-nonzero", b"\x11" * 8)]
-)
+@pytest.mark.parametrize(("fault", "before"), [("relocation-type:1", bytes(8)), ("relocation-nonzero", b"\x11" * 8)])
 def test_the_place_of_the_relocation_is_empty_or_not(kernel_tree: Path, fault: str, before: bytes) -> None:
     image = made(kernel_tree, fault)
     last = list(relocation_table(image, ".rela.text").iter_relocations())[-1]

@@ -125,8 +125,7 @@ def test_a_pointer_that_goes_by_the_section_is_found_too(donor: Relocatable, ker
     old = symbols[index]
     alias = donor.add_symbol("an_alias", shndx=old.shndx, value=0)
     by_section = [
-        r._replace(symbol=alias, addend=old.value) if r.symbol == index else r
-        for r in donor.relocations(place)
+        r._replace(symbol=alias, addend=old.value) if r.symbol == index else r for r in donor.relocations(place)
     ]
     donor.set_relocations(place, by_section)
     replace_init(donor, Init(), kernel_tree)

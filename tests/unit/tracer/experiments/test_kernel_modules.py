@@ -43,9 +43,7 @@ def test_a_broken_compressed_module_is_refused_with_its_path(tmp_path: Path, nam
 
 
 def test_the_smallest_come_first_and_names_are_those_of_the_kernel(tmp_path: Path) -> None:
-    tree = a_package(
-        tmp_path, {"long-name.ko": b"12", "b.ko.xz": b"1", "a.ko": b"1", "Makefile": b"", "c.kot": b""}
-    )
+    tree = a_package(tmp_path, {"long-name.ko": b"12", "b.ko.xz": b"1", "a.ko": b"1", "Makefile": b"", "c.kot": b""})
     assert list(module_files(tree)) == ["a", "b", "long_name"]
 
 
@@ -87,9 +85,7 @@ def test_a_symbol_nobody_imports_is_named(tmp_path: Path, tiny_image: bytes) -> 
 def test_the_crc_is_the_one_kmod_shows(kernel_tree: Path, tmp_path: Path, modprobe: Program) -> None:
     crc = find_crc(kernel_tree, "msleep")
     if crc is None:
-        pytest.skip(
-            "this kernel's modules carry no CRCs: run with a kernel that has MODVERSIONS, such as 6.1"
-        )
+        pytest.skip("this kernel's modules carry no CRCs: run with a kernel that has MODVERSIONS, such as 6.1")
     judge = next(path for path in module_files(kernel_tree).values() if b"\0msleep\0" in read_module(path))
     (tmp_path / "judge.ko").write_bytes(read_module(judge))
     assert f"0x{crc:08x}\tmsleep" in modprobe("--dump-modversions", tmp_path / "judge.ko").splitlines()

@@ -33,9 +33,7 @@ def test_a_donor_whose_name_stands_elsewhere_is_refused(kernel_tree: Path) -> No
         build(ModuleSpec(), kernel_tree, Donor(donor.name, donor.path, other))
 
 
-def test_the_module_is_renamed_in_both_places_and_unsigned(
-    kernel_tree: Path, tmp_path: Path, modinfo: Program
-) -> None:
+def test_the_module_is_renamed_in_both_places_and_unsigned(kernel_tree: Path, tmp_path: Path, modinfo: Program) -> None:
     path = tmp_path / "m.ko"
     path.write_bytes(build(ModuleSpec(name="mymod"), kernel_tree))
     assert modinfo("-F", "name", path) == "mymod\n"

@@ -80,9 +80,7 @@ def relocation_targets(image: bytes, table: str) -> list[tuple[int, int, str]]:
         (62, b"\xff", "no usable section header table"),
     ],
 )
-def test_a_spoiled_header_is_refused_by_name(
-    tiny_image: bytes, offset: int, spoiled: bytes, why: str
-) -> None:
+def test_a_spoiled_header_is_refused_by_name(tiny_image: bytes, offset: int, spoiled: bytes, why: str) -> None:
     image = tiny_image[:offset] + spoiled + tiny_image[offset + len(spoiled) :]
     with pytest.raises(NotRelocatable, match=why):
         Relocatable.parse(image)

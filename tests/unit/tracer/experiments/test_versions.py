@@ -15,9 +15,7 @@ from tracer.experiments.relocatable import Relocatable
 @pytest.fixture
 def module(tiny_image: bytes) -> Relocatable:
     module = Relocatable.parse(tiny_image)
-    content = bytearray(
-        struct.pack("<Q56s", 0xAAAA, b"module_layout") + struct.pack("<Q56s", 0xBBBB, b"there")
-    )
+    content = bytearray(struct.pack("<Q56s", 0xAAAA, b"module_layout") + struct.pack("<Q56s", 0xBBBB, b"there"))
     module.add_section(Section("__versions", 0, SHT_PROGBITS, flags=SHF_ALLOC, content=content))
     return module
 
