@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyinsmod.errno_causes import CAUSES, ONLY_THE_LOADER, ErrnoCause
 from pyinsmod.errors import SystemCallFailed, errno_name
@@ -19,8 +19,7 @@ NOT_LOOKED_AT: Fact[bool] = unknown("not looked at")
 MAX_ERRNO = 4095
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(NamedTuple):
     """Why a module was refused. Text of the module or the log stands in it as it is."""
 
     cause: str
@@ -29,8 +28,7 @@ class Explanation:
     kernel_has: str | None = None
 
 
-@dataclass(frozen=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What is known beside the answer itself: what matters when one errno has several reasons."""
 
     findings: Sequence[Finding] = ()

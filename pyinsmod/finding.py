@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pyinsmod.text import pasteable
 
 Severity = Literal["refuses", "crashes", "taints", "warns", "cannot-tell"]
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One fault of a module on a kernel.
 
     `step` is the documented step the kernel would stop at, `errno` the symbol it would answer with
@@ -32,7 +30,7 @@ class Finding:
 
     def for_file(self, file: str, module: str | None) -> Finding:
         """Return the finding with a remedy that can be pasted as it stands."""
-        return replace(self, remedy=pasteable(self.remedy, file, module)) if self.remedy else self
+        return self._replace(remedy=pasteable(self.remedy, file, module)) if self.remedy else self
 
     def to_json(self) -> dict[str, object]:
         """Return the object that stands in `findings` of the JSON output."""

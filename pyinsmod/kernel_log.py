@@ -7,7 +7,6 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 # CONSOLE_EXT_LOG_MAX: a read with less room than a record needs fails with EINVAL.
@@ -44,7 +43,7 @@ class KernelLog:
         self._descriptor = descriptor
 
     @classmethod
-    def from_now_on(cls, path: Path) -> KernelLog | None:
+    def from_now_on(cls, path: str) -> KernelLog | None:
         """Return a cursor behind the newest record, or None where the log may not be read."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyinsmod.kernel_facts.facts import Fact, unknown
 
@@ -14,8 +14,7 @@ MODULE_INIT_COMPRESSED_FILE = 4
 NOT_ASKED: Fact[bool] = unknown("not asked")
 
 
-@dataclass(frozen=True)
-class LoadRequest:
+class LoadRequest(NamedTuple):
     """The arguments of one load.
 
     `caller_may_load` says whether the process has the right to; unknown means: do not judge it, which is what

@@ -6,8 +6,7 @@ The only orchestrator; it reads like the steps of docs/loading-a-module.md, whos
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pyinsmod import module_syscalls
 from pyinsmod.checks import run_checks
@@ -15,6 +14,7 @@ from pyinsmod.errors import MalformedModule, SystemCallFailed, UsageError, errno
 from pyinsmod.explain import Circumstances, Explanation, explain, from_finding
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import KernelFacts, KernelPaths, caller_may_load, running_kernel, unknown
+from pyinsmod.kernel_facts.files import is_folder
 from pyinsmod.kernel_facts.running import kernel_compression, loaded_modules
 from pyinsmod.kernel_log import KernelLog
 from pyinsmod.load_request import MODULE_INIT_COMPRESSED_FILE, LoadRequest
@@ -27,18 +27,16 @@ Syscall = Literal["auto", "finit_module", "init_module"]
 LoadResult = Literal["loaded", "refused", "not-asked", "vanished"]
 
 
-@dataclass(frozen=True)
-class LoadOptions:
+class LoadOptions(NamedTuple):
     """How to load: what to pass, which call to use, and whether to ask the kernel against the prediction."""
 
-    request: LoadRequest = field(default_factory=LoadRequest)
+    request: LoadRequest = LoadRequest()
     syscall: Syscall = "auto"
     anyway: bool = False
     check: bool = True
 
 
-@dataclass(frozen=True)
-class LoadOutcome:
+class LoadOutcome(NamedTuple):
     """What became of a load.
 
     `outcome` is `loaded`, `refused` (by the kernel), `not-asked` (the prediction was bad) or `vanished` (the
@@ -86,15 +84,15 @@ def load(path: str, options: LoadOptions | None = None, paths: KernelPaths | Non
         UsageError: the options contradict each other.
     """
     options, paths = options or LoadOptions(), paths or KernelPaths()
-    request = replace(options.request, caller_may_load=caller_may_load(paths))
-    options = replace(options, request=request)
+    request = options.request._replace(caller_may_load=caller_may_load(paths))
+    options = options._replace(request=request)
     with opened_module(path) as file:  # steps 2 and 3
         image = _image_of(file, options)
         start = _examined(file, image, options, paths)
         decisive = decisive_finding(start.findings)
         if decisive is not None and not options.anyway:
             expected = start.prediction.errno if start.prediction else None
-            return replace(start, outcome="not-asked", errno=expected, explanation=from_finding(decisive))
+            return start._replace(outcome="not-asked", errno=expected, explanation=from_finding(decisive))
         return _ask_kernel(file, image, options, start, paths)
 
 
@@ -116,7 +114,7 @@ def _examined(file: ModuleFile, image: ModuleImage | None, options: LoadOptions,
     facts = running_kernel(paths)
     found = run_checks(image, facts, options.request)
     findings = tuple(finding.for_file(file.path, start.module) for finding in found)
-    return replace(start, facts=facts, findings=findings, prediction=predict(findings))
+    return start._replace(facts=facts, findings=findings, prediction=predict(findings))
 
 
 def _ask_kernel(
@@ -129,8 +127,7 @@ def _ask_kernel(
     except SystemCallFailed as failure:
         lines = _lines_of(log)
         explanation = explain(failure, _circumstances(start, options, lines, log))
-        return replace(
-            start,
+        return start._replace(
             outcome="refused",
             errno=errno_name(failure.errno),
             call=failure.call,
@@ -140,7 +137,7 @@ def _ask_kernel(
     finally:
         if log is not None:
             log.close()
-    return _verified(replace(start, call=call), paths)
+    return _verified(start._replace(call=call), paths)
 
 
 def _call(file: ModuleFile, image: ModuleImage | None, options: LoadOptions, paths: KernelPaths) -> str:
@@ -181,7 +178,7 @@ def _circumstances(
 def _pasteable(explanation: Explanation, outcome: LoadOutcome) -> Explanation:
     if explanation.remedy is None:
         return explanation
-    return replace(explanation, remedy=pasteable(explanation.remedy, outcome.file, outcome.module))
+    return explanation._replace(remedy=pasteable(explanation.remedy, outcome.file, outcome.module))
 
 
 def _lines_of(log: KernelLog | None) -> tuple[str, ...]:
@@ -194,10 +191,10 @@ def _verified(outcome: LoadOutcome, paths: KernelPaths) -> LoadOutcome:
     name, loaded = outcome.module, loaded_modules(paths)
     if name is None or loaded.value is None:
         why = loaded.source if name else "its name could not be read from the file"
-        return replace(outcome, warnings=(f"the kernel reports success; not verified: {why}",))
+        return outcome._replace(warnings=(f"the kernel reports success; not verified: {why}",))
     if name not in loaded.value:
         cause = f"the kernel reports success, but '{name}' is not in {paths.modules}: it was removed at once"
-        return replace(outcome, outcome="vanished", explanation=Explanation(cause, "dmesg | tail"))
-    if not (paths.sys_module / name).is_dir():
-        return replace(outcome, warnings=(f"loaded, but {paths.sys_module / name} is missing",))
+        return outcome._replace(outcome="vanished", explanation=Explanation(cause, "dmesg | tail"))
+    if not is_folder(f"{paths.sys_module}/{name}"):
+        return outcome._replace(warnings=(f"loaded, but {paths.sys_module}/{name} is missing",))
     return outcome

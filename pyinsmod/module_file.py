@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyinsmod import module_syscalls
 from pyinsmod.compression import LARGEST
@@ -25,8 +25,7 @@ KINDS = {
 READ_SIZE = 1 << 20
 
 
-@dataclass(frozen=True)
-class ModuleFile:
+class ModuleFile(NamedTuple):
     """An open descriptor and all the bytes that were read from it."""
 
     path: str

@@ -7,7 +7,6 @@ with one clear line when the structure it stands in is damaged. The checks decid
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,6 +15,9 @@ from pyinsmod import elf_format as elf
 from pyinsmod.compression import compression_of, decompress
 from pyinsmod.elf_format import ElfHeader, Relocation, Section, SectionHeader, Symbol
 from pyinsmod.errors import MalformedModule
+
+# What kbuild calls the files it makes.
+SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
 
 SIGNATURE_MARKER = b"~Module signature appended~\n"
 
@@ -34,12 +36,12 @@ class Export(NamedTuple):
     namespace: str | None
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class ModuleImage:
     """A module's ELF image. `data` is unpacked; `compression` says how the file was packed, if it was."""
 
-    data: elf.Data
-    compression: str | None = None
+    def __init__(self, data: elf.Data, compression: str | None = None) -> None:
+        self.data = data
+        self.compression = compression
 
     # --- ELF structures
 

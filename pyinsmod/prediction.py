@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pyinsmod.finding import Finding
 
@@ -14,8 +13,7 @@ Outcome = Literal["reaches-init", "refused", "crashes-kernel", "cannot-tell"]
 LAST_ONE_COUNTS = frozenset({"symbols", "parameters"})
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """The kernel's first answer. What init() returns cannot be known: `reaches-init` is the best there is."""
 
     outcome: Outcome

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from pyinsmod import module_syscalls
 from pyinsmod.errors import SystemCallFailed, errno_name
 from pyinsmod.explain import Explanation
 from pyinsmod.kernel_facts import KernelPaths, LoadedModule, caller_may_load
+from pyinsmod.kernel_facts.files import is_folder
 from pyinsmod.kernel_facts.running import loaded_modules
 
 
-@dataclass(frozen=True)
-class UnloadOutcome:
+class UnloadOutcome(NamedTuple):
     """What became of it: `errno` and `explanation` are None when the module was removed."""
 
     module: str
@@ -48,7 +47,7 @@ def unload(name: str, paths: KernelPaths | None = None) -> UnloadOutcome:
 
 def module_name(name: str) -> str:
     """Return the name the kernel knows: `/x/snd-hda.ko.xz` is `snd_hda`."""
-    return Path(name).name.partition(".ko")[0].replace("-", "_")
+    return name.rpartition("/")[2].partition(".ko")[0].replace("-", "_")
 
 
 def _explain(errno: str, module: str, before: LoadedModule | None, paths: KernelPaths) -> Explanation:
@@ -58,7 +57,7 @@ def _explain(errno: str, module: str, before: LoadedModule | None, paths: Kernel
         reason = may.source if may.value is False else "kernel.modules_disabled is 1, or a security module forbids it"
         return Explanation(f"no permission to remove modules: {reason}", f"sudo pyinsmod unload {module}")
     if errno == "ENOENT":
-        if (paths.sys_module / module).is_dir():
+        if is_folder(f"{paths.sys_module}/{module}"):
             return Explanation(f"'{module}' is built into the kernel and cannot be removed")
         return Explanation(f"no module named '{module}' is loaded", "lsmod lists those that are")
     if errno == "EAGAIN":

@@ -50,7 +50,7 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class Test:
+class ClaimTest:
     """What the records of one experiment must show for a claim to hold.
 
     Attributes:
@@ -90,7 +90,7 @@ class Claim:
     row: str | None
     quote: str
     says: str
-    tests: tuple[Test, ...]
+    tests: tuple[ClaimTest, ...]
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class _Reader:
             table["id"], table.get("step"), table.get("row"), table["quote"], table["says"], tests
         )  # fmt: skip
 
-    def _test(self, where: str, table: Mapping[str, Any]) -> Test:
+    def _test(self, where: str, table: Mapping[str, Any]) -> ClaimTest:
         self._known_keys(where, table, TEST_KEYS)
         lists = {key: tuple(table.get(key, ())) for key in TEST_KEYS - {"experiment"}}
         for key, found in lists.items():
@@ -176,7 +176,7 @@ class _Reader:
             self._complain(where, "a test must see something, never see something, or put things in order")
         if lists["never"] and not any(lists[key] for key in ("see", "any", "order", "given")):
             self._complain(where, "'never' alone holds for an empty trace: say with 'given' what must have happened")
-        return Test(experiment=str(table.get("experiment", "")), **lists)
+        return ClaimTest(experiment=str(table.get("experiment", "")), **lists)
 
     def check_whole(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from tracer import selectors
-from tracer.claims import Claim, Claims, Test
+from tracer.claims import Claim, Claims, ClaimTest
 from tracer.describe import sentence
 from tracer.selectors import Record, Selector
 
@@ -92,8 +92,9 @@ def combined(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def judge_run(claim: Claim, run: Run) -> RunVerdict:
-    """Judge one claim in one run: every test must hold."""
+    """Judge one claim in one run: every test that can be done there must hold."""
     results = [_judge_test(test, run.observations[test.experiment]) for test in claim.tests]
+    results = [result for result in results if result.verdict != "not-applicable"] or results
     for decisive in ("harness-broke", "not-applicable", "contradicted", "not-observed"):
         for result in results:
             if result.verdict == decisive:
@@ -102,7 +103,7 @@ def judge_run(claim: Claim, run: Run) -> RunVerdict:
     return RunVerdict("confirmed", "; ".join(dict.fromkeys(result.reality for result in results)), records)
 
 
-def _judge_test(test: Test, observed: Observation) -> RunVerdict:
+def _judge_test(test: ClaimTest, observed: Observation) -> RunVerdict:
     if observed.inapplicable:
         return RunVerdict("not-applicable", observed.inapplicable)
     if observed.broke or not _whole(observed.records):
@@ -113,7 +114,7 @@ def _judge_test(test: Test, observed: Observation) -> RunVerdict:
     return _judge_seen(test, observed)
 
 
-def _judge_seen(test: Test, observed: Observation) -> RunVerdict:
+def _judge_seen(test: ClaimTest, observed: Observation) -> RunVerdict:
     evidence: list[Record] = []
     for selector in test.never:
         forbidden = _find(selector, observed)
@@ -140,7 +141,7 @@ def _judge_seen(test: Test, observed: Observation) -> RunVerdict:
     return RunVerdict("confirmed", "; ".join(told + denied), tuple(evidence))
 
 
-def _judge_order(test: Test, observed: Observation) -> RunVerdict:
+def _judge_order(test: ClaimTest, observed: Observation) -> RunVerdict:
     first: list[Record] = []
     for selector in test.order:
         found = _find(selector, observed)
@@ -153,7 +154,7 @@ def _judge_order(test: Test, observed: Observation) -> RunVerdict:
     return RunVerdict(verdict, "in this order: " + ", then ".join(map(sentence, happened)), tuple(happened))
 
 
-def _missed(test: Test, selector: Selector, observed: Observation) -> RunVerdict:
+def _missed(test: ClaimTest, selector: Selector, observed: Observation) -> RunVerdict:
     instead = [record for other in test.instead for record in _find(other, observed)]
     wanted = f"no {selectors.describe(selector, observed.variables)}"
     reality = f"{_said(instead[:2])}" if instead else wanted

@@ -12,11 +12,9 @@ from pyinsmod.cli.arguments import ArgumentParser
 from pyinsmod.errors import MalformedModule, UsageError
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import KernelFacts, running_kernel
-from pyinsmod.module_image import read_image
+from pyinsmod.module_image import SUFFIXES, read_image
 from pyinsmod.prediction import Prediction, decisive_finding, predict
 from pyinsmod.text import printable
-
-SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
 
 
 class Result(NamedTuple):

@@ -73,12 +73,17 @@ def needed_experiments(claims: Claims) -> list[Experiment]:
     return [experiment for name, experiment in claims.experiments.items() if name in used]
 
 
+def planned(experiments: Sequence[Experiment], loaders: Sequence[str]) -> int:
+    """Return how many experiments a kernel takes with these loaders."""
+    return sum(1 if one.kernel_only or one.survey else len(loaders) for one in experiments)
+
+
 async def _run(bench: Bench, machines: Laboratory, kernel: Kernel, name: str, reference: str) -> Run:
     """Do everything with one loader; what is the kernel's doing alone only if it is the `reference`."""
     loader = LOADERS[name]
     settled = Observation(inapplicable=f"what the kernel does by itself is settled by {kernel.name}/{reference}")
     experiments = needed_experiments(bench.claims)
-    own = [one for one in experiments if name == reference or not (one.kernel_only or one.survey)]
+    own = [one for one in experiments if name == reference or planned([one], [name, reference]) > 1]
     version, observations = await asyncio.gather(
         _version(bench, machines, loader),
         asyncio.gather(*(_observe(bench, machines, kernel, loader, one) for one in own)),

@@ -1,16 +1,14 @@
-"""The shape of what is known about a kernel. Plain data: no file is read here."""
+"""The shape of what is known about a kernel. Plain data to whoever asks: no file is read here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Fact(Generic[T]):
+class Fact(NamedTuple, Generic[T]):
     """A value and where it is from. `value` None means unknown, and `source` then says why."""
 
     value: T | None
@@ -20,6 +18,25 @@ class Fact(Generic[T]):
 def unknown(reason: str) -> Fact[T]:
     """Return the fact that nothing is known, for that reason."""
     return Fact(None, reason)
+
+
+Given: TypeAlias = Fact[T] | Callable[[], Fact[T]]
+
+
+class _Found(Generic[T]):
+    """An attribute that was given as a fact, or as the function that finds it out: called on first use, once."""
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __set__(self, facts: object, given: Given[T]) -> None:
+        vars(facts)[self._name] = given
+
+    def __get__(self, facts: object, _owner: type) -> Fact[T]:
+        given: Given[T] = vars(facts)[self._name]
+        if not isinstance(given, Fact):
+            given = vars(facts)[self._name] = given()
+        return given
 
 
 class KernelExport(NamedTuple):
@@ -39,9 +56,11 @@ class LoadedModule(NamedTuple):
     used_by: tuple[str, ...]
 
 
-@dataclass(frozen=True)
 class KernelFacts:
     """One kernel, as far as its judgement of a module depends on it.
+
+    Each fact is given as it is, or as a function that finds it out: some cost a thousand system calls, and
+    many a file is judged without them. Whoever reads an attribute gets a fact in either case.
 
     Attributes:
         name: what the user called the kernel, such as `running` or `6.1`.
@@ -58,18 +77,45 @@ class KernelFacts:
         compression: the one format the kernel unpacks by itself; the empty string when it unpacks none.
     """
 
-    name: str
-    release: str
-    machine: Fact[int]
-    vermagic: Fact[str]
-    exports: Fact[Mapping[str, KernelExport]]
-    loaded: Fact[Mapping[str, LoadedModule]]
-    sysfs_modules: Fact[frozenset[str]]
-    modules_disabled: Fact[bool]
-    config: Fact[Mapping[str, str]]
-    providers: Fact[Mapping[str, str]]
-    functions: Fact[frozenset[str]]
-    compression: Fact[str]
+    machine = _Found[int]()
+    vermagic = _Found[str]()
+    exports = _Found[Mapping[str, KernelExport]]()
+    loaded = _Found[Mapping[str, LoadedModule]]()
+    sysfs_modules = _Found[frozenset[str]]()
+    modules_disabled = _Found[bool]()
+    config = _Found[Mapping[str, str]]()
+    providers = _Found[Mapping[str, str]]()
+    functions = _Found[frozenset[str]]()
+    compression = _Found[str]()
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        release: str,
+        machine: Given[int],
+        vermagic: Given[str],
+        exports: Given[Mapping[str, KernelExport]],
+        loaded: Given[Mapping[str, LoadedModule]],
+        sysfs_modules: Given[frozenset[str]],
+        modules_disabled: Given[bool],
+        config: Given[Mapping[str, str]],
+        providers: Given[Mapping[str, str]],
+        functions: Given[frozenset[str]],
+        compression: Given[str],
+    ) -> None:
+        self.name = name
+        self.release = release
+        self.machine = machine
+        self.vermagic = vermagic
+        self.exports = exports
+        self.loaded = loaded
+        self.sysfs_modules = sysfs_modules
+        self.modules_disabled = modules_disabled
+        self.config = config
+        self.providers = providers
+        self.functions = functions
+        self.compression = compression
 
     @property
     def modversions(self) -> bool | None:

@@ -7,7 +7,6 @@ nothing is known, which is not the same as nothing exported.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from pyinsmod.elf_format import text
@@ -23,17 +22,24 @@ PROBED_FUNCTIONS = (
     "__start___kflagstab",
 )
 
-_EXPORT = re.compile(rb" __ksymtab_(\S+)(?:\t\[([^\]\n]+)\])?\n")
 
-
-def exports_in(kallsyms: bytes) -> Fact[Mapping[str, KernelExport]]:
+def exports_in(kallsyms: Fact[bytes]) -> Fact[Mapping[str, KernelExport]]:
     """Return the exports of vmlinux and of the loaded modules; the kernel searches vmlinux first."""
-    owners = [(owner, name) for name, owner in _EXPORT.findall(kallsyms)]
-    found = {text(name): KernelExport(text(owner)) for owner, name in owners if owner}
-    of_kernel = {text(name): KernelExport(VMLINUX) for owner, name in owners if not owner}
+    if not kallsyms.value:
+        return unknown(kallsyms.source)
+    of_kernel: dict[str, KernelExport] = {}
+    of_modules: dict[str, KernelExport] = {}
+    vmlinux = KernelExport(VMLINUX)
+    # Lines are `ADDRESS TYPE NAME` or `ADDRESS TYPE NAME\t[MODULE]`; a regular expression takes ten times as long.
+    for piece in kallsyms.value.split(b" __ksymtab_")[1:]:
+        name, _, module = piece[: piece.find(b"\n")].partition(b"\t")
+        if module:
+            of_modules[text(name)] = KernelExport(text(module.strip(b"[]")))
+        else:
+            of_kernel[text(name)] = vmlinux
     if not of_kernel:
         return unknown("/proc/kallsyms shows no __ksymtab_ entries of vmlinux (CONFIG_KALLSYMS_ALL is off?)")
-    return Fact({**found, **of_kernel}, "__ksymtab_ entries of /proc/kallsyms")
+    return Fact({**of_modules, **of_kernel}, "__ksymtab_ entries of /proc/kallsyms")
 
 
 def vermagic_address(kallsyms: bytes) -> int | None:
@@ -45,7 +51,9 @@ def vermagic_address(kallsyms: bytes) -> int | None:
     return int(address, 16) or None
 
 
-def functions_in(kallsyms: bytes) -> Fact[frozenset[str]]:
+def functions_in(kallsyms: Fact[bytes]) -> Fact[frozenset[str]]:
     """Return which of the probed symbols the kernel has."""
-    found = (name for name in PROBED_FUNCTIONS if f" {name}\n".encode() in kallsyms)
+    if not kallsyms.value:
+        return unknown(kallsyms.source)
+    found = [name for name in PROBED_FUNCTIONS if f" {name}\n".encode() in kallsyms.value]
     return Fact(frozenset(found), "/proc/kallsyms")

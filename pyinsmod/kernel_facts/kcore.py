@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import struct
-from pathlib import Path
 
 _PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
 _PHOFF_AT, _PHNUM_AT, _HEADER_SIZE = 32, 56, 64
 _PT_LOAD = 1
 
 
-def read_memory(kcore: Path, address: int, size: int) -> bytes:
+def read_memory(kcore: str, address: int, size: int) -> bytes:
     """Return `size` bytes of kernel memory at `address`; holes read as zeros.
 
     Raises:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from functools import cache
 
 from pyinsmod.elf_format import MACHINE_NAMES, text
 from pyinsmod.kernel_facts.facts import Fact, KernelFacts, LoadedModule, unknown
+from pyinsmod.kernel_facts.files import names_in, read, read_line
 from pyinsmod.kernel_facts.kallsyms import exports_in, functions_in
 from pyinsmod.kernel_facts.paths import KernelPaths
 from pyinsmod.kernel_facts.vermagic import vermagic_of_running
@@ -23,34 +24,36 @@ _PROVIDER = re.compile(rb"^alias symbol:(\S+) (\S+)$", re.MULTILINE)
 
 
 def running_kernel(paths: KernelPaths | None = None) -> KernelFacts:
-    """Return the facts of the running kernel. Never raises: what cannot be read is an unknown fact."""
+    """Return the facts of the running kernel, each read when it is asked for.
+
+    Never raises, now or later: what cannot be read is an unknown fact.
+    """
     paths = paths or KernelPaths()
-    release = _line(paths.proc / "sys/kernel/osrelease").value or "unknown"
-    kallsyms = _bytes(paths.kallsyms)
-    symbols = kallsyms.value or b""
+    release = read_line(f"{paths.proc}/sys/kernel/osrelease").value or "unknown"
+    kallsyms = cache(lambda: read(paths.kallsyms))
     return KernelFacts(
         name="running",
         release=release,
-        machine=_machine(paths),
-        vermagic=vermagic_of_running(paths, release, symbols),
-        exports=exports_in(symbols) if symbols else unknown(kallsyms.source),
-        loaded=loaded_modules(paths),
-        sysfs_modules=_sysfs_modules(paths),
-        modules_disabled=_modules_disabled(paths),
-        config=_config(paths, release),
-        providers=_providers(paths.module_tree(release) / "modules.symbols"),
-        functions=functions_in(symbols) if symbols else unknown(kallsyms.source),
-        compression=kernel_compression(paths),
+        machine=lambda: _machine(paths),
+        vermagic=lambda: vermagic_of_running(paths, release, kallsyms().value or b""),
+        exports=lambda: exports_in(kallsyms()),
+        loaded=lambda: loaded_modules(paths),
+        sysfs_modules=lambda: names_in(paths.sys_module),
+        modules_disabled=lambda: _modules_disabled(paths),
+        config=lambda: _config(paths, release),
+        providers=lambda: _providers(f"{paths.module_tree(release)}/modules.symbols"),
+        functions=lambda: functions_in(kallsyms()),
+        compression=lambda: kernel_compression(paths),
     )
 
 
 def loaded_modules(paths: KernelPaths) -> Fact[Mapping[str, LoadedModule]]:
     """Return /proc/modules (kernel/module/procfs.c): name size references users state address."""
-    raw = _bytes(paths.modules)
+    raw = read(paths.modules)
     if raw.value is None:
         return unknown(raw.source)
     lines = (line.split() for line in text(raw.value).splitlines())
-    return Fact({words[0]: _loaded(words) for words in lines if len(words) >= 5}, str(paths.modules))
+    return Fact({words[0]: _loaded(words) for words in lines if len(words) >= 5}, paths.modules)
 
 
 def _loaded(words: list[str]) -> LoadedModule:
@@ -65,14 +68,14 @@ def caller_may_load(paths: KernelPaths | None = None) -> Fact[bool]:
     `may_init_module` (kernel/module/main.c) asks `capable()`: root of a container's namespace is refused.
     """
     paths = paths or KernelPaths()
-    status = _bytes(paths.proc / "self/status")
+    status = read(f"{paths.proc}/self/status")
     match = re.search(rb"^CapEff:\s*([0-9a-f]+)$", status.value or b"", re.MULTILINE)
     if match is None:
         return unknown(status.source)
     if not int(match[1], 16) >> CAP_SYS_MODULE & 1:
         return Fact(False, "this process lacks CAP_SYS_MODULE (CapEff of /proc/self/status)")
     try:
-        namespace = str((paths.proc / "self/ns/user").readlink())
+        namespace = os.readlink(f"{paths.proc}/self/ns/user")  # noqa: PTH115 - see paths.py
     except OSError:
         namespace = INITIAL_USER_NAMESPACE
     if namespace != INITIAL_USER_NAMESPACE:
@@ -82,22 +85,15 @@ def caller_may_load(paths: KernelPaths | None = None) -> Fact[bool]:
 
 def _machine(paths: KernelPaths) -> Fact[int]:
     """Return e_machine of the kernel's modules, by /proc/sys/kernel/arch (since 6.1) or uname(2)."""
-    arch = _line(paths.proc / "sys/kernel/arch").value or os.uname().machine
+    arch = read_line(f"{paths.proc}/sys/kernel/arch").value or os.uname().machine
     by_name = {name: number for number, name in MACHINE_NAMES.items()}
     if arch not in by_name:
         return unknown(f"architecture '{arch}' is not known to this program")
     return Fact(by_name[arch], f"uname -m: {arch}")
 
 
-def _sysfs_modules(paths: KernelPaths) -> Fact[frozenset[str]]:
-    try:
-        return Fact(frozenset(entry.name for entry in paths.sys_module.iterdir()), str(paths.sys_module))
-    except OSError as error:
-        return unknown(f"{paths.sys_module}: {error.strerror}")
-
-
 def _modules_disabled(paths: KernelPaths) -> Fact[bool]:
-    line = _line(paths.proc / "sys/kernel/modules_disabled")
+    line = read_line(f"{paths.proc}/sys/kernel/modules_disabled")
     return Fact(None if line.value is None else line.value != "0", line.source)
 
 
@@ -105,13 +101,13 @@ def _config(paths: KernelPaths, release: str) -> Fact[Mapping[str, str]]:
     for path in paths.configs(release):
         options = _options(path)
         if options is not None:
-            return Fact(options, str(path))
+            return Fact(options, path)
     return unknown(f"no build configuration of {release} found")
 
 
-def _options(path: Path) -> Mapping[str, str] | None:
-    raw = _bytes(path).value
-    if raw is not None and path.suffix == ".gz":
+def _options(path: str) -> Mapping[str, str] | None:
+    raw = read(path).value
+    if raw is not None and path.endswith(".gz"):
         import gzip
 
         try:
@@ -121,27 +117,15 @@ def _options(path: Path) -> Mapping[str, str] | None:
     return None if raw is None else {text(name): text(value) for name, value in _OPTION.findall(raw)}
 
 
-def _providers(path: Path) -> Fact[Mapping[str, str]]:
+def _providers(path: str) -> Fact[Mapping[str, str]]:
     """Read the aliases `symbol:NAME` that depmod(8) writes into modules.symbols."""
-    raw = _bytes(path)
+    raw = read(path)
     if raw.value is None:
         return unknown(raw.source)
-    return Fact({text(symbol): text(module) for symbol, module in _PROVIDER.findall(raw.value)}, str(path))
+    return Fact({text(symbol): text(module) for symbol, module in _PROVIDER.findall(raw.value)}, path)
 
 
 def kernel_compression(paths: KernelPaths) -> Fact[str]:
     """Read the one format the kernel unpacks (kernel/module/decompress.c); no such file: it unpacks none."""
-    path = paths.sys_module / "compression"
-    return Fact(_line(path).value or "", str(path))
-
-
-def _line(path: Path) -> Fact[str]:
-    raw = _bytes(path)
-    return Fact(None if raw.value is None else text(raw.value).strip(), raw.source)
-
-
-def _bytes(path: Path) -> Fact[bytes]:
-    try:
-        return Fact(path.read_bytes(), str(path))
-    except OSError as error:
-        return unknown(f"{path}: {error.strerror}")
+    path = f"{paths.sys_module}/compression"
+    return Fact(read_line(path).value or "", path)

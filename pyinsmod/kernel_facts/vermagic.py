@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 from pyinsmod.elf_format import text
 from pyinsmod.errors import MalformedModule
 from pyinsmod.kernel_facts.facts import Fact, unknown
+from pyinsmod.kernel_facts.files import read
 from pyinsmod.kernel_facts.kallsyms import vermagic_address
 from pyinsmod.kernel_facts.kcore import read_memory
 from pyinsmod.kernel_facts.paths import KernelPaths
-from pyinsmod.module_image import read_image
+from pyinsmod.module_image import SUFFIXES, read_image
 
 # VERMAGIC_STRING (include/linux/vermagic.h) is a release of at most 64 bytes and a handful of words.
 LONGEST = 512
@@ -47,25 +47,26 @@ def _from_memory(paths: KernelPaths, release: str, kallsyms: bytes) -> Fact[str]
     return Fact(magic, "the running kernel's memory (/proc/kcore at the address of 'vermagic')")
 
 
-def _from_module(tree: Path, release: str) -> Fact[str]:
-    for path in islice(_modules_below(tree / "kernel"), MODULES_TRIED):
+def _from_module(tree: str, release: str) -> Fact[str]:
+    for path in islice(_modules_below(f"{tree}/kernel"), MODULES_TRIED):
         magic = _in_tree_vermagic(path)
         if magic is not None and _belongs_to(magic, release):
             return Fact(magic, f"in-tree module {path}")
     return unknown(f"no in-tree module of {release} below {tree}")
 
 
-def _modules_below(folder: Path) -> Iterator[Path]:
+def _modules_below(folder: str) -> Iterator[str]:
     for directory, _, names in os.walk(folder):
-        yield from (Path(directory, name) for name in names if ".ko" in Path(name).suffixes)
+        yield from (f"{directory}/{name}" for name in names if name.endswith(SUFFIXES))
 
 
-def _in_tree_vermagic(path: Path) -> str | None:
+def _in_tree_vermagic(path: str) -> str | None:
     """Return the module's vermagic if it says that it is in-tree; None when it cannot be read."""
+    content = read(path).value
     try:
-        image = read_image(path.read_bytes())
+        image = read_image(content or b"")
         return image.vermagic if image.modinfo_value("intree") else None
-    except (OSError, MalformedModule):
+    except MalformedModule:
         return None
 
 

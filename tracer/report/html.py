@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from tracer.report.timeline import timeline
 from tracer.selectors import Record
 
 TEMPLATE = "report.html.j2"
+_LINE = re.compile(r"[^\n\t]+")
 
 
 def as_html(report: Report) -> str:
@@ -101,11 +103,11 @@ def _realities(verdict: ClaimVerdict) -> list[tuple[list[tuple[str, Verdict]], s
 
 
 def _records(records: Sequence[Record]) -> list[tuple[str, str]]:
-    return [(sentence(record), json.dumps(record, indent=1, default=str)) for record in records]
+    return [(sentence(record), json.dumps(dict(record), indent=1, default=str)) for record in records]
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401 - whatever an expression of the template gives
-    """Escape control characters in text that is about to be put out; line ends stay, for JSON and quotes."""
+    """Escape control characters in text that is about to be put out; line ends and tabs stay, for quotes."""
     if type(value) is not str:  # numbers; and Markup, which the template itself made
         return value
-    return "\n".join(printable(line) for line in value.split("\n"))
+    return _LINE.sub(lambda line: printable(line[0]), value)

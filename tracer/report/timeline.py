@@ -122,10 +122,10 @@ def _user(story: Story) -> Iterator[_Moment]:
     left_out: list[Record] = []
     mapped: set[str] = set()
     reached = False
-    for record in story.own("syscall", "exit"):
+    for record in story.own("syscall", "exec", "exit"):
         rows = list(_user_rows(story, record, mapped))
         if not rows:
-            left_out.append(record)
+            left_out += [record] if record["type"] == "syscall" else []
             continue
         yield from _left_out(story, left_out, reached)
         left_out.clear()
@@ -141,6 +141,8 @@ def _user_rows(story: Story, record: Record, mapped: set[str]) -> Iterator[tuple
         yield start, _row(story, record, "user", "exit", step=14)
     elif start == story.start:
         yield start, _row(story, record, "user", "exec", step=1, detail=_executed(story))
+    elif record["type"] == "exec":  # its execve is shown
+        return
     elif name in MODULE_CALLS:
         yield from _module_call(story, record)
     elif _writes_stderr(record):

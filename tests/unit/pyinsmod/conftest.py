@@ -146,4 +146,4 @@ def system(tmp_path: Path, build_module: BuildModule) -> KernelPaths:
     tree.mkdir(parents=True)
     in_tree = build_module(extra=[(".modinfo.more", 1, ALLOC, b"")]).replace(b"name=hello\0", b"intree=Yyy\0")
     (tree / "hello.ko").write_bytes(in_tree)
-    return KernelPaths(tmp_path)
+    return KernelPaths(str(tmp_path))

@@ -14,7 +14,7 @@ VERMAGIC = f"{RELEASE} SMP preempt mod_unload modversions "
 
 
 def test_of_an_empty_root_nothing_is_known_and_every_fact_says_why(tmp_path: Path) -> None:
-    facts = running_kernel(KernelPaths(tmp_path))
+    facts = running_kernel(KernelPaths(str(tmp_path)))
     for fact in (
         facts.vermagic,
         facts.exports,
@@ -33,7 +33,7 @@ def test_of_an_empty_root_nothing_is_known_and_every_fact_says_why(tmp_path: Pat
 
 
 def test_without_export_entries_the_exports_are_unknown_not_none(system: KernelPaths) -> None:
-    system.kallsyms.write_text("ffffffff81000000 T _stext\nffffffffc0001000 r __ksymtab_mii_link_ok\t[mii]\n")
+    Path(system.kallsyms).write_text("ffffffff81000000 T _stext\nffffffffc0001000 r __ksymtab_mii_link_ok\t[mii]\n")
     facts = running_kernel(system)
     assert facts.exports.value is None
     assert "__ksymtab_" in facts.exports.source
@@ -41,7 +41,7 @@ def test_without_export_entries_the_exports_are_unknown_not_none(system: KernelP
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", b"not a core file".ljust(200), b"\x7fELF".ljust(4096, b"\xff")])
 def test_a_kcore_that_is_none_is_not_believed(system: KernelPaths, content: bytes) -> None:
-    system.kcore.write_bytes(content)
+    Path(system.kcore).write_bytes(content)
     assert running_kernel(system).vermagic.source.startswith("in-tree module")
 
 
@@ -57,21 +57,21 @@ def test_vermagic_comes_from_memory_with_its_trailing_space(system: KernelPaths)
 
 
 def test_another_text_at_the_address_is_not_taken_for_vermagic(system: KernelPaths) -> None:
-    system.kcore.write_bytes(system.kcore.read_bytes().replace(b"6.1.0-50", b"9.9.9-99"))
+    Path(system.kcore).write_bytes(Path(system.kcore).read_bytes().replace(b"6.1.0-50", b"9.9.9-99"))
     assert running_kernel(system).vermagic.source.startswith("in-tree module")
 
 
 def test_hidden_addresses_lead_to_the_module_tree(system: KernelPaths) -> None:
-    text = system.kallsyms.read_text().replace("ffffffff82000000 d vermagic", "0000000000000000 d vermagic")
-    system.kallsyms.write_text(text)
+    text = Path(system.kallsyms).read_text().replace("ffffffff82000000 d vermagic", "0000000000000000 d vermagic")
+    Path(system.kallsyms).write_text(text)
     vermagic = running_kernel(system).vermagic
     assert vermagic.value == VERMAGIC
     assert "hello.ko" in vermagic.source
 
 
 def test_a_module_of_another_release_or_from_elsewhere_is_no_witness(system: KernelPaths) -> None:
-    system.kcore.unlink()
-    (module,) = system.module_tree(RELEASE).rglob("*.ko")
+    Path(system.kcore).unlink()
+    (module,) = Path(system.module_tree(RELEASE)).rglob("*.ko")
     module.write_bytes(module.read_bytes().replace(b"intree=", b"xxtree="))
     assert running_kernel(system).vermagic.value is None
 
@@ -109,7 +109,7 @@ def test_state_and_configuration(system: KernelPaths) -> None:
     ],
 )
 def test_who_may_load(system: KernelPaths, capabilities: str, namespace: str, may: bool) -> None:
-    (system.proc / "self/status").write_text(f"Name:\tx\nCapEff:\t{capabilities}\n")
-    (system.proc / "self/ns/user").unlink()
-    (system.proc / "self/ns/user").symlink_to(namespace)
+    Path(system.proc, "self/status").write_text(f"Name:\tx\nCapEff:\t{capabilities}\n")
+    Path(system.proc, "self/ns/user").unlink()
+    Path(system.proc, "self/ns/user").symlink_to(namespace)
     assert caller_may_load(system).value is may

@@ -26,7 +26,7 @@ def test_what_is_no_record_is_refused(raw: bytes) -> None:
 
 
 def test_a_path_that_is_no_log_gives_no_cursor(tmp_path: Path) -> None:
-    assert KernelLog.from_now_on(tmp_path / "missing") is None
+    assert KernelLog.from_now_on(str(tmp_path / "missing")) is None
 
 
 def test_a_record_has_its_parts_and_its_escapes_undone() -> None:

@@ -58,7 +58,7 @@ def test_a_bad_prediction_keeps_the_kernel_unasked(
 def test_without_the_right_the_kernel_is_not_asked(
     tmp_path: Path, system: KernelPaths, build_module: BuildModule
 ) -> None:
-    (system.proc / "self/status").write_text("CapEff:\t0000000000000000\n")
+    Path(system.proc, "self/status").write_text("CapEff:\t0000000000000000\n")
     outcome = load(written(tmp_path, build_module()), paths=system)
     assert (outcome.outcome, outcome.errno) == ("not-asked", "EPERM")
     assert outcome.explanation is not None

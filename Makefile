@@ -1,0 +1,35 @@
+# On a fresh Debian machine `make validate` and `make test` install what they need and do the rest.
+
+PYTHON := .venv/bin/python
+REPORT := build/report
+
+.PHONY: validate test lint benchmark clean
+
+# The document against real kernels. Status 1 of pyinsmod says that a claim is contradicted: that is a
+# result, and the run was sound.
+validate:
+	@tools/setup-host run
+	@$(PYTHON) -m pyinsmod validate --json $(REPORT)/report.json --markdown $(REPORT)/report.md \
+	    --html $(REPORT)/report.html --junit $(REPORT)/junit.xml \
+	    --annotate $(REPORT)/loading-a-module.md || [ $$? -eq 1 ]
+	@echo "reports: $(REPORT)/report.html, report.md, report.json, loading-a-module.md"
+
+test:
+	@tools/setup-host test
+	@$(PYTHON) -m pytest
+
+lint:
+	@tools/setup-host test
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+	@$(PYTHON) -m mypy
+	@shellcheck tools/setup-host .ci/run vm/guest/init vm/guest/prepare vm/guest/provision
+
+# Ratios against the peers, measured side by side in one run.
+benchmark:
+	@tools/setup-host test
+	@for script in benchmarks/*.py; do echo "== $$script"; $(PYTHON) $$script || exit 1; done
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,157 @@
+"""`pyinsmod validate`: a document about module loading, held against real kernels."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain, note
+from tracer.claims import Claims, read_claims
+from tracer.compare import Run, compare
+from tracer.errors import MalformedClaims
+from tracer.experiments.loaders import LOADERS
+from tracer.report.annotate import annotated_document
+from tracer.report.html import as_html
+from tracer.report.json_report import as_json
+from tracer.report.junit import as_junit
+from tracer.report.markdown import as_markdown
+from tracer.report.model import Report
+from tracer.report.terminal import render_table, wants_colour
+from vm.catalogue import KERNELS
+from vm.errors import UnknownKernel, VmError
+from vm.kernel_store import Kernel, fetch, fetched
+
+DEFAULT_KERNELS = ("6.1",)
+DEFAULT_LOADERS = ("kmod", "busybox", "pyinsmod")
+REPOSITORY = Path(__file__).parents[2]
+DOCUMENT = "loading-a-module.md"
+PLAIN_WIDTH = 160  # columns of a table that goes into a file
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run `pyinsmod validate`: 0 nothing contradicted, 1 something was, 2 usage, 3 a machine or trace was lost."""
+    options = _parse(argv)
+    loaders = options.loader or list(DEFAULT_LOADERS)
+    unknown = [name for name in loaders if name not in LOADERS]
+    if unknown:
+        complain(f"unknown loader '{unknown[0]}': there are {', '.join(LOADERS)}")
+        return EXIT_USAGE
+    try:
+        claims = read_claims(options.document)
+        kernels = [_fetched_with_notice(name) for name in options.kernel or DEFAULT_KERNELS]
+        runs = _measure(claims, kernels, loaders)
+    except (MalformedClaims, UnknownKernel) as wrong:
+        complain(str(wrong))
+        return EXIT_USAGE
+    except VmError as failure:
+        complain(str(failure))
+        return EXIT_LOST
+    report = Report(options.document, claims.text, runs, compare(claims, runs))
+    try:
+        _write(report, options)
+    except OSError as failure:
+        complain(f"cannot write the report {failure.filename}: {failure.strerror}")
+        return EXIT_FAILED
+    return _status(report)
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="pyinsmod validate",
+        description="Hold a document about module loading against real kernels in disposable machines.",
+    )
+    parser.add_argument("document", nargs="?", type=Path, default=default_document(), help="default: the project's own")
+    parser.add_argument("--kernel", action="append", metavar="K", help=f"one of {', '.join(KERNELS)}; may be repeated")
+    parser.add_argument("--loader", action="append", metavar="L", help=f"one of {', '.join(LOADERS)}; may be repeated")
+    for kind, what in REPORTS.items():
+        parser.add_argument(f"--{kind}", type=Path, metavar="FILE", help=what[0])
+    return parser.parse_args(argv)
+
+
+def as_json_text(report: Report) -> str:
+    """Return the JSON report as text."""
+    return json.dumps(as_json(report), indent=1)
+
+
+# Option → what it is, and how it is made.
+REPORTS: dict[str, tuple[str, Callable[[Report], str]]] = {
+    "json": ("verdicts and evidence as JSON (- for standard output)", as_json_text),
+    "html": ("a page of its own, with what happened side by side", as_html),
+    "markdown": ("a report in Markdown", as_markdown),
+    "junit": ("JUnit XML for CI systems", as_junit),
+    "annotate": ("the document itself with a verdict after every sentence", annotated_document),
+}
+
+
+def default_document() -> Path:
+    """Return the project's own document: in the repository, or as the wheel carries it."""
+    in_repository = REPOSITORY / "docs" / DOCUMENT
+    return in_repository if in_repository.exists() else Path(__file__).parents[1] / "documents" / DOCUMENT
+
+
+def _fetched_with_notice(name: str) -> Kernel:
+    if name in KERNELS and fetched(name) is None:
+        note(f"fetching kernel {name} from Debian's archive")
+    return fetch(name)
+
+
+def _measure(claims: Claims, kernels: Sequence[Kernel], loaders: Sequence[str]) -> list[Run]:
+    from pyinsmod.cli.laboratory import needed_experiments, planned, run_matrix
+
+    total = len(kernels) * planned(needed_experiments(claims), loaders)
+    started = time.monotonic()
+    with _progress(total) as done:
+        runs = asyncio.run(run_matrix(claims, kernels, loaders, note, done))
+    note(f"{total} experiments in {time.monotonic() - started:.1f} s")
+    return runs
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar on a terminal and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("experiments"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda name: bar.update(task, advance=1, description=name)
+
+
+def _write(report: Report, options: argparse.Namespace) -> None:
+    for kind, (_, make) in REPORTS.items():
+        target: Path | None = getattr(options, kind)
+        if target and str(target) != "-":
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(make(report), encoding="utf-8")
+    if str(options.json) == "-":
+        print(as_json_text(report))
+        return
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH
+    print(render_table(report, width, wants_colour(is_terminal=terminal, environment=os.environ)))
+
+
+def _status(report: Report) -> int:
+    """Tell a lost machine from a contradicted document; the former is never counted as either verdict."""
+    by_run = {one.verdict for verdict in report.verdicts for one in verdict.by_run.values()}
+    if "harness-broke" in by_run:
+        return EXIT_LOST
+    return EXIT_FAILED if by_run & {"contradicted"} else 0

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from tracer.kernel_side.functions import FUNCTIONS
+from tracer.kernel_side.tracefs import function_numbers
+
+
+def test_only_functions_that_were_asked_for_are_numbered_from_one() -> None:
+    available = ["vfs_read", "load_module", "__x64_sys_finit_module", "__ia32_sys_read", "mymod_init [mymod]"]
+    assert function_numbers(available) == [2, 3]
+
+
+def test_entries_of_other_architectures_are_found_too() -> None:
+    assert function_numbers(["__arm64_sys_init_module", "__riscv_sys_finit_module"]) == [1, 2]
+
+
+def test_every_step_of_the_kernels_part_has_functions() -> None:
+    assert set(range(7, 14)) <= set(FUNCTIONS)

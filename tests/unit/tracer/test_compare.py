@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tracer.claims import Claim, ClaimTest
+from tracer.compare import Observation, Run, Verdict, combined, judge, judge_run
+from tracer.selectors import Selector
+
+HEADER = {"type": "header", "t": 0}
+END = {"type": "end", "t": 99, "status": 0}
+CALL = {"type": "kernel_call", "t": 10, "name": "load_module"}
+LATER = {"type": "kernel_call", "t": 20, "name": "free_module"}
+
+
+def trace(*records: dict[str, Any]) -> Observation:
+    return Observation(records=(HEADER, *records, END))
+
+
+def verdict_of(observed: Observation, **test: tuple[Selector, ...]) -> Verdict:
+    claim = Claim("id", 1, None, "quote", "says", (ClaimTest("load", **test),))
+    return judge_run(claim, Run("6.1", "6.1.0", "kmod", "30", {"load": observed})).verdict
+
+
+SEE = ({"type": "kernel_call", "name": "load_module"},)
+SEE_LATER = ({"type": "kernel_call", "name": "free_module"},)
+
+
+@pytest.mark.parametrize(
+    ("observed", "expected"),
+    [
+        (Observation(), "harness-broke"),
+        (Observation(records=(HEADER, CALL)), "harness-broke"),
+        (Observation(records=(CALL, END)), "harness-broke"),
+        (Observation(records=(HEADER, CALL, END), broke="the machine was lost"), "harness-broke"),
+        (Observation(inapplicable="no such word in this kernel's vermagic"), "not-applicable"),
+        (trace(CALL), "confirmed"),
+        (trace(), "contradicted"),
+    ],
+)
+def test_a_claim_that_something_is_seen(observed: Observation, expected: Verdict) -> None:
+    assert verdict_of(observed, see=SEE) == expected
+
+
+def test_without_what_was_given_nothing_was_observed() -> None:
+    assert verdict_of(trace(CALL), given=SEE_LATER, see=SEE) == "not-observed"
+    assert verdict_of(trace(CALL, LATER), given=SEE_LATER, see=SEE) == "confirmed"
+
+
+def test_what_must_never_be_seen() -> None:
+    assert verdict_of(trace(CALL), given=SEE, never=SEE_LATER) == "confirmed"
+    assert verdict_of(trace(CALL, LATER), given=SEE, never=SEE_LATER) == "contradicted"
+
+
+def test_one_of_several_is_enough() -> None:
+    assert verdict_of(trace(LATER), any=(*SEE, *SEE_LATER)) == "confirmed"
+    assert verdict_of(trace(), any=(*SEE, *SEE_LATER)) == "contradicted"
+
+
+def test_order() -> None:
+    assert verdict_of(trace(CALL, LATER), order=(*SEE, *SEE_LATER)) == "confirmed"
+    assert verdict_of(trace(CALL, LATER), order=(*SEE_LATER, *SEE)) == "contradicted"
+    assert verdict_of(trace(CALL), order=(*SEE, *SEE_LATER)) == "not-observed"
+
+
+def test_every_test_of_a_claim_must_hold() -> None:
+    claim = Claim("id", 1, None, "q", "s", (ClaimTest("a", see=SEE), ClaimTest("b", see=SEE)))
+    run = Run("6.1", "6.1.0", "kmod", "30", {"a": trace(CALL), "b": trace()})
+    assert judge_run(claim, run).verdict == "contradicted"
+
+
+def test_a_test_that_cannot_be_done_here_leaves_the_others() -> None:
+    claim = Claim("id", 1, None, "q", "s", (ClaimTest("a", see=SEE), ClaimTest("b", see=SEE)))
+    elsewhere = Observation(inapplicable="settled elsewhere")
+    assert judge_run(claim, Run("6.1", "r", "kmod", "30", {"a": trace(CALL), "b": elsewhere})).verdict == "confirmed"
+    assert judge_run(claim, Run("6.1", "r", "kmod", "30", {"a": elsewhere, "b": elsewhere})).verdict == "not-applicable"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (["confirmed", "confirmed"], "confirmed"),
+        (["confirmed", "contradicted"], "depends"),
+        (["confirmed", "harness-broke"], "confirmed"),
+        (["confirmed", "not-observed", "not-applicable"], "confirmed"),
+        (["contradicted", "not-observed"], "contradicted"),
+        (["not-observed", "harness-broke"], "not-observed"),
+        (["harness-broke", "not-applicable"], "harness-broke"),
+        (["not-applicable"], "not-applicable"),
+        ([], "not-applicable"),
+    ],
+)
+def test_several_runs(verdicts: list[Verdict], expected: Verdict) -> None:
+    assert combined(verdicts) == expected
+
+
+def test_reality_says_which_run_it_is_true_of() -> None:
+    claim = Claim("id", 1, None, "q", "s", (ClaimTest("load", see=SEE, instead=SEE_LATER),))
+    runs = [
+        Run("6.1", "r", "kmod", "30", {"load": trace(CALL)}),
+        Run("6.1", "r", "busybox", "1", {"load": trace(LATER)}),
+    ]
+    result = judge(claim, runs)
+    assert result.verdict == "depends"
+    assert result.reality == "6.1/kmod: the kernel ran load_module() | 6.1/busybox: the kernel ran free_module()"

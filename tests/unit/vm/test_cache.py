@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import errno
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from vm.cache import built_whole, cache_root, locked, storage_errors_named
+from vm.errors import StoreBroken
+
+
+def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), built_whole(tmp_path / "thing") as scratch:
+        (scratch / "half").write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_build_replaces_the_old_one(tmp_path: Path) -> None:
+    for text in ("old", "new"):
+        with built_whole(tmp_path / "thing") as scratch:
+            (scratch / "content").write_text(text)
+    assert (tmp_path / "thing/content").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["thing"]
+
+
+def test_a_full_disk_is_one_line_that_says_what_to_do() -> None:
+    with pytest.raises(StoreBroken, match=r"No space left.*PYINSMOD_CACHE"), storage_errors_named():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_other_failures_keep_their_own_name() -> None:
+    with pytest.raises(FileNotFoundError), storage_errors_named():
+        raise FileNotFoundError(errno.ENOENT, "gone")
+
+
+def test_the_environment_chooses_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYINSMOD_CACHE", str(tmp_path))
+    assert cache_root() == tmp_path
+    monkeypatch.delenv("PYINSMOD_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_root() == tmp_path / "pyinsmod"
+
+
+def _add_one(path: str, counter: str) -> None:
+    with locked(Path(path)):
+        value = int(Path(counter).read_text())
+        Path(counter).write_text(str(value + 1))
+
+
+def test_builders_side_by_side_wait_for_each_other(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_add_one, args=(str(tmp_path / "lock"), str(counter))) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert counter.read_text() == "6"

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from vm.image import GuestContent, image_key
+
+
+def package(root: Path, text: str = "x = 1\n") -> Path:
+    (root / "thing").mkdir(exist_ok=True)
+    (root / "thing/__init__.py").write_text(text)
+    return root / "thing"
+
+
+def test_everything_that_goes_in_changes_the_key(tmp_path: Path) -> None:
+    folder = package(tmp_path)
+    contents = [
+        GuestContent(),
+        GuestContent(python_packages=(folder,)),
+        GuestContent(files={"usr/bin/x": b"1"}),
+        GuestContent(files={"usr/bin/x": b"2"}),
+        GuestContent(preload=("thing",)),
+        GuestContent(warm_up=("thing:f",)),
+        GuestContent(warm={"thing": "thing:main"}),
+    ]
+    assert len({image_key(content) for content in contents}) == len(contents)
+
+
+def test_a_changed_source_changes_the_key_and_a_cached_byte_code_does_not(tmp_path: Path) -> None:
+    content = GuestContent(python_packages=(package(tmp_path),))
+    before = image_key(content)
+    (tmp_path / "thing/__pycache__").mkdir()
+    (tmp_path / "thing/__pycache__/x.pyc").write_bytes(b"x")
+    assert image_key(content) == before
+    package(tmp_path, "x = 22\n")
+    assert image_key(content) != before
