@@ -1,4 +1,9 @@
-"""Which calls a trace records: named profiles, and lists of names."""
+"""Which calls a trace records: named profiles, and lists of names.
+
+The profile `module-loading` has no reads from files below /proc and /sys: of a loader that looks at
+/proc/kallsyms they would be nine in ten of its records, and say nothing about the module. They are counted
+(`left_out` in the end record); `all`, or a list of names, records them.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,10 @@ MODULE_LOADING: frozenset[str] = MODULE_CALLS | frozenset(
     )
 )
 
+#: Calls of the profile that are left out when their descriptor is of such a file.
+LEFT_OUT_CALLS = frozenset(("read", "pread64"))
+LEFT_OUT_PATHS = ("/proc/", "/sys/")
+
 PROFILES: MappingProxyType[str, CallSet] = MappingProxyType({"module-loading": MODULE_LOADING, "all": None})
 
 
@@ -26,6 +35,11 @@ def call_set(text: str) -> CallSet:
     if text in PROFILES:
         return PROFILES[text]
     return frozenset(name for name in (part.strip() for part in text.split(",")) if name)
+
+
+def left_out_calls(calls: CallSet) -> frozenset[str]:
+    """Return the calls of a set that are not recorded when they read a file below `LEFT_OUT_PATHS`."""
+    return LEFT_OUT_CALLS if calls == MODULE_LOADING else frozenset()
 
 
 def described(calls: CallSet) -> str | list[str]:

@@ -183,7 +183,8 @@ def _said(records: Sequence[Record]) -> str:
 def _common_reality(by_run: Mapping[str, RunVerdict]) -> str:
     """Put the runs' sentences together, each once, with the runs it is true of when they differ."""
     runs_of: dict[str, list[str]] = {}
-    for name, result in by_run.items():
+    told = {name: result for name, result in by_run.items() if result.verdict != "not-applicable"} or by_run
+    for name, result in told.items():
         runs_of.setdefault(result.reality, []).append(name)
     if len(runs_of) == 1:
         return next(iter(runs_of))

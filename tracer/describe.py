@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pyinsmod.text import printable
 from tracer.strace_text import line
 
+# Addresses differ from run to run and say nothing to a reader; the evidence beside a sentence keeps them.
+ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
+ENVIRONMENT = re.compile(r", (?:0x[0-9a-f]+|NULL) /\* \d+ vars? \*/")
+STREAMS = {1: "standard output", 2: "standard error"}
 STATE_MOMENTS = {
     "before": "before the command",
     "entry": "when the call began",
@@ -19,12 +25,16 @@ STATE_MOMENTS = {
 def sentence(record: Mapping[str, Any]) -> str:
     """Return one record as a short phrase without a full stop."""
     make = _BY_TYPE.get(str(record.get("type")), _other)
-    return make(record)
+    return ADDRESS.sub("0x…", make(record))
 
 
 def _call(record: Mapping[str, Any]) -> str:
+    args = record.get("args", {})
+    if record.get("name") == "write" and args.get("fd", {}).get("value") in STREAMS:
+        return f"it wrote to {STREAMS[args['fd']['value']]}: “{printable(str(args['buf'].get('data', '')).strip())}”"
     text = (line(dict(record)) or str(record.get("name"))).strip()
-    return text.partition(" ")[2].strip() if text.partition(" ")[0].isdigit() else text
+    text = text.partition(" ")[2].strip() if text.partition(" ")[0].isdigit() else text
+    return ENVIRONMENT.sub("", text)
 
 
 def _kernel_call(record: Mapping[str, Any]) -> str:

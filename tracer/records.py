@@ -8,7 +8,7 @@ CLOCK_MONOTONIC. The keys of each type are in `REQUIRED`; a record may have more
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from tracer.escapes import without_surrogates
 
 SCHEMA = 1
 Record = dict[str, Any]
+Sink = Callable[[Record], None]
 
 _INTEGER = (int,)
 _INTEGER_OR_NONE = (int, type(None))

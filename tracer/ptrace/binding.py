@@ -47,11 +47,17 @@ O_TRACEFORK = 1 << EVENT_FORK
 O_TRACEVFORK = 1 << EVENT_VFORK
 O_TRACECLONE = 1 << EVENT_CLONE
 O_TRACEEXEC = 1 << EVENT_EXEC
+O_TRACESECCOMP = 1 << EVENT_SECCOMP
 O_EXITKILL = 1 << 20
 
 # struct ptrace_syscall_info, member op.
 INFO_ENTRY = 1
 INFO_EXIT = 2
+INFO_SECCOMP = 3
+
+# <linux/prctl.h>, <linux/seccomp.h>.
+PR_SET_SECCOMP = 22
+SECCOMP_MODE_FILTER = 2
 
 # <linux/wait.h>: children of every kind, threads too.
 WALL = 0x40000000
@@ -59,6 +65,12 @@ WALL = 0x40000000
 
 class _Iovec(ctypes.Structure):
     _fields_ = (("base", ctypes.c_size_t), ("length", ctypes.c_size_t))
+
+
+class _FilterProgram(ctypes.Structure):
+    """struct sock_fprog (<linux/filter.h>)."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
 # PyDLL keeps the interpreter's lock: neither call blocks, and handing the lock over costs more than the
@@ -80,6 +92,10 @@ _process_vm_readv.argtypes = (
     ctypes.c_ulong,
 )
 _process_vm_readv.restype = ctypes.c_ssize_t
+
+_prctl = _libc.prctl
+_prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.POINTER(_FilterProgram), ctypes.c_ulong, ctypes.c_ulong)
+_prctl.restype = ctypes.c_int
 
 
 def ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> bool:
@@ -136,10 +152,40 @@ def event_message(pid: int) -> int:
     return message.value
 
 
+# What nearly every read of memory needs, made once: making them costs as much as the call.
+_SMALL = 1 << 16
+_target = ctypes.create_string_buffer(_SMALL)
+_target_view = memoryview(_target)
+_local = _Iovec(ctypes.addressof(_target), 0)
+_remote = _Iovec(0, 0)
+_local_reference = ctypes.byref(_local)
+_remote_reference = ctypes.byref(_remote)
+
+
 def read_memory(pid: int, address: int, length: int) -> bytes:
-    """Return up to `length` bytes of a process's memory; fewer, or none, where it is not readable."""
+    """Return up to `length` bytes of a process's memory; fewer, or none, where it is not readable.
+
+    For one thread at a time: short reads share a buffer.
+    """
+    if length > _SMALL:
+        return _read_much(pid, address, length)
+    _local.length = _remote.length = length
+    _remote.base = address
+    count = _process_vm_readv(pid, _local_reference, 1, _remote_reference, 1, 0)
+    return _target_view[:count].tobytes() if count > 0 else b""
+
+
+def _read_much(pid: int, address: int, length: int) -> bytes:
     target = ctypes.create_string_buffer(length)
     local = _Iovec(ctypes.addressof(target), length)
     remote = _Iovec(address, length)
     count = _process_vm_readv(pid, ctypes.byref(local), 1, ctypes.byref(remote), 1, 0)
     return ctypes.string_at(target, count) if count > 0 else b""
+
+
+def set_seccomp_filter(instructions: bytes | None, count: int) -> int:
+    """Put a seccomp filter over this thread (prctl(2), PR_SET_SECCOMP); return 0, or the errno of the refusal."""
+    program = _FilterProgram(count, instructions)
+    if _prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0:
+        return 0
+    return ctypes.get_errno()

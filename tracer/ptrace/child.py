@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tracer.errors import CommandNotStarted, PtraceFailed
-from tracer.ptrace import binding
+from tracer.ptrace import binding, seccomp
 
 OPTIONS = (
     binding.O_TRACESYSGOOD
@@ -20,6 +20,7 @@ OPTIONS = (
     | binding.O_TRACEVFORK
     | binding.O_TRACECLONE
     | binding.O_TRACEEXEC
+    | binding.O_TRACESECCOMP
     | binding.O_EXITKILL
 )
 
@@ -85,8 +86,13 @@ def find_command(name: str, search_path: str) -> str:
     raise CommandNotStarted(name, errno)
 
 
-def start(command: Sequence[str], *, cwd: str | None, env: Mapping[str, str] | None) -> Child:
+def start(
+    command: Sequence[str], *, cwd: str | None, env: Mapping[str, str] | None, program: bytes | None = None
+) -> Child:
     """Fork a child for `command` and seize it, so that it dies with this process whatever happens.
+
+    `program` is a seccomp filter that it installs before it executes the command; this process must be
+    permitted to.
 
     Raises:
         CommandNotStarted: the command is not to be found.
@@ -98,7 +104,7 @@ def start(command: Sequence[str], *, cwd: str | None, env: Mapping[str, str] | N
     pid = os.fork()
     if pid == 0:
         os.close(go_write)
-        _execute(path, command, cwd, env, go_read, failure_write)
+        _execute(path, command, cwd, env, program, go_read, failure_write)
     os.close(go_read)
     os.close(failure_write)
     child = Child(pid, command[0], go_write, failure_read)
@@ -111,7 +117,13 @@ def start(command: Sequence[str], *, cwd: str | None, env: Mapping[str, str] | N
 
 
 def _execute(
-    path: str, command: Sequence[str], cwd: str | None, env: Mapping[str, str] | None, go: int, failure: int
+    path: str,
+    command: Sequence[str],
+    cwd: str | None,
+    env: Mapping[str, str] | None,
+    program: bytes | None,
+    go: int,
+    failure: int,
 ) -> NoReturn:
     """In the child: wait for the word, then become the command; report the errno of what prevents it."""
     try:
@@ -121,6 +133,8 @@ def _execute(
             os._exit(127)  # the tracer died
         if cwd is not None:
             os.chdir(cwd)
+        if program is not None:
+            seccomp.install(program)
         if env is None:
             os.execv(path, list(command))  # noqa: S606  (no shell is the point)
         os.execve(path, list(command), dict(env))  # noqa: S606

@@ -1,7 +1,8 @@
 """The event loop: wait for a task's stop, say what it means, let it go on (ptrace(2), "Stopped states").
 
-It runs twice for every system call of every traced task, so the common way through `run` is kept flat, and
-a call of no interest costs one look at its number.
+It runs once or twice for every system call of interest, without a filter (see `seccomp`) twice for every call
+of every traced task. So the common way through `run` is kept flat, and a call of no interest costs one look
+at its number.
 """
 
 from __future__ import annotations
@@ -14,21 +15,20 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from tracer.ptrace import binding
+from tracer.ptrace.seccomp import Installers, Interest, installs_filter
 from tracer.ptrace.tracee import RawArguments, RawCall, Tracee
-
-#: Audit architecture → numbers of the calls to report; None: all of them. An architecture not in it: all.
-Interest = Mapping[int, frozenset[int] | None]
 
 _STOPPED = 0x7F
 _SYSCALL_STOP = (signal.SIGTRAP | 0x80) << 8 | _STOPPED
+_CALL_STOPS = frozenset((_SYSCALL_STOP, binding.EVENT_SECCOMP << 16 | signal.SIGTRAP << 8 | _STOPPED))
 _BIRTHS = frozenset((binding.EVENT_FORK, binding.EVENT_VFORK, binding.EVENT_CLONE))
 
 
 class Observer(Protocol):
     """Is told what happens while the task stands still. Times are nanoseconds of CLOCK_MONOTONIC."""
 
-    def entered(self, call: RawCall) -> None:
-        """A task is about to enter a call of interest."""
+    def entered(self, call: RawCall) -> bool:
+        """A task is about to enter a call of interest; return whether `left` is to follow."""
 
     def left(self, call: RawCall) -> None:
         """The call has its result, or never will: its task ended in it."""
@@ -46,14 +46,28 @@ class Observer(Protocol):
 class Loop:
     """Follows one command and all its descendants until none is left."""
 
-    def __init__(self, observer: Observer, *, before_exec: Interest, interest: Interest) -> None:
-        """`before_exec` holds until the command's own program runs, `interest` from then on."""
+    def __init__(
+        self,
+        observer: Observer,
+        *,
+        before_exec: Interest,
+        interest: Interest,
+        filtered: Mapping[int, Installers] | None = None,
+    ) -> None:
+        """`before_exec` holds until the command's own program runs, `interest` from then on.
+
+        `filtered`: the command installs a filter of `seccomp` before it executes; the calls that would put
+        another one before it. Without it every call stops.
+        """
         self._observer = observer
         self._interest = before_exec
         self._interest_after_exec = interest
         self._tracees: dict[int, Tracee] = {}
         self._ended_unannounced: set[int] = set()
         self._info = binding.SyscallInfo()
+        self._installers = filtered or {}
+        #: How a task goes on that is in no call of interest.
+        self._between_calls = binding.SYSCALL if filtered is None else binding.CONT
         self._command_pid = 0
         self._command_status = 0
 
@@ -73,17 +87,21 @@ class Loop:
                 continue
             tracee = tracees.get(pid) or self._adopt(pid)
             deliver = 0
-            request = binding.SYSCALL
-            if status == _SYSCALL_STOP:
-                if tracee.skipping:
-                    tracee.skipping = False
-                else:
-                    self._at_syscall(tracee, now)
+            listen = False
+            if status == _SYSCALL_STOP and tracee.skipping:
+                tracee.skipping = False
+            elif status in _CALL_STOPS:
+                self._at_syscall(tracee, now)
             elif status >> 16:
-                request = self._at_event(tracee, now, status >> 16, status >> 8 & 0xFF)
+                listen = self._at_event(tracee, now, status >> 16, status >> 8 & 0xFF)
             else:
                 deliver = status >> 8
                 self._observer.signalled(pid, now, deliver)
+            # From the entry of a call of interest SYSCALL leads to its exit, with or without a filter (the
+            # filter's stop comes after the entry's since Linux 4.8; PTRACE_GET_SYSCALL_INFO is from 5.3).
+            request = binding.SYSCALL if tracee.call is not None else self._between_calls
+            if listen:
+                request = binding.LISTEN
             if resume(request, pid, 0, deliver) < 0:
                 binding.refuse_unless_vanished(request, pid)
         return self._command_status
@@ -123,28 +141,40 @@ class Loop:
                 call.result = self._info.result()
                 call.failed = bool(info[4] & 0xFF)
                 self._observer.left(call)
-        elif kind == binding.INFO_ENTRY:
+        elif kind == binding.INFO_ENTRY or kind == binding.INFO_SECCOMP:
+            if call is not None or tracee.skipping:
+                return  # where every call stops, this one did before it came to the filter
             arch = word >> 32
+            number = info[3]
+            if kind == binding.INFO_SECCOMP:
+                self._mind_filters(arch, number, info[4])
             wanted = self._interest.get(arch)
-            if wanted is not None and info[3] not in wanted:
-                tracee.skipping = True
-                return
-            arguments: RawArguments = (info[4], info[5], info[6], info[7], info[8], info[9])
-            call = tracee.call = RawCall(tracee.pid, arch, info[3], arguments)
-            self._observer.entered(call)
-            call.t = time.monotonic_ns()
+            if wanted is None or number in wanted:
+                arguments: RawArguments = (info[4], info[5], info[6], info[7], info[8], info[9])
+                call = RawCall(tracee.pid, arch, number, arguments)
+                if self._observer.entered(call):
+                    tracee.call = call
+                    call.t = time.monotonic_ns()
+                    return
+            tracee.skipping = self._between_calls == binding.SYSCALL
 
-    def _at_event(self, tracee: Tracee, now: int, event: int, number: int) -> int:
-        """Deal with any other stop than a system call's or a signal's; return the request to go on with."""
+    def _mind_filters(self, arch: int, number: int, first_argument: int) -> None:
+        """From a task's own filter on, stop at every call: that filter can refuse calls before ours sees them."""
+        installers = self._installers.get(arch)
+        if installers is not None and installs_filter(number, first_argument, installers):
+            self._between_calls = binding.SYSCALL
+
+    def _at_event(self, tracee: Tracee, now: int, event: int, number: int) -> bool:
+        """Deal with any other stop than a system call's or a signal's; return whether the task stays stopped."""
         if event == binding.EVENT_STOP:
             # A group-stop names the stopping signal; LISTEN keeps the task stopped until SIGCONT. SIGTRAP:
             # a child's first stop, or the end of a group-stop.
-            return binding.SYSCALL if number == signal.SIGTRAP else binding.LISTEN
+            return number != signal.SIGTRAP
         if event == binding.EVENT_EXEC:
             self._executed(tracee, now)
         elif event in _BIRTHS:
             self._announce(binding.event_message(tracee.pid))
-        return binding.SYSCALL
+        return False
 
     def _announce(self, pid: int) -> None:
         """Note a child that must still come to its first stop; it may have come, and even gone, already."""

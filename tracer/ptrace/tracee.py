@@ -16,7 +16,7 @@ class RawCall:
     return value, negative errno and all; it is None, and so is `end`, for a call that never returned.
     """
 
-    __slots__ = ("arch", "arguments", "decoded", "end", "failed", "name", "number", "pid", "result", "t")
+    __slots__ = ("arch", "arguments", "decoded", "end", "failed", "name", "number", "pid", "plan", "result", "t")
 
     def __init__(self, pid: int, arch: int, number: int, arguments: RawArguments) -> None:
         self.pid = pid
@@ -28,6 +28,8 @@ class RawCall:
         self.result: int | None = None
         self.failed = False
         self.name = ""
+        #: What the observer keeps with the call from its entry to its exit.
+        self.plan: Any = None
         self.decoded: dict[str, Any] = {}
 
 

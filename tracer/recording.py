@@ -1,0 +1,168 @@
+"""Makes records of what the event loop reports: the decoders' caller."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from tracer import decode
+from tracer.call_sets import LEFT_OUT_PATHS, CallSet, left_out_calls
+from tracer.decode import names
+from tracer.decode.modules import MODULE_CALLS
+from tracer.decode.tables.architectures import BY_AUDIT
+from tracer.decode.values import Task
+from tracer.escapes import escaped
+from tracer.kernel_side import KernelSide
+from tracer.ptrace.tracee import RawCall
+from tracer.records import Record, Sink
+
+
+class _Plan(NamedTuple):
+    """What is to be done at the stops of one call: looked up once for each number."""
+
+    name: str
+    decoder: decode.Decoder
+    recorded: bool
+    hooked: bool
+    #: Not recorded when it reads one of the kernel's own files.
+    left_out: bool
+    #: The architecture's name when it is not the machine's own.
+    foreign: str | None
+
+
+class Recording:
+    """Makes records of what the event loop reports."""
+
+    def __init__(self, sink: Sink, calls: CallSet, kernel_side: KernelSide | None, data_limit: int) -> None:
+        self._sink = sink
+        self._calls = calls
+        self._kernel_side = kernel_side
+        self._data_limit = data_limit
+        self._kept: list[Record] = []
+        self._emit: Sink = sink if kernel_side is None else self._kept.append
+        self._tasks: dict[int, Task] = {}
+        self._plans: dict[tuple[int, int], _Plan] = {}
+        self._left_out_calls = left_out_calls(calls)
+        #: How many calls were left out, by name; None when that was not asked for.
+        self._left_out: dict[str, int] | None = {} if self._left_out_calls else None
+        self._native = names.machine_architectures(os.uname().machine)[0].audit
+        #: Calls that must stop for the kernel side's sake, recorded or not.
+        self.hooked: frozenset[str] = frozenset() if kernel_side is None else MODULE_CALLS
+
+    def entered(self, call: RawCall) -> bool:
+        """Decode a call's input; return whether its output matters."""
+        plan = self._plans.get((call.arch, call.number)) or self._new_plan(call)
+        call.plan = plan
+        call.name = plan.name
+        if plan.recorded:
+            decoded = call.decoded = plan.decoder.entry(self._task(call), call.arguments)
+            if plan.left_out and self._leave_out(plan.name, decoded):
+                return False
+        if plan.hooked and self._kernel_side is not None:
+            self._kernel_side.at_module_call("entry", call)
+        return plan.recorded or plan.hooked
+
+    def left(self, call: RawCall) -> None:
+        """Decode a call's output, and record it."""
+        plan: _Plan = call.plan
+        if plan.recorded:
+            self._emit(self._syscall(call, plan))
+        if plan.hooked and self._kernel_side is not None and call.end is not None:
+            self._kernel_side.at_module_call("exit", call)
+
+    def executed(self, pid: int, t: int, call: RawCall | None) -> None:
+        """Record which program a task now runs: argv as that program gets it, `filename` as execve got it."""
+        self._tasks.pop(pid, None)
+        path = Task(pid, "", 0).link("exe")
+        record: Record = {"type": "exec", "t": t, "pid": pid, "path": path, "argv": _arguments(pid)}
+        if call is not None and "pathname" in call.decoded:
+            record["filename"] = call.decoded["pathname"]
+        self._emit(record)
+
+    def signalled(self, pid: int, t: int, number: int) -> None:
+        """Record the delivery of a signal."""
+        self._emit({"type": "signal", "t": t, "pid": pid, "signal": names.signal_name(number)})
+
+    def ended(self, pid: int, t: int, wait_status: int) -> None:
+        """Record the end of a task."""
+        self._tasks.pop(pid, None)
+        code = os.waitstatus_to_exitcode(wait_status)
+        how = {"signal": names.signal_name(-code)} if code < 0 else {"status": code}
+        self._emit({"type": "exit", "t": t, "pid": pid, **how})
+
+    def finish(self, kernel_records: Iterable[Record], status: int) -> None:
+        """Give what was kept to the sink, both sides in the order of their time, and the end."""
+        for record in sorted([*self._kept, *kernel_records], key=lambda each: int(each["t"])):
+            self._sink(record)
+        end: Record = {"type": "end", "t": time.monotonic_ns(), "status": status}
+        if self._left_out is not None:
+            end["left_out"] = self._left_out
+        self._sink(end)
+
+    def _leave_out(self, name: str, decoded: dict[str, Any]) -> bool:
+        """Count a read from a file of the kernel's; return whether it is one."""
+        path = decoded["fd"]["path"] if "fd" in decoded else None
+        if self._left_out is None or path is None or not path.startswith(LEFT_OUT_PATHS):
+            return False
+        self._left_out[name] = self._left_out.get(name, 0) + 1
+        return True
+
+    def _syscall(self, call: RawCall, plan: _Plan) -> Record:
+        result = call.result
+        record: Record = {
+            "type": "syscall",
+            "t": call.t,
+            "duration": None if call.end is None else call.end - call.t,
+            "pid": call.pid,
+            "name": plan.name,
+            "args": call.decoded,
+            "return": result,
+            "errno": None,
+        }
+        if plan.foreign is not None:
+            record["arch"] = plan.foreign
+        if result is None:
+            return record
+        if call.failed:
+            record["return"] = None if names.is_restart(-result) else -1
+            record["errno"] = names.errno_symbol(-result)
+            return record
+        if plan.decoder.exit is not None:
+            plan.decoder.exit(self._task(call), call.arguments, result, call.decoded)
+        if plan.decoder.returns_descriptor:
+            record["return_path"] = self._task(call).link(f"fd/{result}")
+        return record
+
+    def _new_plan(self, call: RawCall) -> _Plan:
+        name = names.call_names(call.arch).get(call.number, f"syscall_{call.number:#x}")
+        plan = self._plans[call.arch, call.number] = _Plan(
+            name,
+            decode.decoder_of(name, _architecture(call.arch)),
+            recorded=self._calls is None or name in self._calls,
+            hooked=name in self.hooked,
+            left_out=name in self._left_out_calls,
+            foreign=None if call.arch == self._native else _architecture(call.arch),
+        )
+        return plan
+
+    def _task(self, call: RawCall) -> Task:
+        task = self._tasks.get(call.pid)
+        if task is None:
+            task = self._tasks[call.pid] = Task(call.pid, _architecture(call.arch), self._data_limit)
+        return task
+
+
+def _architecture(audit: int) -> str:
+    return BY_AUDIT[audit].name if audit in BY_AUDIT else hex(audit)
+
+
+def _arguments(pid: int) -> list[str]:
+    """Return argv as the program just executed has it (proc(5), cmdline): a script's has its interpreter."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:  # noqa: PTH123  (per exec: a Path costs more)
+            data = stream.read()
+    except OSError:
+        return []
+    return [escaped(argument) for argument in data.removesuffix(b"\0").split(b"\0")] if data else []
