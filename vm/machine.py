@@ -34,6 +34,8 @@ class Machine:
         self._lines: deque[str] = deque([""], maxlen=LAST_WORDS)
         self._decoder = frames.Decoder()
         self._frames: deque[tuple[bytes, bytes]] = deque()
+        self._console: asyncio.Task[None] | None = None
+        self._writers: list[asyncio.StreamWriter] = []
         self.monitor = QMPClient("machine")
 
     async def __aenter__(self) -> Self:
@@ -49,9 +51,11 @@ class Machine:
         await self._stop()
 
     async def _connect(self) -> None:
-        console, self._console_writer = await asyncio.open_connection(sock=self._qemu.console)
+        console, console_writer = await asyncio.open_connection(sock=self._qemu.console)
+        self._writers.append(console_writer)
         self._console = asyncio.create_task(self._listen(console))
         self._reader, self._writer = await asyncio.open_connection(sock=self._qemu.channel)
+        self._writers.append(self._writer)
         self._shutdowns = EventListener("SHUTDOWN")
         self.monitor.register_listener(self._shutdowns)
         try:
@@ -59,18 +63,23 @@ class Machine:
         except (QMPError, OSError) as failure:
             raise await self._ending("QEMU did not start") from failure
 
-    async def _stop(self) -> None:
+    def kill(self) -> None:
+        """End QEMU at once; leaving the context does so too."""
         with contextlib.suppress(ProcessLookupError):
             self._qemu.process.kill()
+
+    async def _stop(self) -> None:
+        self.kill()
         await self._qemu.process.wait()
         with contextlib.suppress(QMPError, OSError, EOFError):
             await self.monitor.disconnect()
-        for task in (getattr(self, "_console", None),):
-            if task:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        if hasattr(self, "_writer"):
-            self._writer.close()
+        if self._console:
+            self._console.cancel()
+            await asyncio.gather(self._console, return_exceptions=True)
+        for writer in self._writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
         for ours in (self._qemu.console, self._qemu.channel, self._qemu.monitor):
             _close(ours)
 
@@ -131,8 +140,9 @@ class Machine:
 
     async def _ending(self, what: str) -> MachineEnded:
         """Tell how the machine ended, after its last output has come in."""
-        with contextlib.suppress(TimeoutError, AttributeError):
-            await asyncio.wait_for(asyncio.shield(self._console), GOODBYE)
+        with contextlib.suppress(TimeoutError):
+            if self._console:
+                await asyncio.wait_for(asyncio.shield(self._console), GOODBYE)
         reasons: list[str] = []
         while not self._shutdowns.empty():
             event: dict[str, Any] = dict(await self._shutdowns.get())
@@ -141,6 +151,8 @@ class Machine:
             return GuestCrashed("the guest switched its machine off", self.last_words)
         if any(str(reason).startswith("guest-") for reason in reasons):
             return GuestCrashed("the guest's kernel crashed", self.last_words)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._qemu.process.wait(), GOODBYE)
         status = self._qemu.process.returncode
         return MachineLost(f"{what}{_complaint(await self._stderr())}{_status(status)}", self.last_words)
 

@@ -110,6 +110,7 @@ class Agent:
         self.send(frames.encode_json(frames.EXIT, {"status": status}))
 
     def _follow(self, job: Job) -> int:
+        self.handle(b"")  # what came in one piece with the job's own frame
         with selectors.DefaultSelector() as selector:
             selector.register(self._channel, selectors.EVENT_READ, None)
             for descriptor, kind in job.outputs.items():
