@@ -24,10 +24,12 @@ def competitors(out: str) -> dict[str, list[str]]:
         "untraced": [],
         "strace": strace,
         "strace, one CPU": ["taskset", "-c", "0", *strace],
+        "strace --seccomp-bpf -e open…,close": [*strace, "--seccomp-bpf", "-e", "trace=open,openat,close"],
         "strace --seccomp-bpf, no call of the loop": [*strace, "--seccomp-bpf", "-e", "trace=execve,mmap"],
         "pyinsmod trace": [*ours, "--"],
         "pyinsmod trace --format json": [*ours, "--format", "json", "--"],
         "pyinsmod trace --pin never": [*ours, "--pin", "never", "--"],
+        "pyinsmod trace --calls open…,close": [*ours, "--calls", "open,openat,close", "--"],
         "pyinsmod trace, no call of the loop": [*ours, "--calls", "execve,mmap", "--"],
     }
 

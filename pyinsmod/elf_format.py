@@ -8,11 +8,13 @@ Structures: elf(5), include/uapi/linux/elf.h.
 
 from __future__ import annotations
 
-import mmap
 import struct
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-Data: TypeAlias = bytes | mmap.mmap
+if TYPE_CHECKING:
+    import mmap
+
+Data: TypeAlias = "bytes | mmap.mmap"
 
 MAGIC = b"\x7fELF"
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")

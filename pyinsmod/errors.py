@@ -48,6 +48,10 @@ class UnreadableModule(SystemCallFailed):
         return f"{self.subject}: {self.reason}"
 
 
+# Where a number has two names, Python gives one and the kernel and its manual pages use the other.
+_KERNEL_NAMES = {errno_table.EOPNOTSUPP: "EOPNOTSUPP", errno_table.EAGAIN: "EAGAIN", errno_table.EDEADLK: "EDEADLK"}
+
+
 def errno_name(errno: int) -> str:
     """Return the symbol of an errno, such as `ENOEXEC`; an unknown number as `errno NNN`."""
-    return errno_table.errorcode.get(errno, f"errno {errno}")
+    return _KERNEL_NAMES.get(errno) or errno_table.errorcode.get(errno, f"errno {errno}")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pyinsmod.errno_causes import CAUSES, ONLY_THE_LOADER, ErrnoCause
 from pyinsmod.errors import SystemCallFailed, errno_name
+from pyinsmod.explanation import Explanation, from_finding
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import Fact, unknown
 from pyinsmod.kernel_messages import Recognised, recognise
@@ -17,15 +18,6 @@ NOT_LOOKED_AT: Fact[bool] = unknown("not looked at")
 
 # include/linux/err.h: MAX_ERRNO. A larger number is none: only an init function can have returned it.
 MAX_ERRNO = 4095
-
-
-class Explanation(NamedTuple):
-    """Why a module was refused. Text of the module or the log stands in it as it is."""
-
-    cause: str
-    remedy: str | None = None
-    module_has: str | None = None
-    kernel_has: str | None = None
 
 
 class Circumstances(NamedTuple):
@@ -55,11 +47,6 @@ def explain(failure: SystemCallFailed, around: Circumstances) -> Explanation:
     if name not in CAUSES or (around.checked and predict(around.findings).outcome == "reaches-init"):
         return _init_failed(failure.errno, around)
     return _from_table(name)
-
-
-def from_finding(finding: Finding) -> Explanation:
-    """Return the explanation a finding holds."""
-    return Explanation(finding.summary, finding.remedy, finding.module_has, finding.kernel_has)
 
 
 def _finding_for(name: str, recognised: Recognised | None, findings: Sequence[Finding]) -> Finding | None:
@@ -103,10 +90,11 @@ def _init_failed(errno: int, around: Circumstances) -> Explanation:
         )
     name = errno_name(errno)
     certain = name not in CAUSES
-    evidence = "the kernel's loader has no such answer of its own" if certain else _evidence(around)
+    returned = "-EBUSY, or -EEXIST, which newer kernels turn into this" if name == "EBUSY" else f"-{name}"
+    evidence = "" if certain else f"; {_evidence(around)}"
     return Explanation(
-        f"its init function returned -{name} ({os.strerror(errno)}); {evidence}",
-        "see what the module says in the kernel's log: dmesg | tail",
+        f"its init function returned {returned} ({os.strerror(errno)}){evidence}",
+        "see what the module needs: modinfo FILE; what it said is in the kernel's log: dmesg | tail",
     )
 
 

@@ -15,12 +15,18 @@ LARGEST_RECORD = 8192
 # A record that printk has not finished shows up a little later than the system call's return.
 SETTLE_SECONDS = 0.01
 
-_HEADER = re.compile(rb"(\d+),(\d+),(\d+),([^,;]*)[^;]*;")
+# Others may write faster than we read: then reading ends here.
+LONGEST_SECONDS = 1.0
+
+_HEADER = re.compile(rb"(\d+),(\d+),(\d+),([^,;]*)(?:,caller=([TC]\d+))?[^;]*;")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 
 class LogRecord(NamedTuple):
-    """One record. `time_us` counts from boot, `text` has the kernel's own escapes undone."""
+    """One record. `time_us` counts from boot, `text` has the kernel's own escapes undone.
+
+    `caller` is the task (T123) or processor (C0) that wrote it, where the kernel says so.
+    """
 
     level: int
     facility: int
@@ -28,6 +34,7 @@ class LogRecord(NamedTuple):
     time_us: int
     flags: str
     text: str
+    caller: str = ""
 
     @property
     def from_kernel(self) -> bool:
@@ -62,12 +69,13 @@ class KernelLog:
 
     def collect(self, settle: float = SETTLE_SECONDS) -> tuple[LogRecord, ...]:
         """Return the records since the last time, and those that come within `settle` seconds."""
-        records = list(self._waiting())
+        deadline = time.monotonic() + LONGEST_SECONDS
+        records = list(self._waiting(deadline))
         time.sleep(settle)
-        return (*records, *self._waiting())
+        return (*records, *self._waiting(deadline))
 
-    def _waiting(self) -> Iterator[LogRecord]:
-        while True:
+    def _waiting(self, deadline: float) -> Iterator[LogRecord]:
+        while time.monotonic() < deadline:
             try:
                 raw = os.read(self._descriptor, LARGEST_RECORD)
             except BlockingIOError:
@@ -101,4 +109,5 @@ def parse_record(raw: bytes) -> LogRecord:
         time_us=int(header[3]),
         flags=header[4].decode("ascii", "replace"),
         text=plain.decode("utf-8", "surrogateescape"),
+        caller=(header[5] or b"").decode("ascii"),
     )

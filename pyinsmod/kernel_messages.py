@@ -173,21 +173,21 @@ MESSAGES = (
         r"Unknown rela relocation: (?P<type>\d+)|unsupported RELA relocation: (?P<other>\d+)",
         ("ENOEXEC",),
         "relocations",
-        "relocations of a type no module may have ({line}): it was built like a program or library (-fPIC)",
+        "it has relocations of a type no module may have: it was built like a program or library (-fPIC)",
         REBUILD,
     ),
     KernelMessage(
         r"[Ii]nvalid relocation target",
         ("ENOEXEC",),
         "relocations",
-        "relocations were already applied to it: {line}",
+        "relocations were already applied to it",
         "build it again, and do not link or post-process the .ko",
     ),
     KernelMessage(
         r"overflow in relocation type (?P<type>\d+)|REL relocation unsupported",
         ("ENOEXEC",),
         "relocations",
-        "a relocation cannot be applied: {line}",
+        "one of its relocations cannot be applied on this kernel",
         REBUILD,
     ),
     KernelMessage(
@@ -285,7 +285,8 @@ def recognise(lines: Sequence[str], errno: str) -> Recognised | None:
     for message in MESSAGES:
         if errno not in message.errnos:
             continue
-        for line in lines:
+        # The last of several lines counts: simplify_symbols and parse_args go on after an error.
+        for line in reversed(lines):
             match = re.search(message.pattern, line)
             if match:
                 values = {name: value or "" for name, value in match.groupdict().items()}

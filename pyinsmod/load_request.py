@@ -18,13 +18,15 @@ class LoadRequest(NamedTuple):
     """The arguments of one load.
 
     `caller_may_load` says whether the process has the right to; unknown means: do not judge it, which is what
-    a prediction for another machine wants.
+    a prediction for another machine wants. `compressed` says that a compressed file is given to the kernel as
+    it is, which then has to unpack it.
     """
 
     parameters: str = ""
     force_vermagic: bool = False
     force_modversion: bool = False
     caller_may_load: Fact[bool] = NOT_ASKED
+    compressed: bool = False
 
     @property
     def force_flags(self) -> int:

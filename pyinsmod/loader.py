@@ -11,12 +11,12 @@ from typing import Literal, NamedTuple
 from pyinsmod import module_syscalls
 from pyinsmod.checks import run_checks
 from pyinsmod.errors import MalformedModule, SystemCallFailed, UsageError, errno_name
-from pyinsmod.explain import Circumstances, Explanation, explain, from_finding
+from pyinsmod.explanation import Explanation, from_finding
 from pyinsmod.finding import Finding
-from pyinsmod.kernel_facts import KernelFacts, KernelPaths, caller_may_load, running_kernel, unknown
+from pyinsmod.kernel_facts import KernelFacts, KernelPaths, caller_may_load, running_kernel
 from pyinsmod.kernel_facts.files import is_folder
 from pyinsmod.kernel_facts.running import kernel_compression, loaded_modules
-from pyinsmod.kernel_log import KernelLog
+from pyinsmod.kernel_log import SETTLE_SECONDS, KernelLog, LogRecord
 from pyinsmod.load_request import MODULE_INIT_COMPRESSED_FILE, LoadRequest
 from pyinsmod.module_file import ModuleFile, opened_module
 from pyinsmod.module_image import ModuleImage, read_image
@@ -84,7 +84,9 @@ def load(path: str, options: LoadOptions | None = None, paths: KernelPaths | Non
         UsageError: the options contradict each other.
     """
     options, paths = options or LoadOptions(), paths or KernelPaths()
-    request = options.request._replace(caller_may_load=caller_may_load(paths))
+    request = options.request._replace(
+        caller_may_load=caller_may_load(paths), compressed=options.syscall == "finit_module"
+    )
     options = options._replace(request=request)
     with opened_module(path) as file:  # steps 2 and 3
         image = _image_of(file, options)
@@ -108,13 +110,13 @@ def _image_of(file: ModuleFile, options: LoadOptions) -> ModuleImage | None:
 
 def _examined(file: ModuleFile, image: ModuleImage | None, options: LoadOptions, paths: KernelPaths) -> LoadOutcome:
     """Return what is known before the kernel is asked."""
-    start = LoadOutcome(file.path, image.known_name if image else None, "loaded")
+    facts = running_kernel(paths)
+    start = LoadOutcome(file.path, image.known_name if image else None, "loaded", facts=facts)
     if not options.check or image is None:
         return start
-    facts = running_kernel(paths)
     found = run_checks(image, facts, options.request)
     findings = tuple(finding.for_file(file.path, start.module) for finding in found)
-    return start._replace(facts=facts, findings=findings, prediction=predict(findings))
+    return start._replace(findings=findings, prediction=predict(findings))
 
 
 def _ask_kernel(
@@ -124,20 +126,34 @@ def _ask_kernel(
     log = KernelLog.from_now_on(paths.kmsg)
     try:
         call = _call(file, image, options, paths)
+        written = _lines_of(log, start.module, settle=0)
     except SystemCallFailed as failure:
-        lines = _lines_of(log)
-        explanation = explain(failure, _circumstances(start, options, lines, log))
-        return start._replace(
-            outcome="refused",
-            errno=errno_name(failure.errno),
-            call=failure.call,
-            log=lines,
-            explanation=_pasteable(explanation, start),
-        )
+        return _refused(failure, start, options, log)
     finally:
         if log is not None:
             log.close()
-    return _verified(start._replace(call=call), paths)
+    return _verified(start._replace(call=call, log=written), paths)
+
+
+def _refused(failure: SystemCallFailed, start: LoadOutcome, options: LoadOptions, log: KernelLog | None) -> LoadOutcome:
+    from pyinsmod.explain import Circumstances, explain  # a big table, which a load that works does without
+
+    lines = _lines_of(log, start.module)
+    around = Circumstances(
+        findings=start.findings,
+        log=lines,
+        log_was_read=log is not None,
+        checked=start.prediction is not None,
+        caller_may_load=options.request.caller_may_load,
+    )
+    if start.facts is not None:
+        around = around._replace(modules_disabled=start.facts.modules_disabled)
+    explanation = explain(failure, around)
+    if explanation.remedy is not None:
+        explanation = explanation._replace(remedy=pasteable(explanation.remedy, start.file, start.module))
+    return start._replace(
+        outcome="refused", errno=errno_name(failure.errno), call=failure.call, log=lines, explanation=explanation
+    )
 
 
 def _call(file: ModuleFile, image: ModuleImage | None, options: LoadOptions, paths: KernelPaths) -> str:
@@ -157,33 +173,29 @@ def _call(file: ModuleFile, image: ModuleImage | None, options: LoadOptions, pat
         else:
             return "finit_module"
     if request.force_flags:
-        raise UsageError(f"{file.path}: force flags exist for finit_module only; unpack the file first: {packed} -dk")
+        raise UsageError(
+            f"{file.path}: force flags need finit_module, which cannot unpack here; do that first: {packed} -dk FILE"
+        )
     module_syscalls.init_module(bytes(image.data) if image else file.content, request.parameters)
     return "init_module"
 
 
-def _circumstances(
-    start: LoadOutcome, options: LoadOptions, lines: tuple[str, ...], log: KernelLog | None
-) -> Circumstances:
-    return Circumstances(
-        findings=start.findings,
-        log=lines,
-        log_was_read=log is not None,
-        checked=start.facts is not None,
-        caller_may_load=options.request.caller_may_load,
-        modules_disabled=start.facts.modules_disabled if start.facts else unknown("not looked at"),
-    )
+def _lines_of(log: KernelLog | None, module: str | None, settle: float = SETTLE_SECONDS) -> tuple[str, ...]:
+    """Return what the kernel wrote for this load since the cursor was set."""
+    return tuple(record.text for record in log.collect(settle) if belongs_to(module, record)) if log else ()
 
 
-def _pasteable(explanation: Explanation, outcome: LoadOutcome) -> Explanation:
-    if explanation.remedy is None:
-        return explanation
-    return explanation._replace(remedy=pasteable(explanation.remedy, outcome.file, outcome.module))
+def belongs_to(module: str | None, record: LogRecord) -> bool:
+    """Tell whether a record may be of this load: not what programs wrote, nor what other tasks did meanwhile.
 
+    Who wrote a record is known with CONFIG_PRINTK_CALLER only; a line that names the module stays in any case.
+    """
+    if not record.from_kernel or not record.caller:
+        return record.from_kernel
+    from threading import get_native_id  # not free, and hardly ever asked for
 
-def _lines_of(log: KernelLog | None) -> tuple[str, ...]:
-    """Return what the kernel wrote since the cursor was set; what programs wrote there is left out."""
-    return tuple(record.text for record in log.collect() if record.from_kernel) if log else ()
+    others = record.caller.startswith("T") and record.caller != f"T{get_native_id()}"
+    return not others or bool(module and module in record.text)
 
 
 def _verified(outcome: LoadOutcome, paths: KernelPaths) -> LoadOutcome:

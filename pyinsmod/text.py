@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from shlex import quote
 
 
 def printable(text: str | bytes) -> str:
@@ -17,8 +16,17 @@ def printable(text: str | bytes) -> str:
     return "".join(char if char.isprintable() else _escape(char) for char in text)
 
 
+def shown(raw: bytes) -> str:
+    r"""Return a few bytes for people: `"\x7fFLE" (7f 46 4c 45)`, or just the hexadecimal when nothing is text."""
+    digits = raw.hex(" ")
+    text = "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in raw)
+    return f'"{text}" ({digits})' if any(0x20 < byte < 0x7F for byte in raw) else digits
+
+
 def pasteable(remedy: str, file: str, module: str | None = None) -> str:
     """Return a remedy whose words FILE and NAME are the file, quoted for a shell, and the module's name."""
+    from shlex import quote
+
     words = {"FILE": quote(file), "NAME": quote(module) if module else "NAME"}
     return re.sub(r"\b(FILE|NAME)\b", lambda match: words[match[1]], remedy)
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from pyinsmod import module_syscalls
 from pyinsmod.errors import SystemCallFailed, errno_name
-from pyinsmod.explain import Explanation
+from pyinsmod.explanation import Explanation
 from pyinsmod.kernel_facts import KernelPaths, LoadedModule, caller_may_load
 from pyinsmod.kernel_facts.files import is_folder
-from pyinsmod.kernel_facts.running import loaded_modules
+from pyinsmod.kernel_facts.running import loaded_modules, modules_disabled
 
 
 class UnloadOutcome(NamedTuple):
@@ -53,9 +53,7 @@ def module_name(name: str) -> str:
 def _explain(errno: str, module: str, before: LoadedModule | None, paths: KernelPaths) -> Explanation:
     """Word what `delete_module` (kernel/module/main.c) means by its answers, of which it writes no log."""
     if errno == "EPERM":
-        may = caller_may_load(paths)
-        reason = may.source if may.value is False else "kernel.modules_disabled is 1, or a security module forbids it"
-        return Explanation(f"no permission to remove modules: {reason}", f"sudo pyinsmod unload {module}")
+        return _not_permitted(module, paths)
     if errno == "ENOENT":
         if is_folder(f"{paths.sys_module}/{module}"):
             return Explanation(f"'{module}' is built into the kernel and cannot be removed")
@@ -72,6 +70,18 @@ def _explain(errno: str, module: str, before: LoadedModule | None, paths: Kernel
     return Explanation(f"the kernel answered {errno}")
 
 
+def _not_permitted(module: str, paths: KernelPaths) -> Explanation:
+    may = caller_may_load(paths)
+    if may.value is False:
+        return Explanation(f"no permission to remove modules: {may.source}", f"sudo pyinsmod unload {module}")
+    if modules_disabled(paths).value:
+        return Explanation(
+            "modules can be neither loaded nor removed until the next boot (kernel.modules_disabled is 1)",
+            "reboot without setting it (look in /etc/sysctl.d and for 'nomodule' in /proc/cmdline)",
+        )
+    return Explanation("no permission to remove modules: a security module forbids it", "cat /sys/kernel/security/lsm")
+
+
 def _in_use(module: str, before: LoadedModule | None) -> Explanation:
     """EWOULDBLOCK: other modules depend on it, or its reference count is not zero."""
     if before and before.used_by:
@@ -80,5 +90,8 @@ def _in_use(module: str, before: LoadedModule | None) -> Explanation:
             f"'{module}' is used by other modules: {users}",
             f"remove them first: pyinsmod unload {before.used_by[0]}",
         )
-    count = f" ({before.references} references)" if before else ""
-    return Explanation(f"'{module}' is in use{count}: an open device, a mount or a network interface", "lsof, ip link")
+    count = f" (reference count {before.references})" if before else ""
+    return Explanation(
+        f"'{module}' is in use{count}: by an open device, a mount, a socket or a network interface",
+        f"find out by whom, and end that: lsof; findmnt -t {module}; ip -d link",
+    )

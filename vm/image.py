@@ -17,6 +17,7 @@ from vm.archive import Suite, unpack
 from vm.cache import built_whole, cache_root, locked, storage_errors_named
 from vm.catalogue import USERLAND_PACKAGES, USERLAND_SUITE
 from vm.cpio import CpioWriter
+from vm.kernel_store import Kernel
 
 GUEST_SCRIPTS = Path(__file__).parent / "guest"
 PYTHON_FOLDER = "usr/lib/python3/dist-packages"
@@ -30,7 +31,8 @@ LEFT_OUT = (
 )
 MERGED_FOLDERS = ("bin", "sbin", "lib", "lib64")
 EMPTY_FOLDERS = ("proc", "sys", "dev", "run", "root", "tmp", "etc", "var/log", "var/tmp", "usr/local/bin")
-FORMAT = 1  # raise it when this file builds something else from the same inputs
+FORMAT = 2  # raise it when this file builds another image from the same inputs
+USERLAND_FORMAT = 1  # raise it when this file unpacks another userland from the same packages
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ def image_key(content: GuestContent) -> str:
     return digest.hexdigest()[:16]
 
 
-def write_image(target: Path, modules: Path, release: str, content: GuestContent) -> None:
-    """Write the initramfs: userland, guest scripts, `content`, and the kernel's modules."""
+def write_image(target: Path, kernel: Kernel, content: GuestContent) -> None:
+    """Write the initramfs: userland, guest scripts, `content`, and the kernel's modules and configuration."""
     userland = _userland()
     with target.open("wb") as output, CpioWriter(output) as archive:
         archive.tree(userland)
@@ -80,8 +82,10 @@ def write_image(target: Path, modules: Path, release: str, content: GuestContent
                 archive.file(name, path.read_bytes())
         for name, data in content.files.items():
             archive.file(name, data, 0o755 if "bin/" in name else 0o644)
-        archive.directory(f"usr/lib/modules/{release}")
-        archive.tree(modules, f"usr/lib/modules/{release}/")
+        archive.directory(f"usr/lib/modules/{kernel.release}")
+        archive.tree(kernel.modules, f"usr/lib/modules/{kernel.release}/")
+        if kernel.configuration:
+            archive.file(f"boot/config-{kernel.release}", kernel.configuration.read_bytes())
 
 
 def _add_scripts(archive: CpioWriter, content: GuestContent) -> None:
@@ -102,7 +106,7 @@ def _add_scripts(archive: CpioWriter, content: GuestContent) -> None:
 
 def _userland() -> Path:
     """Return the unpacked userland, building it on first use."""
-    wanted = repr((FORMAT, USERLAND_SUITE, USERLAND_PACKAGES, LEFT_OUT))
+    wanted = repr((USERLAND_FORMAT, USERLAND_SUITE, USERLAND_PACKAGES, LEFT_OUT))
     target = cache_root() / "userland" / hashlib.sha256(wanted.encode()).hexdigest()[:16]
     with storage_errors_named(), locked(target):
         if not target.exists():

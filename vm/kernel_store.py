@@ -48,6 +48,12 @@ class Kernel:
         """The folder `lib/modules/RELEASE` (below /usr in newer packages)."""
         return next(self.root.glob(f"**/lib/modules/{self.release}"))
 
+    @property
+    def configuration(self) -> Path | None:
+        """The configuration it was built with, where Debian puts it (beside the modules since 7.2)."""
+        candidates = (self.root / f"boot/config-{self.release}", self.modules / "config")
+        return next((path for path in candidates if path.exists()), None)
+
 
 def fetched(name: str) -> Kernel | None:
     """Return a kernel if it is in the store, whole; None when it has to be fetched."""

@@ -118,7 +118,7 @@ async def _make(snapshot: Snapshot, kernel: Kernel, content: GuestContent, progr
         try:
             with built_whole(snapshot.folder) as scratch:
                 initramfs = scratch / "initramfs"
-                image.write_image(initramfs, kernel.modules, kernel.release, content)
+                image.write_image(initramfs, kernel, content)
                 await _boot_and_freeze(Snapshot(scratch, snapshot.hardware), kernel, initramfs)
                 initramfs.unlink()
         except MachineLost as lost:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from pyinsmod.checks.already_loaded import check_already_loaded
+from pyinsmod.checks.compression import check_compression
 from pyinsmod.checks.elf import check_elf
 from pyinsmod.checks.file import check_file
 from pyinsmod.checks.permission import check_permission
@@ -27,6 +28,7 @@ Check = Callable[[ModuleImage, KernelFacts, LoadRequest], Iterable[Finding]]
 CHECKS: dict[str, Check] = {
     "permission": check_permission,
     "file": check_file,
+    "compression": check_compression,
     "elf": check_elf,
     "vermagic": check_vermagic,
     "already-loaded": check_already_loaded,
@@ -38,14 +40,18 @@ CHECKS: dict[str, Check] = {
 def run_checks(image: ModuleImage, facts: KernelFacts, request: LoadRequest | None = None) -> tuple[Finding, ...]:
     """Return every fault, in the kernel's order.
 
-    A file whose structures are broken cannot be looked at further: the later checks that trip over it are
-    left out when the ELF check has said why, and say `cannot-tell` when the kernel would not have minded.
+    A file that is refused for its ELF structures is not looked at further: what stands in them means nothing.
+    A later check that trips over a structure nobody minded says `cannot-tell`.
     """
     findings: list[Finding] = []
     for name, check in CHECKS.items():
         try:
-            findings.extend(check(image, facts, request or LoadRequest()))
+            found = list(check(image, facts, request or LoadRequest()))
         except MalformedModule as error:
-            if not any(finding.check in ("file", "elf") for finding in findings):
-                findings.append(Finding(name, 6, "cannot-tell", f"cannot be looked at: {error}"))
+            if any(finding.check in ("file", "elf") for finding in findings):
+                continue
+            found = [Finding(name, 6, "cannot-tell", f"cannot be looked at: {error}")]
+        findings += found
+        if name in ("file", "elf") and any(finding.severity == "refuses" for finding in found):
+            break
     return tuple(findings)

@@ -17,6 +17,7 @@ from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
+from pyinsmod.text import shown
 
 NAME, STEP = "elf", 6
 COPY_AGAIN = "get the file again, and compare the copy with the original: sha256sum FILE"
@@ -55,7 +56,7 @@ def _identity_faults(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
         yield Fault(
             f"{size} bytes are no module: an ELF header alone takes {elf.HEADER.size}",
             f"{size} bytes",
-            f"at least {elf.HEADER.size} bytes",
+            f"wants at least {elf.HEADER.size} bytes",
             f"Invalid ELF header len {size}",
         )
         return
@@ -72,9 +73,9 @@ def _magic(header: ElfHeader, _facts: KernelFacts) -> Fault | None:
     if magic == elf.MAGIC:
         return None
     return Fault(
-        f"not an ELF file: it begins with {magic!r}, not {elf.MAGIC!r}",
-        repr(magic),
-        repr(elf.MAGIC),
+        f"not an ELF file: it begins with {shown(magic)}, not {shown(elf.MAGIC)}",
+        shown(magic),
+        f"wants {shown(elf.MAGIC)}",
         "Invalid ELF header magic: != \x7fELF",
     )
 
@@ -86,7 +87,7 @@ def _type(header: ElfHeader, _facts: KernelFacts) -> Fault | None:
     return Fault(
         f"an ELF file of type {kind}, and a module is {elf.TYPE_NAMES[elf.ET_REL]}",
         kind,
-        elf.TYPE_NAMES[elf.ET_REL],
+        f"wants {elf.TYPE_NAMES[elf.ET_REL]}",
         f"Invalid ELF header type: {header.type} != 1",
         remedy="give the .ko that the kernel's build system made, not a program or a linked library",
     )
@@ -113,7 +114,7 @@ def _table_faults(image: ModuleImage, _facts: KernelFacts) -> Iterator[Fault]:
         yield Fault(
             f"section headers of {header.shentsize} bytes, and the kernel's have {elf.SECTION.size}",
             str(header.shentsize),
-            str(elf.SECTION.size),
+            f"wants {elf.SECTION.size}",
             "Invalid ELF section header size",
         )
     elif header.shoff >= size or header.shnum * elf.SECTION.size > size - header.shoff:
@@ -121,7 +122,7 @@ def _table_faults(image: ModuleImage, _facts: KernelFacts) -> Iterator[Fault]:
         yield Fault(
             f"cut short: the section header table ends at byte {end} of a file of {size} bytes",
             f"{size} bytes",
-            f"{end} bytes",
+            f"wants {end} bytes",
             "Invalid ELF section header overflow",
         )
     else:
@@ -133,7 +134,7 @@ def _extent_faults(headers: tuple[SectionHeader, ...], size: int) -> Iterator[Fa
         yield Fault(
             "section 0 is not the empty one that ELF wants there",
             f"type {headers[0].type}, {headers[0].size} bytes, address {headers[0].addr:#x}",
-            "type 0, 0 bytes, address 0",
+            "wants type 0, 0 bytes, address 0",
             f"ELF Spec violation: section 0 type({headers[0].type})!=SH_NULL or non-zero len or addr",
         )
     for index, header in enumerate(headers):
@@ -142,7 +143,7 @@ def _extent_faults(headers: tuple[SectionHeader, ...], size: int) -> Iterator[Fa
             yield Fault(
                 f"cut short: section {index} ends at byte {header.end()} of a file of {size} bytes",
                 f"{size} bytes",
-                f"{header.end()} bytes",
+                f"wants {header.end()} bytes",
                 f"Invalid ELF section in module (section {index} type {header.type})",
             )
 
@@ -165,7 +166,7 @@ def _name_table_index(image: ModuleImage) -> Fault | None:
     return Fault(
         f"no table of section names: it should be section {index} of {count}",
         f"section {index}",
-        f"a section from 1 to {count - 1}",
+        f"wants a section from 1 to {count - 1}",
         f"Invalid ELF section name index: {index} || e_shstrndx ({index}) >= e_shnum ({count})",
     )
 
@@ -174,12 +175,12 @@ def _name_table_text(image: ModuleImage) -> Fault | None:
     header = image.section_headers[image.header.shstrndx]
     names = b"" if header.type == elf.SHT_NOBITS else image.data[header.offset : header.end()]
     if not names:
-        return Fault("the table of section names is empty", "0 bytes", "names", "empty section name table")
+        return Fault("the table of section names is empty", "0 bytes", "wants names", "empty section name table")
     if names[-1]:
         return Fault(
             "the table of section names does not end with a NUL",
-            repr(names[-1:]),
-            repr(b"\0"),
+            shown(names[-1:]),
+            "wants 00",
             "ELF Spec violation: section name table isn't null terminated",
         )
     return None
@@ -188,14 +189,13 @@ def _name_table_text(image: ModuleImage) -> Fault | None:
 def _names_outside(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
     """Loaders before the split test the names of SHF_ALLOC sections only; which one this is shows nowhere."""
     limit = image.section_headers[image.header.shstrndx].size
-    strict = facts.has_function("__start___kflagstab")
     for index, header in enumerate(image.section_headers):
         if header.type != elf.SHT_NULL and header.name >= limit:
-            certain = bool(header.flags & elf.SHF_ALLOC) or strict
+            certain = bool(header.flags & elf.SHF_ALLOC) or facts.has_function("__start___kflagstab")
             yield Fault(
                 f"the name of section {index} lies outside the table of section names",
                 f"offset {header.name}",
-                f"an offset below {limit}",
+                f"wants an offset below {limit}",
                 f"Invalid ELF section name in module (section {index} type {header.type})",
                 severity="refuses" if certain else "cannot-tell",
             )

@@ -22,6 +22,6 @@ def check_file(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) -
             "the file is empty",
             errno="EINVAL",
             module_has="0 bytes",
-            kernel_has="at least 64 bytes",
+            kernel_has="wants at least 64 bytes",
             remedy="build it again: the disk may have been full when it was written",
         )

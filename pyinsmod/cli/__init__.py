@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from pyinsmod import __version__
 from pyinsmod.errors import PyinsmodError, UsageError
 from pyinsmod.text import printable
 
@@ -25,6 +26,8 @@ usage: pyinsmod [options] FILE [NAME=VALUE…]     load a module, like insmod, a
        pyinsmod COMMAND …                        pyinsmod COMMAND -h explains a command
 
 commands: {commands}
+
+pyinsmod {version}; pyinsmod load -h lists the options
 """
 
 
@@ -33,8 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None and sys.argv[0].rpartition("/")[2] == "insmod":
         return _run("load", arguments)
+    if arguments in (["-V"], ["--version"]):
+        print(f"pyinsmod {__version__}")
+        return 0
     if arguments in (["-h"], ["--help"]):
-        print(HELP.format(commands=", ".join(COMMANDS)), end="")
+        print(HELP.format(commands=", ".join(COMMANDS), version=__version__), end="")
         return 0
     if arguments and arguments[0] in COMMANDS:
         return _run(arguments[0], arguments[1:])

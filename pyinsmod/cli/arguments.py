@@ -7,6 +7,9 @@ from typing import NoReturn
 
 from pyinsmod.errors import UsageError
 
+# The help of an option that is taken for the sake of others and does nothing.
+HIDDEN = argparse.SUPPRESS
+
 
 class ArgumentParser(argparse.ArgumentParser):
     """A parser that raises instead of printing its usage and exiting."""

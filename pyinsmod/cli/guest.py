@@ -14,6 +14,8 @@ PRELOAD = (
     "pyinsmod.cli.check",
     "pyinsmod.cli.load",
     "pyinsmod.cli.trace",
+    "pyinsmod.cli.unload",
+    "pyinsmod.explain",
     "pyinsmod.loader",
     "tracer.recorder",
     "tracer.kernel_side.tracing",

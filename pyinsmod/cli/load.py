@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-import argparse
 import errno as errno_table
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import TYPE_CHECKING
 
-from pyinsmod.cli.arguments import ArgumentParser
 from pyinsmod.errors import PyinsmodError, SystemCallFailed, UsageError, errno_name
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.loader import LoadOptions, LoadOutcome, Syscall, load
 from pyinsmod.text import printable
 
+if TYPE_CHECKING:
+    from pyinsmod.cli.arguments import ArgumentParser
+
 WITH_VALUE = frozenset({"--syscall"})
+
+
+class Switches:
+    """What the options are without any on the command line; argparse, slow to import, sets those that are."""
+
+    anyway = False
+    no_check = False
+    syscall: Syscall = "auto"
+    force_vermagic = False
+    force_modversion = False
+    force = False
+    quiet = False
+    verbose = False
+    json = False
 
 
 def run(argv: Sequence[str]) -> int:
     """Load a module; exit status 0 loaded, 1 not, 2 usage."""
     own, rest = split_arguments(argv)
-    options = _parser().parse_args(own)
+    options = _parser().parse_args(own, namespace=Switches()) if own else Switches()
     if not rest:
         raise UsageError("no module file given: pyinsmod FILE [NAME=VALUE…] (pyinsmod load -h explains)")
     file, *parameters = rest
@@ -49,6 +64,8 @@ def split_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _parser() -> ArgumentParser:
+    from pyinsmod.cli.arguments import HIDDEN, ArgumentParser
+
     parser = ArgumentParser(
         "pyinsmod load",
         "Check a module against the running kernel, load it, and say why if it is refused.",
@@ -65,25 +82,25 @@ def _parser() -> ArgumentParser:
     add("-v", "--verbose", action="store_true", help="say what was looked at and what was called")
     add("--json", action="store_true", help="print one JSON object and nothing else")
     # insmod of kmod takes these and does nothing about them; a drop-in must, too.
-    add("-s", "--syslog", action="store_true", help=argparse.SUPPRESS)
-    add("-p", action="store_true", help=argparse.SUPPRESS)
+    add("-s", "--syslog", action="store_true", help=HIDDEN)
+    add("-p", action="store_true", help=HIDDEN)
     return parser
 
 
-def _load_options(options: argparse.Namespace, parameters: Sequence[str]) -> LoadOptions:
+def _load_options(options: Switches, parameters: Sequence[str]) -> LoadOptions:
     force_vermagic = bool(options.force or options.force_vermagic)
     force_modversion = bool(options.force or options.force_modversion)
     if options.syscall == "init_module" and (force_vermagic or force_modversion):
         raise UsageError("init_module takes no force flags: use --syscall finit_module")
     return LoadOptions(
         request=LoadRequest(" ".join(parameters), force_vermagic, force_modversion),
-        syscall=cast("Syscall", options.syscall),
+        syscall=options.syscall,
         anyway=options.anyway,
         check=not options.no_check,
     )
 
 
-def _say(outcome: LoadOutcome, options: argparse.Namespace) -> None:
+def _say(outcome: LoadOutcome, options: Switches) -> None:
     if options.json:
         _print_json(outcome.to_json())
         return
@@ -106,9 +123,9 @@ def _failure(outcome: LoadOutcome) -> Iterator[str]:
     if why.remedy:
         yield f"  do: {why.remedy}"
     if why.module_has is not None:
-        yield f"  the module has: {why.module_has}"
+        yield f"  module: {why.module_has}"
     if why.kernel_has is not None:
-        yield f"  the kernel has: {why.kernel_has}"
+        yield f"  kernel: {why.kernel_has}"
     yield _answer(outcome)
     yield from (f"  log: {line}" for line in outcome.log)
     fatal = [finding for finding in outcome.findings if finding.severity in ("refuses", "crashes")]
@@ -119,25 +136,24 @@ def _failure(outcome: LoadOutcome) -> Iterator[str]:
 def _answer(outcome: LoadOutcome) -> str:
     """Return the line that says what the kernel answered, or that it was not asked."""
     if outcome.outcome == "refused":
-        return f"  kernel: {outcome.call}: {_with_text(outcome.errno)}"
+        return f"  answer: {outcome.call}: {_with_text(outcome.errno)}"
     if outcome.outcome == "vanished":
-        return f"  kernel: {outcome.call}: 0"
+        return f"  answer: {outcome.call}: 0"
     prediction = outcome.prediction
     crash = prediction is not None and prediction.outcome == "crashes-kernel"
     expected = _with_text(outcome.errno) if outcome.errno else "a crash" if crash else "a refusal"
     at = f" at step {prediction.step}" if prediction and prediction.step else ""
-    return f"  kernel: not asked; expected of it: {expected}{at}; --anyway asks it"
+    return f"  answer: none, the kernel was not asked; expected of it: {expected}{at}; --anyway asks it"
 
 
 def _with_text(errno: str | None) -> str:
     """Return `ENOEXEC (Exec format error)`."""
-    numbers = {name: number for number, name in errno_table.errorcode.items()}
-    number = numbers.get(errno or "")
+    number = getattr(errno_table, errno or "", None)
     return f"{errno} ({os.strerror(number)})" if number else str(errno)
 
 
 def _details(outcome: LoadOutcome) -> Iterator[str]:
-    if outcome.facts:
+    if outcome.facts and outcome.prediction:
         yield f"  kernel {outcome.facts.release}: vermagic '{outcome.facts.vermagic.value}'"
         yield f"  vermagic from: {outcome.facts.vermagic.source}"
         yield f"  exported symbols from: {outcome.facts.exports.source}"
@@ -145,7 +161,8 @@ def _details(outcome: LoadOutcome) -> Iterator[str]:
         yield f"  prediction: {outcome.prediction.outcome}"
     if outcome.outcome == "loaded":
         yield from (f"  {finding.severity}: {finding.summary}" for finding in outcome.findings)
-        yield f"  kernel: {outcome.call}: 0"
+        yield f"  answer: {outcome.call}: 0"
+        yield from (f"  log: {line}" for line in outcome.log)
         yield f"  module {outcome.module} is in /proc/modules and /sys/module"
 
 

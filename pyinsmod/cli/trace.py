@@ -75,7 +75,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "--calls",
         metavar="SET",
         default="all",
-        help="module-loading, all (default), or names with commas between them",
+        help="module-loading (without reads of files below /proc and /sys, which are counted), all (default), "
+        "or names with commas between them",
     )
     parser.add_argument("--kernel-events", action="store_true", help="record the kernel's side too (root)")
     parser.add_argument(
@@ -130,10 +131,16 @@ class _Output:
 
     def _text(self, record: Record) -> None:
         text = strace_text.line(record)
-        if text is None and record["type"] not in {"header", "exec", "end"}:
+        if text is None and record.get("left_out"):
+            text = f"      # left out, of files below /proc and /sys: {_counts(record['left_out'])}"
+        elif text is None and record["type"] not in {"header", "exec", "end"}:
             text = f"      # {_comment(record)}"
         if text is not None:
             self._stream.write(text + "\n")
+
+
+def _counts(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in numbers.items())
 
 
 def _comment(record: Record) -> str:

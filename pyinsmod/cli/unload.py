@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +18,8 @@ def run(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     outcome = unload(options.name)
     if options.json:
+        import json
+
         print(json.dumps(outcome.to_json()))
     else:
         _say(outcome)
@@ -31,4 +32,4 @@ def _say(outcome: UnloadOutcome) -> None:
     print(printable(f"pyinsmod: {outcome.module}: {outcome.explanation.cause}"), file=sys.stderr)
     if outcome.explanation.remedy:
         print(printable(f"  do: {outcome.explanation.remedy}"), file=sys.stderr)
-    print(f"  kernel: delete_module: {outcome.errno}", file=sys.stderr)
+    print(f"  answer: delete_module: {outcome.errno}", file=sys.stderr)

@@ -39,7 +39,7 @@ def running_kernel(paths: KernelPaths | None = None) -> KernelFacts:
         exports=lambda: exports_in(kallsyms()),
         loaded=lambda: loaded_modules(paths),
         sysfs_modules=lambda: names_in(paths.sys_module),
-        modules_disabled=lambda: _modules_disabled(paths),
+        modules_disabled=lambda: modules_disabled(paths),
         config=lambda: _config(paths, release),
         providers=lambda: _providers(f"{paths.module_tree(release)}/modules.symbols"),
         functions=lambda: functions_in(kallsyms()),
@@ -92,7 +92,8 @@ def _machine(paths: KernelPaths) -> Fact[int]:
     return Fact(by_name[arch], f"uname -m: {arch}")
 
 
-def _modules_disabled(paths: KernelPaths) -> Fact[bool]:
+def modules_disabled(paths: KernelPaths) -> Fact[bool]:
+    """Tell whether sysctl kernel.modules_disabled is set; `nomodule` on the command line sets it, too."""
     line = read_line(f"{paths.proc}/sys/kernel/modules_disabled")
     return Fact(None if line.value is None else line.value != "0", line.source)
 

@@ -20,6 +20,8 @@ from tracer.ptrace import binding
 _PAGE = mmap.PAGESIZE
 _PATH_MAX = 4096
 _CHUNK = 1 << 20
+_USUAL_TEXT = 256
+_SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 
 
 class Task:
@@ -117,7 +119,7 @@ def count_list(task: Task, address: int, limit: int = 65536) -> dict[str, Any] |
 def buffer(task: Task, address: int, length: int, *, with_data: bool = True) -> dict[str, Any] | None:
     """Return length and hash of a buffer and, up to the task's limit, its bytes as text."""
     if length == 0:
-        return {"length": 0, "sha256": hashlib.sha256().hexdigest(), "data": ""} if address else None
+        return {"length": 0, "sha256": _SHA256_OF_NOTHING, "data": ""} if address else None
     digest = hashlib.sha256()
     first = b""
     seen = 0
@@ -150,9 +152,11 @@ def _chunks(task: Task, address: int, length: int) -> Iterator[bytes]:
 def _terminated(task: Task, address: int, limit: int) -> bytes | None:
     """Return the bytes before the NUL, page by page: the page after the string may not exist."""
     data = b""
+    step = _USUAL_TEXT
     while len(data) < limit:
         here = address + len(data)
-        chunk = task.read(here, min(_PAGE - here % _PAGE, limit - len(data)))
+        chunk = task.read(here, min(_PAGE - here % _PAGE, limit - len(data), step))
+        step = _PAGE
         if not chunk:
             return None
         end = chunk.find(b"\0")

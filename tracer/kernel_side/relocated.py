@@ -20,7 +20,7 @@ from pyinsmod.kernel_facts.kcore import read_memory
 from pyinsmod.module_image import ModuleImage
 
 KALLSYMS = Path("/proc/kallsyms")
-KCORE = Path("/proc/kcore")
+KCORE = "/proc/kcore"
 WORD = 1 << 64
 
 

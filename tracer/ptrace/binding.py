@@ -70,7 +70,7 @@ class _Iovec(ctypes.Structure):
 class _FilterProgram(ctypes.Structure):
     """struct sock_fprog (<linux/filter.h>)."""
 
-    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_size_t))
 
 
 # PyDLL keeps the interpreter's lock: neither call blocks, and handing the lock over costs more than the
@@ -183,9 +183,9 @@ def _read_much(pid: int, address: int, length: int) -> bytes:
     return ctypes.string_at(target, count) if count > 0 else b""
 
 
-def set_seccomp_filter(instructions: bytes | None, count: int) -> int:
+def set_seccomp_filter(address: int, count: int) -> int:
     """Put a seccomp filter over this thread (prctl(2), PR_SET_SECCOMP); return 0, or the errno of the refusal."""
-    program = _FilterProgram(count, instructions)
+    program = _FilterProgram(count, address)
     if _prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0:
         return 0
     return ctypes.get_errno()

@@ -16,6 +16,7 @@ stop. So installing one stops too, and from then on every call does.
 
 from __future__ import annotations
 
+import ctypes
 import errno as errno_table
 import os
 import struct
@@ -49,16 +50,17 @@ _LOAD, _JUMP_IF_EQUAL, _JUMP, _RETURN = 0x20, 0x15, 0x05, 0x06
 #: struct sock_filter: code, jumps when true and when false, operand.
 _INSTRUCTION = struct.Struct("=HBBI")
 
+_NOWHERE = 1  # not NULL, which is refused before permissions are looked at
 _MOST_INSTRUCTIONS = 4096  # BPF_MAXINSNS
 
 
 def permitted() -> bool:
     """Whether this process, and so its children, may install a filter without giving anything up.
 
-    Asked with a program at NULL: the kernel looks at permissions first, then fails to read it (EFAULT), and
-    nothing is installed (seccomp_prepare_filter).
+    Asked with a program at an address where nothing is: the kernel looks at permissions first, then fails to
+    read it (EFAULT), and nothing is installed (seccomp_prepare_filter).
     """
-    return binding.set_seccomp_filter(None, 1) == errno_table.EFAULT
+    return binding.set_seccomp_filter(_NOWHERE, 1) == errno_table.EFAULT
 
 
 def filter_program(interest: Interest, installers: Mapping[int, Installers]) -> bytes | None:
@@ -75,7 +77,8 @@ def filter_program(interest: Interest, installers: Mapping[int, Installers]) -> 
 
 def install(program: bytes) -> None:
     """Put the filter over this process; OSError when the kernel refuses."""
-    errno = binding.set_seccomp_filter(program, len(program) // _INSTRUCTION.size)
+    block = ctypes.create_string_buffer(program, len(program))
+    errno = binding.set_seccomp_filter(ctypes.addressof(block), len(program) // _INSTRUCTION.size)
     if errno:
         raise OSError(errno, os.strerror(errno))
 

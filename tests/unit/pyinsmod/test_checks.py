@@ -38,6 +38,7 @@ def test_the_table_stands_in_the_kernels_order() -> None:
     assert list(CHECKS) == [
         "permission",
         "file",
+        "compression",
         "elf",
         "vermagic",
         "already-loaded",
@@ -260,3 +261,17 @@ def test_a_missing_capability_and_disabled_loading_are_eperm_before_all_else(
 
 def test_a_good_module_has_no_findings(build_module: BuildModule, make_facts: MakeFacts) -> None:
     assert not run_checks(ModuleImage(build_module(undefined=["_printk"])), make_facts())
+
+
+@pytest.mark.parametrize(
+    ("unpacks", "given", "errno"),
+    [("", True, "refused"), ("gzip", True, "EINVAL"), ("xz", True, None), ("", False, None)],
+)
+def test_a_compressed_file_needs_a_kernel_that_unpacks_it(
+    build_module: BuildModule, make_facts: MakeFacts, unpacks: str, given: bool, errno: str | None
+) -> None:
+    image = ModuleImage(build_module(), "xz")
+    findings = run_checks(image, make_facts(compression=Fact(unpacks, "test")), LoadRequest(compressed=given))
+    prediction = predict(findings)
+    assert (prediction.outcome == "refused") is bool(errno)
+    assert prediction.errno == (None if errno == "refused" else errno)

@@ -6,18 +6,23 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import pyinsmod
 from pyinsmod.cli import main
 from pyinsmod.cli.load import split_arguments
 
 BuildModule = Callable[..., bytes]
 
 # Each costs more to import than everything else on the way of `pyinsmod hello.ko`.
-HEAVY = ("rich", "elftools", "pyroute2", "jinja2", "ptrace", "asyncio", "qemu", "tracer", "vm", "subprocess")
+HEAVY = (
+    *("argparse", "dataclasses", "importlib.metadata", "pathlib", "subprocess", "asyncio"),
+    *("rich", "elftools", "pyroute2", "jinja2", "ptrace", "qemu", "tracer", "vm"),
+)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +124,16 @@ def test_check_reports_every_module_of_a_folder(
     assert report["results"][0]["prediction"]["outcome"] == "refused"
     assert report["results"][1]["prediction"]["outcome"] == "cannot-tell"
     assert set(report["kernels"][0]["sources"]) == {"vermagic", "symbols"}
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_the_version_is_that_of_the_project(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([option]) == 0
+    assert capsys.readouterr().out == f"pyinsmod {pyinsmod.__version__}\n"
+    project = tomllib.loads((Path(pyinsmod.__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert project.get("version", pyinsmod.__version__) == pyinsmod.__version__
+    assert main(["-h"]) == 0
+    assert pyinsmod.__version__ in capsys.readouterr().out
 
 
 def test_loading_imports_no_heavy_package(tmp_path: Path) -> None:

@@ -76,6 +76,15 @@ def test_a_module_of_another_release_or_from_elsewhere_is_no_witness(system: Ker
     assert running_kernel(system).vermagic.value is None
 
 
+def test_a_fact_is_found_out_on_first_use_and_once(system: KernelPaths) -> None:
+    facts = running_kernel(system)
+    Path(system.kallsyms).write_text("ffffffff82100000 r __ksymtab_late\n")
+    assert set(facts.exports.value or ()) == {"late"}
+    Path(system.kallsyms).unlink()
+    assert set(facts.exports.value or ()) == {"late"}
+    assert facts.functions.value == frozenset()  # from the text that was read for the exports
+
+
 def test_exports_name_their_owner(system: KernelPaths) -> None:
     exports = running_kernel(system).exports.value
     assert exports is not None

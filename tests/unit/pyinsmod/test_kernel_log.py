@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pyinsmod import kernel_log
 from pyinsmod.kernel_log import KernelLog, parse_record
 
 
@@ -33,7 +35,7 @@ def test_a_record_has_its_parts_and_its_escapes_undone() -> None:
     record = parse_record(
         b"4,339,5140900,-,caller=T1;hello: Unknown symbol f\\x0aoo\\x5c (err -2)\n SUBSYSTEM=module\n"
     )
-    assert record == (4, 0, 339, 5140900, "-", "hello: Unknown symbol f\noo\\ (err -2)")
+    assert record == (4, 0, 339, 5140900, "-", "hello: Unknown symbol f\noo\\ (err -2)", "T1")
     assert record.from_kernel
 
 
@@ -49,3 +51,9 @@ def test_records_are_collected_in_order_and_once(pair: tuple[KernelLog, socket.s
     writer.send(b"6,2,11,-;two\n")
     assert [record.text for record in log.collect(settle=0)] == ["one", "two"]
     assert log.collect(settle=0) == ()
+
+
+def test_a_flood_of_records_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_log, "LONGEST_SECONDS", 0.05)
+    monkeypatch.setattr(os, "read", lambda *_: b"6,1,1,-;again\n")
+    assert KernelLog(-1).collect()[0].text == "again"

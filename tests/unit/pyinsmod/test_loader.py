@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pyinsmod.errors import MalformedModule, UnreadableModule, errno_name
-from pyinsmod.kernel_facts import KernelPaths
-from pyinsmod.loader import LoadOptions, load
+from pyinsmod.kernel_facts import KernelPaths, running
+from pyinsmod.kernel_log import LogRecord
+from pyinsmod.loader import LoadOptions, belongs_to, load
 
 BuildModule = Callable[..., bytes]
 
@@ -55,6 +57,23 @@ def test_a_bad_prediction_keeps_the_kernel_unasked(
     assert [finding.check for finding in outcome.findings] == ["vermagic", "symbols"]
 
 
+@pytest.mark.parametrize("damage", [lambda data: b"\x7fFLE" + data[4:], lambda data: data[:-1], lambda _: b""])
+def test_a_damaged_file_costs_no_look_at_kallsyms(
+    tmp_path: Path,
+    system: KernelPaths,
+    build_module: BuildModule,
+    damage: Callable[[bytes], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("read for nothing")
+
+    for name in ("exports_in", "functions_in", "vermagic_of_running"):
+        monkeypatch.setattr(running, name, never)
+    outcome = load(written(tmp_path, damage(build_module())), paths=system)
+    assert (outcome.outcome, outcome.errno) == ("not-asked", outcome.findings[0].errno)
+
+
 def test_without_the_right_the_kernel_is_not_asked(
     tmp_path: Path, system: KernelPaths, build_module: BuildModule
 ) -> None:
@@ -73,3 +92,18 @@ def test_the_kernel_is_asked_anyway_and_its_answer_is_kept(
     assert outcome.outcome == "refused"
     assert outcome.errno in ("ENOEXEC", "ENOSYS", "EPERM")
     assert outcome.call in ("finit_module", "init_module")
+
+
+@pytest.mark.parametrize(
+    ("facility", "text", "caller", "ours"),
+    [
+        (0, "Module has invalid ELF structures", "", True),
+        (0, "Module has invalid ELF structures", f"T{threading.get_native_id()}", True),
+        (0, "eth0: link up", "T1", False),
+        (0, "hello: said by its own thread", "T1", True),
+        (0, "from an interrupt", "C0", True),
+        (1, "hello: a program wrote this", "", False),
+    ],
+)
+def test_the_log_of_a_load_is_this_loads(facility: int, text: str, caller: str, ours: bool) -> None:
+    assert belongs_to("hello", LogRecord(6, facility, 1, 1, "-", text, caller)) is ours

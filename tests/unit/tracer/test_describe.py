@@ -16,7 +16,7 @@ def test_addresses_are_left_out_of_sentences() -> None:
 def test_a_message_is_told_whole_and_its_control_characters_are_not_obeyed() -> None:
     record = {
         "type": "syscall", "pid": 7, "t": 0, "duration": 1, "name": "write",
-        "args": {"fd": {"value": 2, "path": "pipe:[1]"}, "buf": {"length": 9, "data": "a very long line indeed \x1b[31m\n"}, "count": 9},
+        "args": {"fd": {"value": 2, "path": "pipe:[1]"}, "buf": {"data": "a very long line indeed \x1b[31m\n"}},
         "return": 9, "errno": None,
     }  # fmt: skip
     assert sentence(record) == r"it wrote to standard error: “a very long line indeed \x1b[31m”"
