@@ -17,9 +17,9 @@ CallSet = frozenset[str] | None
 MODULE_LOADING: frozenset[str] = MODULE_CALLS | frozenset(
     (
         *("execve", "execveat", "exit", "exit_group", "fork", "vfork", "clone", "clone3"),
-        *("open", "openat", "openat2", "creat", "close", "read", "pread64", "lseek"),
+        *("open", "openat", "openat2", "creat", "close", "read", "pread64"),
         *("write", "pwrite64", "writev", "mmap", "munmap"),
-        *("stat", "lstat", "fstat", "newfstatat", "statx"),
+        *("stat", "lstat", "newfstatat", "statx"),
     )
 )
 

@@ -28,7 +28,7 @@ def guest_content() -> GuestContent:
         python_packages=tuple(_package_folder(name) for name in PACKAGES),
         files={"usr/bin/pyinsmod": COMMAND},
         preload=PRELOAD,
-        warm_up=("tracer.kernel_side.tracefs:remember_functions",),
+        warm_up=("pyinsmod.cli.warm_up:warm_up",),
         warm={"pyinsmod": "pyinsmod.cli:main"},
     )
 

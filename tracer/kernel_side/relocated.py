@@ -140,14 +140,19 @@ def _targets(
 
 
 def _kernel_addresses(names: set[str]) -> dict[str, set[int]]:
-    found: dict[str, set[int]] = defaultdict(set)
-    with KALLSYMS.open() as lines:
-        for line in lines:
-            address, _, rest = line.split(maxsplit=2)
-            symbol = rest.split(maxsplit=1)[0]
-            if symbol in names:
-                found[symbol].add(int(address, 16))
-    return found
+    """Find the names in /proc/kallsyms; searching the text whole is several times faster than its lines."""
+    text = KALLSYMS.read_bytes()
+    return {name: addresses for name in names if (addresses := set(_addresses_of(name.encode(), text)))}
+
+
+def _addresses_of(name: bytes, text: bytes) -> Iterator[int]:
+    for ending in (b"\n", b"\t"):  # a tab stands before the module a symbol belongs to
+        wanted = b" " + name + ending
+        at = text.find(wanted)
+        while at >= 0:
+            start = text.rfind(b"\n", 0, at) + 1
+            yield int(text[start:at].split()[0], 16)
+            at = text.find(wanted, at + 1)
 
 
 def _packed(value: int, width: int) -> bytes:

@@ -1,0 +1,16 @@
+"""Done once in a guest before its snapshot: what every trace would otherwise do again in its first second.
+
+The agent's process calls this; jobs are forks of it and inherit its imports, tables and compiled patterns.
+"""
+
+from __future__ import annotations
+
+from tracer.kernel_side.tracefs import remember_functions
+
+
+def warm_up() -> None:
+    """Go the whole way of a trace once, with a command that does nothing."""
+    from pyinsmod.cli import main
+
+    main(["trace", "--kernel-events", "--format", "json", "--calls", "module-loading", "-o", "/dev/null", "--", "true"])
+    remember_functions()
