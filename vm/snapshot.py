@@ -58,14 +58,16 @@ async def snapshot_of(kernel: Kernel, content: GuestContent, progress: Progress)
     """Yield the snapshot of `kernel` with `content`, made now if need be, and keep it while in use."""
     hardware = qemu.Hardware(await usable_accelerator(kernel), _memory_mib(kernel))
     snapshot = Snapshot(_folders(kernel.name) / _key(kernel, content, hardware), hardware)
-    with storage_errors_named():
-        with locked(snapshot.folder):
+    while True:  # any number may use it at once; only making it wants it alone
+        with locked(snapshot.folder, shared=True):
+            if snapshot.devices.exists():
+                snapshot.devices.touch()
+                yield snapshot
+                return
+        with storage_errors_named(), locked(snapshot.folder):
             if not snapshot.devices.exists():
                 await _make(snapshot, kernel, content, progress)
                 prune(kernel.name, keep=KEPT_PER_KERNEL)
-            snapshot.devices.touch()
-        with locked(snapshot.folder, shared=True):
-            yield snapshot
 
 
 @contextlib.asynccontextmanager
@@ -108,7 +110,6 @@ def _unused(folder: Path) -> Iterator[bool]:
             yield False
             return
         yield True
-        lock_file.unlink(missing_ok=True)
 
 
 async def _make(snapshot: Snapshot, kernel: Kernel, content: GuestContent, progress: Progress) -> None:

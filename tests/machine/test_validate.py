@@ -139,7 +139,7 @@ def rules(claims: Claims) -> Iterator[Any]:
                     yield pytest.param(claim, number, kind, id=f"{claim.id}-{number}-{kind}")
 
 
-@pytest.mark.parametrize(("claim", "number", "kind"), rules(CLAIMS))
+@pytest.mark.parametrize(("claim", "number", "kind"), list(rules(CLAIMS)))
 def test_a_changed_record_changes_the_verdict(runs: list[Run], claim: Claim, number: int, kind: str) -> None:
     test = claim.tests[number]
     tried = 0

@@ -106,6 +106,19 @@ class TestFreshness:
 
         assert [result.stdout.strip() for result in in_laboratory(three)] == [b"0", b"1", b"2"]
 
+    def test_two_users_of_a_snapshot_do_not_wait_for_each_other(self) -> None:
+        async def nested() -> JobResult:
+            async with (
+                laboratory(fetch(KERNEL), guest_content(), print),
+                laboratory(fetch(KERNEL), guest_content(), print) as second,
+            ):
+                return await second.run(Job(("true",)))
+
+        async def main() -> JobResult:
+            return await asyncio.wait_for(nested(), 60)
+
+        assert asyncio.run(main()).status == 0
+
     def test_the_snapshot_is_never_written_to(self) -> None:
         async def checksum() -> str:
             async with snapshot_of(fetch(KERNEL), guest_content(), print) as snapshot:
