@@ -31,7 +31,8 @@ def sentence(record: Mapping[str, Any]) -> str:
 def _call(record: Mapping[str, Any]) -> str:
     args = record.get("args", {})
     if record.get("name") == "write" and args.get("fd", {}).get("value") in STREAMS:
-        return f"it wrote to {STREAMS[args['fd']['value']]}: “{printable(str((args.get('buf') or {}).get('data', '')).strip())}”"
+        said = str((args.get("buf") or {}).get("data", "")).strip()
+        return f"it wrote to {STREAMS[args['fd']['value']]}: “{printable(said)}”"
     text = (line(dict(record)) or str(record.get("name"))).strip()
     text = text.partition(" ")[2].strip() if text.partition(" ")[0].isdigit() else text
     return ENVIRONMENT.sub("", text)
