@@ -1,48 +1,33 @@
-"""The fixed-size records of ELF64 little-endian files: bytes to named fields and back.
+"""The parts of a relocatable file that can be edited, beside the plain structures of pyinsmod.elf_format.
 
-Layouts and numbers are those of elf(5); x86-64 and arm64 kernels use nothing else for modules.
+Numbers are those of elf(5).
 """
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-ELF_MAGIC = b"\x7fELF"
+from pyinsmod.elf_format import RELA, SHT_NOBITS
+
 ELFCLASS64 = 2
 ELFDATA2LSB = 1
 ET_EXEC = 2
-ET_REL = 1
 EM_X86_64 = 62
 EM_AARCH64 = 183
 
-SHT_NULL = 0
-SHT_PROGBITS = 1
-SHT_SYMTAB = 2
-SHT_STRTAB = 3
-SHT_RELA = 4
-SHT_NOBITS = 8
-SHT_REL = 9
 SHT_GROUP = 17
 SHT_SYMTAB_SHNDX = 18
 
-SHF_ALLOC = 0x2
 SHF_INFO_LINK = 0x40
 
-SHN_UNDEF = 0
 SHN_LORESERVE = 0xFF00
 
 STB_LOCAL = 0
 STB_GLOBAL = 1
-STB_WEAK = 2
 STT_NOTYPE = 0
 STT_FUNC = 2
 
-FILE_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
-SECTION_HEADER = struct.Struct("<IIQQQQIIQQ")
-SYMBOL = struct.Struct("<IBBHQQ")
-RELOCATION = struct.Struct("<QQq")
 
 # Where single fields stand inside their records, for faults that spoil one field of a finished file.
 E_TYPE_OFFSET = 16
@@ -51,40 +36,6 @@ E_SHOFF_OFFSET = 40
 SH_NAME_OFFSET = 0
 SH_TYPE_OFFSET = 4
 SH_OFFSET_OFFSET = 24
-
-
-class FileHeader(NamedTuple):
-    """Elf64_Ehdr."""
-
-    ident: bytes
-    type: int
-    machine: int
-    version: int
-    entry: int
-    phoff: int
-    shoff: int
-    flags: int
-    ehsize: int
-    phentsize: int
-    phnum: int
-    shentsize: int
-    shnum: int
-    shstrndx: int
-
-
-class SectionHeader(NamedTuple):
-    """Elf64_Shdr."""
-
-    name: int
-    type: int
-    flags: int
-    addr: int
-    offset: int
-    size: int
-    link: int
-    info: int
-    addralign: int
-    entsize: int
 
 
 @dataclass(slots=True)
@@ -146,7 +97,7 @@ class Relocation(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the 24 bytes of the file."""
-        return RELOCATION.pack(self.offset, self.symbol << 32 | self.type, self.addend)
+        return RELA.pack(self.offset, self.symbol << 32 | self.type, self.addend)
 
 
 def string_at(table: bytes | bytearray, offset: int) -> str:

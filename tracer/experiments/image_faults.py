@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Self
 
+from pyinsmod.elf_format import HEADER, SECTION, SHT_PROGBITS, ElfHeader, SectionHeader
 from tracer.experiments.elf_records import (
     E_MACHINE_OFFSET,
     E_SHOFF_OFFSET,
@@ -17,14 +18,9 @@ from tracer.experiments.elf_records import (
     EM_AARCH64,
     EM_X86_64,
     ET_EXEC,
-    FILE_HEADER,
-    SECTION_HEADER,
     SH_NAME_OFFSET,
     SH_OFFSET_OFFSET,
     SH_TYPE_OFFSET,
-    SHT_PROGBITS,
-    FileHeader,
-    SectionHeader,
     string_at,
 )
 from tracer.experiments.errors import FaultNotApplicable, UnknownFault
@@ -45,9 +41,9 @@ class Places:
     @classmethod
     def of(cls, image: bytes) -> Self:
         """Find the places in a sound image."""
-        header = FileHeader(*FILE_HEADER.unpack_from(image))
-        offsets = [header.shoff + number * SECTION_HEADER.size for number in range(header.shnum)]
-        sections = [SectionHeader(*SECTION_HEADER.unpack_from(image, offset)) for offset in offsets]
+        header = ElfHeader(*HEADER.unpack_from(image))
+        offsets = [header.shoff + number * SECTION.size for number in range(header.shnum)]
+        sections = [SectionHeader(*SECTION.unpack_from(image, offset)) for offset in offsets]
         names = sections[header.shstrndx]
         table = image[names.offset : names.offset + names.size]
         # Reversed, so that of two sections with one name the first is found.

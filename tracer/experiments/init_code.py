@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyinsmod.elf_format import SHN_UNDEF
 from tracer.experiments import versions
-from tracer.experiments.elf_records import SHN_UNDEF, Relocation
+from tracer.experiments.elf_records import Relocation
 from tracer.experiments.errors import UnsuitableDonor
 from tracer.experiments.kernel_modules import Import, find_import
 from tracer.experiments.machine_code import IMPORT_NAMES, FunctionPlan, MachineCode, machine_code

@@ -5,8 +5,9 @@ Each function takes the module and the text behind the colon of the fault's name
 
 from __future__ import annotations
 
+from pyinsmod.elf_format import STB_WEAK
 from tracer.experiments import modinfo, versions
-from tracer.experiments.elf_records import STB_WEAK, Relocation
+from tracer.experiments.elf_records import Relocation
 from tracer.experiments.errors import FaultNotApplicable, UnknownFault, UnsuitableDonor
 from tracer.experiments.init_code import THIS_MODULE
 from tracer.experiments.machine_code import IMPORT_NAMES, machine_code

@@ -8,27 +8,29 @@ from __future__ import annotations
 
 from typing import Self
 
-from tracer.experiments.elf_parsing import read_header, read_sections
-from tracer.experiments.elf_records import (
-    FILE_HEADER,
-    RELOCATION,
-    SECTION_HEADER,
-    SHF_INFO_LINK,
+from pyinsmod.elf_format import (
+    HEADER,
+    RELA,
+    SECTION,
     SHN_UNDEF,
-    SHT_GROUP,
     SHT_NOBITS,
     SHT_NULL,
     SHT_RELA,
     SHT_SYMTAB,
+    SYMBOL,
+    ElfHeader,
+    SectionHeader,
+)
+from tracer.experiments.elf_parsing import read_header, read_sections
+from tracer.experiments.elf_records import (
+    SHF_INFO_LINK,
+    SHT_GROUP,
     SHT_SYMTAB_SHNDX,
     STB_GLOBAL,
     STB_LOCAL,
     STT_NOTYPE,
-    SYMBOL,
-    FileHeader,
     Relocation,
     Section,
-    SectionHeader,
     Symbol,
     string_at,
 )
@@ -40,7 +42,7 @@ _TABLE_ALIGNMENT = 8
 class Relocatable:
     """A relocatable file in pieces; what stands after its last section (a signature) is left out."""
 
-    def __init__(self, header: FileHeader, sections: list[Section]) -> None:
+    def __init__(self, header: ElfHeader, sections: list[Section]) -> None:
         self.header = header
         self.sections = sections
         self._symtab = self._only_symbol_table()
@@ -58,16 +60,16 @@ class Relocatable:
 
     def to_bytes(self) -> bytes:
         """Lay the file out anew: header, sections in order of their index, section header table."""
-        image = bytearray(FILE_HEADER.size)
+        image = bytearray(HEADER.size)
         table = bytearray()
         for section in self.sections:
             if section.type != SHT_NULL:
                 _pad(image, section.addralign)
-            table += SECTION_HEADER.pack(*_header_of(section, 0 if section.type == SHT_NULL else len(image)))
+            table += SECTION.pack(*_header_of(section, 0 if section.type == SHT_NULL else len(image)))
             image += section.content
         _pad(image, _TABLE_ALIGNMENT)
         header = self.header._replace(shoff=len(image), shnum=len(self.sections))
-        image[: FILE_HEADER.size] = FILE_HEADER.pack(*header)
+        image[: HEADER.size] = HEADER.pack(*header)
         return bytes(image + table)
 
     # --- sections ---
@@ -198,7 +200,7 @@ class Relocatable:
             link=self.index(self._symtab),
             info=self.index(self.section(target)),
             addralign=_TABLE_ALIGNMENT,
-            entsize=RELOCATION.size,
+            entsize=RELA.size,
         )
         self.add_section(table)
         return table
@@ -239,6 +241,6 @@ def _append_string(table: Section, text: str) -> int:
 
 
 def _unpack_relocations(table: Section) -> list[Relocation]:
-    if len(table.content) % RELOCATION.size:
+    if len(table.content) % RELA.size:
         raise NotRelocatable(f"section {table.name} has half a relocation at its end")
-    return [Relocation.unpack(record) for record in RELOCATION.iter_unpack(table.content)]
+    return [Relocation.unpack(record) for record in RELA.iter_unpack(table.content)]

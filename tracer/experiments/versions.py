@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from tracer.experiments.elf_records import SHN_UNDEF
+from pyinsmod.elf_format import SHN_UNDEF
 from tracer.experiments.errors import FaultNotApplicable, UnsuitableDonor
 from tracer.experiments.relocatable import Relocatable
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pyinsmod.elf_format import SHT_PROGBITS
 from tracer.experiments import modinfo
-from tracer.experiments.elf_records import SHT_PROGBITS, Section
+from tracer.experiments.elf_records import Section
 from tracer.experiments.relocatable import Relocatable
 
 DEBIAN = "6.1.0-50-cloud-amd64 SMP preempt mod_unload modversions "

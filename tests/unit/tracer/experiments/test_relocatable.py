@@ -17,7 +17,8 @@ from elftools.elf.sections import SymbolTableSection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tracer.experiments.elf_records import SHF_ALLOC, SHT_PROGBITS, STB_LOCAL, Relocation, Section
+from pyinsmod.elf_format import SHF_ALLOC, SHT_PROGBITS
+from tracer.experiments.elf_records import STB_LOCAL, Relocation, Section
 from tracer.experiments.errors import NotRelocatable
 from tracer.experiments.kernel_modules import module_files, read_module
 from tracer.experiments.relocatable import Relocatable

@@ -6,8 +6,9 @@ import struct
 
 import pytest
 
+from pyinsmod.elf_format import SHF_ALLOC, SHT_PROGBITS
 from tracer.experiments import versions
-from tracer.experiments.elf_records import SHF_ALLOC, SHT_PROGBITS, Section
+from tracer.experiments.elf_records import Section
 from tracer.experiments.errors import FaultNotApplicable, UnsuitableDonor
 from tracer.experiments.relocatable import Relocatable
 
