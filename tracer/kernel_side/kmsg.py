@@ -55,10 +55,10 @@ class KernelLog:
                 return records
             except BrokenPipeError:  # overwritten before it was read; the next read continues after the gap
                 continue
-            records.append(_record(raw, offset))
+            records.append(log_record(raw, offset))
 
 
-def _record(raw: bytes, offset: int) -> dict[str, Any]:
+def log_record(raw: bytes, offset: int) -> dict[str, Any]:
     """Parse `PRIORITY,SEQUENCE,MICROSECONDS,FLAGS;TEXT` (Documentation/ABI/testing/dev-kmsg)."""
     head, _, rest = raw.decode("utf-8", "backslashreplace").partition(";")
     priority, sequence, microseconds = (int(number) for number in head.split(",")[:3])

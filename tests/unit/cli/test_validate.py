@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pyinsmod.cli import validate
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYINSMOD_CACHE", str(tmp_path / "cache"))
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    status = validate.run(arguments)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return status, captured.err
+
+
+def test_an_unknown_loader_lists_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = complaint(capsys, "--loader", "systemd")
+    assert (status, said) == (2, "pyinsmod: unknown loader 'systemd': there are kmod, busybox, pyinsmod\n")
+
+
+def test_an_unknown_kernel_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = complaint(capsys, "--kernel", "2.4")
+    assert status == 2
+    assert "unknown kernel '2.4'" in said
+
+
+def test_a_missing_document_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    status, said = complaint(capsys, str(tmp_path / "none.md"))
+    assert status == 2
+    assert "none.md: No such file" in said
+    assert said.count("\n") == 1
+
+
+def test_no_archive_and_an_empty_cache_is_no_verdict(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYINSMOD_DEBIAN_MIRROR", "http://127.0.0.1:9/nothing")
+    status, said = complaint(capsys)
+    assert status == 3
+    assert "Debian's archive, suite bookworm" in said.splitlines()[-1]
+
+
+def test_the_default_document_is_the_projects_own() -> None:
+    assert validate.default_document().name == "loading-a-module.md"
+    assert validate.default_document().exists()
