@@ -33,7 +33,7 @@ APT::Architectures "{architecture}";
 APT::Install-Recommends "false";
 APT::Sandbox::User "";
 Acquire::Languages "none";
-Acquire::Retries "3";
+Acquire::Retries "1";
 Acquire::http::Timeout "30";
 """
 
