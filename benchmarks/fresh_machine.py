@@ -31,6 +31,7 @@ def main() -> int:
         print("needs root, for virtme-ng's sake", file=sys.stderr)
         return 2
     kernel = fetch(KERNEL)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its byte code
     ours = [
         sys.executable,
         "-m",
@@ -54,17 +55,14 @@ def main() -> int:
 
 
 def timed(command: list[str], environment: dict[str, str] | None = None) -> float:
-    """Return the seconds a whole process takes."""
+    """Return the seconds a whole process takes; an insmod that failed is no measurement."""
     started = time.perf_counter()
-    subprocess.run(
-        command,
-        check=True,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    return time.perf_counter() - started
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    seconds = time.perf_counter() - started
+    # Without a terminal virtme-ng cannot pass the script's status on (255), but its init prints it.
+    if done.returncode and b"script exited with code 0" not in done.stderr + done.stdout:
+        raise SystemExit(f"{command[0]} failed: {done.stderr.decode(errors='replace')[-500:]}")
+    return seconds
 
 
 def virtme_ng(kernel: Kernel) -> tuple[list[str], dict[str, str]]:
@@ -78,7 +76,7 @@ def virtme_ng(kernel: Kernel) -> tuple[list[str], dict[str, str]]:
     shutil.copy(next(cache_root().glob("userland/*/usr/bin/busybox")), static / "busybox")
     environment = {**os.environ, "PATH": f"{static}:{tools / 'bin'}:{os.environ['PATH']}"}
     script = f"insmod /lib/modules/{kernel.release}/{MODULE}"
-    return ["vng", "--disable-kvm", "--force-9p", "-r", str(kernel.vmlinuz), "--", script], environment
+    return ["vng", "--verbose", "--disable-kvm", "--force-9p", "-r", str(kernel.vmlinuz), "--", script], environment
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,8 +63,8 @@ def image_key(content: GuestContent) -> str:
     )
     for folder in (GUEST_SCRIPTS, *content.python_packages):
         for path in _python_files(folder):
-            state = path.stat()
-            digest.update(f"{folder.name}/{path.relative_to(folder)} {state.st_size} {state.st_mtime_ns}\n".encode())
+            state = os.stat(path)  # noqa: PTH116 - hundreds of files at every start
+            digest.update(f"{folder.name} {path} {state.st_size} {state.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -77,7 +78,7 @@ def write_image(target: Path, kernel: Kernel, content: GuestContent) -> None:
         archive.character_device("dev/console", 5, 1)
         _add_scripts(archive, content)
         for package in content.python_packages:
-            for path in _python_files(package):
+            for path in map(Path, _python_files(package)):
                 name = f"{PYTHON_FOLDER}/{package.name}/{path.relative_to(package)}"
                 archive.file(name, path.read_bytes())
         for name, data in content.files.items():
@@ -151,5 +152,9 @@ def _link_busybox(root: Path) -> None:
             (root / "usr/bin" / applet).symlink_to("busybox")
 
 
-def _python_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+def _python_files(folder: Path) -> list[str]:
+    found = []
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        found += [f"{where}/{name}" for name in names]
+    return sorted(found)

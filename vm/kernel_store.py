@@ -29,6 +29,7 @@ class Kernel:
         root: folder the packages were unpacked into.
         packages: the packages' file names.
         vmlinuz_sha256: checksum of the boot image, as unpacked.
+        modules_mib: size of the modules, which a guest's memory has to hold.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Kernel:
     root: Path
     packages: tuple[str, ...]
     vmlinuz_sha256: str
+    modules_mib: int
 
     @property
     def vmlinuz(self) -> Path:
@@ -118,7 +120,8 @@ def _describe(name: str, root: Path, debs: list[str]) -> Kernel:
     vmlinuz = find_vmlinuz(root)
     modules = next(folder for folder in root.glob("**/lib/modules/*") if folder.is_dir())
     version = debs[0].split("_")[1].replace("%3a", ":")
-    return Kernel(name, modules.name, version, root, tuple(debs), _sha256(vmlinuz))
+    size = sum(path.stat().st_size for path in modules.rglob("*") if path.is_file())
+    return Kernel(name, modules.name, version, root, tuple(debs), _sha256(vmlinuz), size >> 20)
 
 
 def find_vmlinuz(root: Path) -> Path:

@@ -159,8 +159,7 @@ async def _wait_until_ready(machine: Machine) -> None:
 
 def _memory_mib(kernel: Kernel) -> int:
     """Return the guest's memory: the unpacked image and its archive have to fit beside each other once."""
-    modules = sum(path.stat().st_size for path in kernel.modules.rglob("*") if path.is_file())
-    return 640 + 3 * (modules >> 20) // 64 * 64
+    return 640 + 3 * kernel.modules_mib // 64 * 64
 
 
 def _key(kernel: Kernel, content: GuestContent, hardware: qemu.Hardware) -> str:

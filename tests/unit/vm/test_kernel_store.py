@@ -23,7 +23,7 @@ def stored(cache: Path, image: bytes = b"kernel image") -> Path:
     checksum = "05d0e6c3e1e6a2a4"  # wrong on purpose; set right below
     manifest = {
         "name": "6.1", "release": "6.1.0-1-cloud-amd64", "version": "6.1.1-1", "root": "",
-        "packages": ["linux-image"], "vmlinuz_sha256": checksum,
+        "packages": ["linux-image"], "vmlinuz_sha256": checksum, "modules_mib": 0,
     }  # fmt: skip
     (root / "manifest.json").write_text(json.dumps(manifest))
     return root
