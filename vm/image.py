@@ -93,7 +93,7 @@ def _add_scripts(archive: CpioWriter, content: GuestContent) -> None:
     archive.file("init", (GUEST_SCRIPTS / "init").read_bytes(), 0o755)
     archive.file("usr/lib/vm/prepare", (GUEST_SCRIPTS / "prepare").read_bytes(), 0o755)
     archive.file("usr/lib/vm/vm/__init__.py", b"")
-    for name in ("__init__.py", "agent.py", "frames.py"):
+    for name in ("__init__.py", "agent.py", "frames.py", "job.py"):
         archive.file(f"usr/lib/vm/vm/guest/{name}", (GUEST_SCRIPTS / name).read_bytes())
     for path in sorted((GUEST_SCRIPTS / "etc").iterdir()):
         archive.file(f"etc/{path.name}", path.read_bytes())

@@ -22,7 +22,7 @@ from vm.errors import GuestCrashed, GuestHung, MachineEnded, MachineLost
 from vm.guest import frames
 
 READ_SIZE = 64 * 1024
-LAST_WORDS = 40  # console lines kept for a crash report
+LAST_WORDS = 200  # console lines kept for a crash report
 GOODBYE = 2.0  # seconds to wait for the rest of the console and QEMU's own last event
 
 
