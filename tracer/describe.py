@@ -23,16 +23,16 @@ STATE_MOMENTS = {
 
 
 def sentence(record: Mapping[str, Any]) -> str:
-    """Return one record as a short phrase without a full stop."""
+    """Return one record as a short phrase without a full stop; control characters in it are escaped."""
     make = _BY_TYPE.get(str(record.get("type")), _other)
-    return ADDRESS.sub("0x…", make(record))
+    return printable(ADDRESS.sub("0x…", make(record)))
 
 
 def _call(record: Mapping[str, Any]) -> str:
     args = record.get("args", {})
     if record.get("name") == "write" and args.get("fd", {}).get("value") in STREAMS:
         said = str((args.get("buf") or {}).get("data", "")).strip()
-        return f"it wrote to {STREAMS[args['fd']['value']]}: “{printable(said)}”"
+        return f"it wrote to {STREAMS[args['fd']['value']]}: “{said}”"
     text = (line(dict(record)) or str(record.get("name"))).strip()
     text = text.partition(" ")[2].strip() if text.partition(" ")[0].isdigit() else text
     return ENVIRONMENT.sub("", text)

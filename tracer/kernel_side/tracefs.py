@@ -28,7 +28,7 @@ OPTIONS = {
     "function-fork": "1",
     "event-fork": "1",
 }
-MICROSECOND_CLOCK = "mono"  # CLOCK_MONOTONIC, the clock of all records
+TRACE_CLOCK = "mono"  # CLOCK_MONOTONIC, the clock of all records
 
 
 class FunctionGraph:
@@ -50,7 +50,7 @@ class FunctionGraph:
 
     def _switch_on(self, pid: int) -> None:
         self._set("tracing_on", "0")
-        self._set("trace_clock", MICROSECOND_CLOCK, before=self._chosen("trace_clock"))
+        self._set("trace_clock", TRACE_CLOCK, before=self._chosen("trace_clock"))
         self._set("set_ftrace_filter", "\n".join(map(str, self._function_numbers())), before="")
         self._set("set_ftrace_pid", str(pid), before="")
         self._set("set_event_pid", str(pid), before="")

@@ -15,7 +15,7 @@ from pyinsmod.module_image import read_image
 from tracer.errors import KernelSideUnavailable
 from tracer.kernel_side import KernelSide
 from tracer.kernel_side.graph_text import graph_records
-from tracer.kernel_side.kmsg import KernelLog
+from tracer.kernel_side.kmsg import AlignedLog
 from tracer.kernel_side.module_file import file_record
 from tracer.kernel_side.module_state import proc_modules, state_records, sys_module
 from tracer.kernel_side.relocated import relocation_record
@@ -39,7 +39,7 @@ class KernelTracing(KernelSide):
         self._files: list[Path] = []
         self._names: set[str] = set()
         self._graph = FunctionGraph()
-        self._log: KernelLog | None = None
+        self._log: AlignedLog | None = None
         self._watcher: _Watcher | None = None
 
     def start(self, pid: int, command: Sequence[str]) -> None:
@@ -49,7 +49,7 @@ class KernelTracing(KernelSide):
         self._names = {module_name(path) for path in self._files}
         self._loaded_before = set(proc_modules())
         self._records += state_records("before", sorted(self._names))
-        self._log = KernelLog()
+        self._log = AlignedLog()
         self._watcher = _Watcher(self._names)
         self._graph.start(pid)
 

@@ -39,3 +39,7 @@ def test_a_survey_names_an_example_of_what_is_missing() -> None:
     assert sentence(record) == (
         "of the 3 modules of the kernel's package, 1 have no .data (crc7.ko for one), all have symbols"
     )
+
+
+def test_a_line_of_the_kernels_log_is_data_too() -> None:
+    assert sentence({"type": "log", "text": "\x1b[2Jgone\x7f"}) == r"the kernel logged “\x1b[2Jgone\x7f”"
