@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 
+from pyinsmod.text import printable
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_LOST = 3
 
 
 def complain(message: str) -> None:
-    """Say in one line why something did not work."""
-    print(f"pyinsmod: {message}", file=sys.stderr)
+    """Say in one line why something did not work; names and reasons in it are data, so it is escaped."""
+    print(f"pyinsmod: {printable(message)}", file=sys.stderr)
 
 
 def note(message: str) -> None:

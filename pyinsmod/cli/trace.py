@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING
 
+from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_USAGE, complain
 from pyinsmod.text import printable
 from tracer import recorder, strace_text
 from tracer.call_sets import call_set
@@ -18,19 +19,16 @@ from tracer.records import Record, Writer
 if TYPE_CHECKING:
     from tracer.kernel_side import KernelSide
 
-_USAGE = 2
-_FAILED = 1
-
 
 def run(argv: Sequence[str]) -> int:
     """Trace a command and return its exit status; 2 when the tracing itself was asked for wrongly."""
     options = _parse(argv)
     if options.kernel_events and os.geteuid() != 0:
-        return _complain("--kernel-events needs root: run 'sudo pyinsmod trace --kernel-events …'", _USAGE)
+        return _complain("--kernel-events needs root: run 'sudo pyinsmod trace --kernel-events …'", EXIT_USAGE)
     try:
         stream = _open(options.output)
     except OSError as error:
-        return _complain(f"cannot write '{options.output}': {error.strerror}", _USAGE)
+        return _complain(f"cannot write '{options.output}': {error.strerror}", EXIT_USAGE)
     output = _Output(stream, options.format)
     try:
         status = recorder.record(
@@ -46,14 +44,14 @@ def run(argv: Sequence[str]) -> int:
     except Interrupted as error:
         return _complain(str(error), 128 + error.signal)
     except UnknownCall as error:
-        return _complain(f"{error}; give 'module-loading', 'all' or names with commas between them", _USAGE)
+        return _complain(f"{error}; give 'module-loading', 'all' or names with commas between them", EXIT_USAGE)
     except TracerError as error:
-        return _complain(str(error), _USAGE)
+        return _complain(str(error), EXIT_USAGE)
     finally:
         output.close()
     if output.error is not None:
         where = options.output or "standard error"
-        return _complain(f"the trace is cut off: writing {where}: {output.error.strerror}", status or _FAILED)
+        return _complain(f"the trace is cut off: writing {where}: {output.error.strerror}", status or EXIT_FAILED)
     return status
 
 
@@ -161,5 +159,5 @@ def _kernel_tracing() -> KernelSide:
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"pyinsmod: trace: {printable(message)}", file=sys.stderr)
+    complain(f"trace: {message}")
     return status
