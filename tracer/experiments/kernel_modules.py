@@ -6,22 +6,17 @@ modules; the indices that depmod makes (`modules.dep`, `modules.symbols`) are no
 
 from __future__ import annotations
 
-import gzip
-import lzma
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from pyinsmod.compression import decompress
+from pyinsmod.errors import MalformedModule
 from tracer.experiments import versions
 from tracer.experiments.errors import NotRelocatable, UnsuitableDonor
 from tracer.experiments.relocatable import Relocatable
 
-_DECOMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
-    ".ko": bytes,
-    ".xz": lzma.decompress,
-    ".gz": gzip.decompress,
-}
+_COMPRESSIONS = {".ko": None, ".xz": "xz", ".gz": "gzip"}
 _SUFFIXES = (".ko", ".ko.xz", ".ko.gz")
 
 
@@ -60,8 +55,9 @@ def read_module(path: Path) -> bytes:
         UnsuitableDonor: it cannot be read or decompressed.
     """
     try:
-        return _DECOMPRESSORS[path.suffix](path.read_bytes())
-    except (OSError, EOFError, lzma.LZMAError) as e:
+        content, compression = path.read_bytes(), _COMPRESSIONS[path.suffix]
+        return decompress(content, compression) if compression else content
+    except (OSError, MalformedModule) as e:
         raise UnsuitableDonor(f"{path}: {e}") from e
 
 
