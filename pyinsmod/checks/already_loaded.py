@@ -33,7 +33,7 @@ def check_already_loaded(image: ModuleImage, facts: KernelFacts, _request: LoadR
     users = f", used by {', '.join(module.used_by)}" if module.used_by else ""
     yield Finding(
         NAME,
-        7 if facts.has_function("idempotent_init_module") else 8,
+        7 if facts.has("idempotent-load") else 8,
         "refuses",
         f"a module named '{name}' {state}{users}",
         errno=errno,

@@ -32,7 +32,7 @@ def contents_faults(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
 
 def _counts(facts: KernelFacts) -> bool | None:
     """Tell whether the loader counts sections. Asked for a fault only: it costs reading /proc/kallsyms."""
-    return facts.has_function("idempotent_init_module")
+    return facts.has("idempotent-load")
 
 
 def _when(known: bool | None) -> Severity | None:
@@ -95,5 +95,5 @@ def _string_table_faults(image: ModuleImage, link: int, facts: KernelFacts) -> I
     strings = image.section_bytes(image.sections[link])
     if not strings or strings[0] or strings[-1]:
         what = "the symbol string table is empty, or has no NUL at its start or end"
-        tested: Severity = "refuses" if facts.has_function("__start___kflagstab") else "cannot-tell"
+        tested: Severity = "refuses" if facts.has("symbol-strings-tested") else "cannot-tell"
         yield Fault(what, shown(strings[:1] + strings[-1:]), "wants 00 00", None, REBUILD, tested)

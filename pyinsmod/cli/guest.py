@@ -13,6 +13,7 @@ COMMAND = b"#!/usr/bin/python3\nimport sys\nfrom pyinsmod.cli import main\n\nsys
 PRELOAD = (
     "pyinsmod.cli.check",
     "pyinsmod.cli.load",
+    "pyinsmod.cli.load_once",
     "pyinsmod.cli.trace",
     "pyinsmod.cli.unload",
     "pyinsmod.explain",
@@ -29,7 +30,7 @@ def guest_content() -> GuestContent:
         files={"usr/bin/pyinsmod": COMMAND},
         preload=PRELOAD,
         warm_up=("pyinsmod.cli.warm_up:warm_up",),
-        warm={"pyinsmod": "pyinsmod.cli:main"},
+        warm={"pyinsmod": "pyinsmod.cli:main", "pyinsmod-load-once": "pyinsmod.cli.load_once:main"},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
@@ -40,7 +40,11 @@ class _Found(Generic[T]):
 
 
 class KernelExport(NamedTuple):
-    """An exported symbol: its owner is `vmlinux` or a module; what is None could not be found out."""
+    """An exported symbol: its owner is `vmlinux` or a module; what is None could not be found out.
+
+    `crc` is None also where the kernel has no symbol versions; `namespace` is the empty string for a symbol of
+    none.
+    """
 
     owner: str
     crc: int | None = None
@@ -49,32 +53,57 @@ class KernelExport(NamedTuple):
 
 
 class LoadedModule(NamedTuple):
-    """One line of /proc/modules: state is `Live`, `Loading` or `Unloading`."""
+    """One line of /proc/modules: state is `Live`, `Loading` or `Unloading`; `taints` are letters such as `POE`."""
 
     state: str
     references: int
     used_by: tuple[str, ...]
+    taints: str = ""
+
+
+class TrustedKey(NamedTuple):
+    """A certificate of the kernel's keyrings: by what a signature names it, and its RSA key if it has one.
+
+    `issuer` (DER of the name) with `serial` (big-endian bytes), or `key_id` (subject key identifier), name it;
+    what is not known is empty. `modulus` and `exponent` are 0 where the public key could not be read.
+    """
+
+    subject: str
+    issuer: bytes = b""
+    serial: bytes = b""
+    key_id: bytes = b""
+    modulus: int = 0
+    exponent: int = 0
 
 
 class KernelFacts:
     """One kernel, as far as its judgement of a module depends on it.
 
     Each fact is given as it is, or as a function that finds it out: some cost a thousand system calls, and
-    many a file is judged without them. Whoever reads an attribute gets a fact in either case.
+    many a file is judged without them. Whoever reads an attribute gets a fact in either case; one that was not
+    given is unknown.
 
     Attributes:
         name: what the user called the kernel, such as `running` or `6.1`.
         release: what `uname -r` prints on it.
         machine: `e_machine` of its modules.
         vermagic: its version magic, trailing space included.
-        exports: exported symbol → who exports it.
+        exports: exported symbol → who exports it; loaded modules' included.
         loaded: module name → its line of /proc/modules; empty for a kernel that does not run.
         sysfs_modules: names of the directories in /sys/module, built-in modules among them.
         modules_disabled: whether sysctl kernel.modules_disabled is set.
         config: build options (`MODULE_FORCE_LOAD` → `y`) that the loader's judgement depends on.
         providers: symbol → a module of the kernel's own tree that exports it.
-        functions: which of the functions in `PROBED_FUNCTIONS` the kernel has.
+        features: which of the behaviours in `features.FEATURES` its loader has or has not; undecided ones are absent.
         compression: the one format the kernel unpacks by itself; the empty string when it unpacks none.
+        struct_module_size: sizeof(struct module) in bytes.
+        btf: its type information (.BTF of vmlinux, or /sys/kernel/btf/vmlinux), raw.
+        sig_enforce: whether unsigned modules are refused (module.sig_enforce or CONFIG_MODULE_SIG_FORCE).
+        lockdown: `none`, `integrity` or `confidentiality`.
+        trusted_keys: the certificates in the keyrings that modules are verified with.
+        blacklist: module names of `module_blacklist=`.
+        initcall_blacklist: function names of `initcall_blacklist=`.
+        security_modules: names of /sys/kernel/security/lsm, in order.
     """
 
     machine = _Found[int]()
@@ -85,37 +114,24 @@ class KernelFacts:
     modules_disabled = _Found[bool]()
     config = _Found[Mapping[str, str]]()
     providers = _Found[Mapping[str, str]]()
-    functions = _Found[frozenset[str]]()
+    features = _Found[Mapping[str, bool]]()
     compression = _Found[str]()
+    struct_module_size = _Found[int]()
+    btf = _Found[bytes]()
+    sig_enforce = _Found[bool]()
+    lockdown = _Found[str]()
+    trusted_keys = _Found[tuple[TrustedKey, ...]]()
+    blacklist = _Found[frozenset[str]]()
+    initcall_blacklist = _Found[frozenset[str]]()
+    security_modules = _Found[tuple[str, ...]]()
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        release: str,
-        machine: Given[int],
-        vermagic: Given[str],
-        exports: Given[Mapping[str, KernelExport]],
-        loaded: Given[Mapping[str, LoadedModule]],
-        sysfs_modules: Given[frozenset[str]],
-        modules_disabled: Given[bool],
-        config: Given[Mapping[str, str]],
-        providers: Given[Mapping[str, str]],
-        functions: Given[frozenset[str]],
-        compression: Given[str],
-    ) -> None:
+    def __init__(self, *, name: str, release: str, **given: Given[Any]) -> None:
         self.name = name
         self.release = release
-        self.machine = machine
-        self.vermagic = vermagic
-        self.exports = exports
-        self.loaded = loaded
-        self.sysfs_modules = sysfs_modules
-        self.modules_disabled = modules_disabled
-        self.config = config
-        self.providers = providers
-        self.functions = functions
-        self.compression = compression
+        for fact in FACTS:
+            setattr(self, fact, given.pop(fact, NOT_GIVEN))
+        if given:
+            raise TypeError(f"no such facts: {', '.join(given)}")
 
     @property
     def modversions(self) -> bool | None:
@@ -126,9 +142,9 @@ class KernelFacts:
         """Tell whether a build option is on; None when the configuration is unknown."""
         return None if self.config.value is None else self.config.value.get(name) in ("y", "m")
 
-    def has_function(self, name: str) -> bool | None:
-        """Tell whether the kernel has one of the probed functions; None when that cannot be known."""
-        return None if self.functions.value is None else name in self.functions.value
+    def has(self, feature: str) -> bool | None:
+        """Tell whether the loader behaves so (see features.py); None when that cannot be known."""
+        return None if self.features.value is None else self.features.value.get(feature)
 
     def to_json(self) -> dict[str, object]:
         """Return the object that stands in `kernels` of the JSON output."""
@@ -138,3 +154,7 @@ class KernelFacts:
             "vermagic": self.vermagic.value,
             "sources": {"vermagic": self.vermagic.source, "symbols": self.exports.source},
         }
+
+
+FACTS = tuple(name for name, fact in vars(KernelFacts).items() if isinstance(fact, _Found))
+NOT_GIVEN: Fact[Any] = unknown("nobody looked for it")

@@ -1,4 +1,4 @@
-"""Facts from the text of /proc/kallsyms: exported symbols, functions, addresses.
+"""Facts from the text of /proc/kallsyms: exported symbols, features, addresses.
 
 An export shows as `__ksymtab_NAME` (include/linux/export.h), seen on 5.10 to 7.2 with CONFIG_KALLSYMS_ALL; no
 filter of scripts/kallsyms.c or mksysmap drops it. Without CONFIG_KALLSYMS_ALL data symbols are absent: then
@@ -11,16 +11,9 @@ from collections.abc import Mapping
 
 from pyinsmod.elf_format import text
 from pyinsmod.kernel_facts.facts import Fact, KernelExport, unknown
+from pyinsmod.kernel_facts.features import features_shown
 
 VMLINUX = "vmlinux"
-
-# Functions whose presence tells what the loader does, instead of a version number:
-PROBED_FUNCTIONS = (
-    # since 6.5; the loader then (since 6.4) counts .modinfo, symbol tables and this_module sections
-    "idempotent_init_module",
-    # the start of the export flags table of 7.x, whose loader also tests the symbol string table
-    "__start___kflagstab",
-)
 
 
 def exports_in(kallsyms: Fact[bytes]) -> Fact[Mapping[str, KernelExport]]:
@@ -51,9 +44,9 @@ def vermagic_address(kallsyms: bytes) -> int | None:
     return int(address, 16) or None
 
 
-def functions_in(kallsyms: Fact[bytes]) -> Fact[frozenset[str]]:
-    """Return which of the probed symbols the kernel has."""
-    if not kallsyms.value:
+def features_in(kallsyms: Fact[bytes]) -> Fact[Mapping[str, bool]]:
+    """Return which features of the loader show by the kernel's symbols."""
+    listed = kallsyms.value
+    if not listed:
         return unknown(kallsyms.source)
-    found = [name for name in PROBED_FUNCTIONS if f" {name}\n".encode() in kallsyms.value]
-    return Fact(frozenset(found), "/proc/kallsyms")
+    return Fact(features_shown(lambda name: f" {name}\n".encode() in listed, None), "/proc/kallsyms")

@@ -10,7 +10,7 @@ from functools import cache
 from pyinsmod.elf_format import MACHINE_NAMES, text
 from pyinsmod.kernel_facts.facts import Fact, KernelFacts, LoadedModule, unknown
 from pyinsmod.kernel_facts.files import names_in, read, read_line
-from pyinsmod.kernel_facts.kallsyms import exports_in, functions_in
+from pyinsmod.kernel_facts.kallsyms import exports_in, features_in
 from pyinsmod.kernel_facts.paths import KernelPaths
 from pyinsmod.kernel_facts.vermagic import vermagic_of_running
 
@@ -42,7 +42,7 @@ def running_kernel(paths: KernelPaths | None = None) -> KernelFacts:
         modules_disabled=lambda: modules_disabled(paths),
         config=lambda: _config(paths, release),
         providers=lambda: _providers(f"{paths.module_tree(release)}/modules.symbols"),
-        functions=lambda: functions_in(kallsyms()),
+        features=lambda: features_in(kallsyms()),
         compression=lambda: kernel_compression(paths),
     )
 
@@ -59,7 +59,8 @@ def loaded_modules(paths: KernelPaths) -> Fact[Mapping[str, LoadedModule]]:
 def _loaded(words: list[str]) -> LoadedModule:
     """Read one line; a `-` for references (kernel cannot unload) counts as 0, for users as none."""
     users = () if words[3] == "-" else tuple(user for user in words[3].split(",") if user)
-    return LoadedModule(words[4], int(words[2]) if words[2].isdigit() else 0, users)
+    taints = words[6].strip("()") if len(words) > 6 else ""
+    return LoadedModule(words[4], int(words[2]) if words[2].isdigit() else 0, users, taints)
 
 
 def caller_may_load(paths: KernelPaths | None = None) -> Fact[bool]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyinsmod.kernel_facts import Fact, KernelExport, KernelFacts, KernelPaths, LoadedModule, unknown
+from pyinsmod.kernel_facts.features import FEATURES
 
 RELEASE = "6.1.0-50-cloud-amd64"
 VERMAGIC = f"{RELEASE} SMP preempt mod_unload modversions "
@@ -99,7 +100,7 @@ def make_facts() -> MakeFacts:
             "modules_disabled": Fact(False, "test"),
             "config": unknown("test"),
             "providers": Fact({"bond_create": "bonding"}, "test"),
-            "functions": Fact(frozenset(), "test"),
+            "features": Fact(dict.fromkeys(FEATURES, False), "test"),
             "compression": Fact("", "test"),
         }
         return KernelFacts(**{**known, **changes})  # type: ignore[arg-type]  # the test names what it replaces

@@ -115,30 +115,30 @@ def test_identification_bytes_are_looked_at_by_no_kernel(build_module: BuildModu
 
 
 @pytest.mark.parametrize(
-    ("functions", "outcome"),
-    [(frozenset[str](), "crashes-kernel"), (frozenset({"idempotent_init_module"}), "refused")],
+    ("features", "outcome"),
+    [({"idempotent-load": False}, "crashes-kernel"), ({"idempotent-load": True}, "refused")],
 )
 def test_two_symbol_tables_crash_old_loaders(
-    build_module: BuildModule, make_facts: MakeFacts, functions: frozenset[str], outcome: str
+    build_module: BuildModule, make_facts: MakeFacts, features: dict[str, bool], outcome: str
 ) -> None:
     data = build_module(extra=[(".symtab2", 2, 0, b"")])
-    findings = run_checks(ModuleImage(data), make_facts(functions=Fact(functions, "test")))
+    findings = run_checks(ModuleImage(data), make_facts(features=Fact(features, "test")))
     assert predict(findings).outcome == outcome
 
 
 @pytest.mark.parametrize(
-    ("functions", "outcome"),
+    ("features", "outcome"),
     [
-        (Fact(frozenset[str](), "test"), "reaches-init"),
-        (Fact(frozenset({"idempotent_init_module"}), "test"), "refused"),
+        (Fact({"idempotent-load": False}, "test"), "reaches-init"),
+        (Fact({"idempotent-load": True}, "test"), "refused"),
         (unknown("test"), "cannot-tell"),
     ],
 )
 def test_two_modinfo_sections_matter_to_loaders_that_count(
-    build_module: BuildModule, make_facts: MakeFacts, functions: Fact[frozenset[str]], outcome: str
+    build_module: BuildModule, make_facts: MakeFacts, features: Fact[dict[str, bool]], outcome: str
 ) -> None:
     data = build_module(extra=[(".modinfo", 1, 2, b"name=hello\0")])
-    assert predict(run_checks(ModuleImage(data), make_facts(functions=functions))).outcome == outcome
+    assert predict(run_checks(ModuleImage(data), make_facts(features=features))).outcome == outcome
 
 
 # --- vermagic

@@ -68,7 +68,7 @@ def test_a_damaged_file_costs_no_look_at_kallsyms(
     def never(*_: object) -> None:
         raise AssertionError("read for nothing")
 
-    for name in ("exports_in", "functions_in", "vermagic_of_running"):
+    for name in ("exports_in", "features_in", "vermagic_of_running"):
         monkeypatch.setattr(running, name, never)
     outcome = load(written(tmp_path, damage(build_module())), paths=system)
     assert (outcome.outcome, outcome.errno) == ("not-asked", outcome.findings[0].errno)

@@ -1,0 +1,66 @@
+"""In a disposable machine: load one module with nothing but the kernel's own judgement, and report as JSON.
+
+The host's half is `reality.py`. An oops becomes a panic here, so that no crash passes for a refusal, and the
+initcall tracepoint tells whether init was reached, which the errno alone does not.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyinsmod.load_request import LoadRequest
+from pyinsmod.loader import LoadOptions, Syscall, load
+
+PANIC_ON_OOPS = Path("/proc/sys/kernel/panic_on_oops")
+TRACING = Path("/sys/kernel/tracing")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Load as the JSON object in `argv[0]` says; `reality.py` writes it."""
+    order = json.loads(argv[0])
+    PANIC_ON_OOPS.write_text("1")
+    refused_first = _load_first(order["first"])
+    _watch_initcalls()
+    started = time.monotonic()
+    syscall: Syscall = order["syscall"]
+    request = LoadRequest(
+        order["parameters"], force_vermagic=order["force_vermagic"], force_modversion=order["force_modversion"]
+    )
+    outcome = load(order["file"], LoadOptions(request, syscall, anyway=True, check=False))
+    seconds = time.monotonic() - started
+    print(
+        json.dumps(
+            {
+                "outcome": outcome.outcome,
+                "errno": outcome.errno,
+                "log": list(outcome.log),
+                "seconds": seconds,
+                "init_reached": _init_reached(),
+                "refused_first": refused_first,
+            }
+        )
+    )
+    return 0
+
+
+def _load_first(modules: Sequence[str]) -> str | None:
+    """Load what the module depends on; return what modprobe complained of."""
+    if not modules:
+        return None
+    done = subprocess.run(["modprobe", "-a", *modules], capture_output=True, text=True, check=False)
+    return done.stderr.strip() or None if done.returncode else None
+
+
+def _watch_initcalls() -> None:
+    (TRACING / "trace").write_text("")
+    (TRACING / "events/initcall/enable").write_text("1")
+
+
+def _init_reached() -> bool:
+    """Tell whether the kernel called any init function meanwhile (do_one_initcall, init/main.c)."""
+    (TRACING / "events/initcall/enable").write_text("0")
+    return "initcall_start" in (TRACING / "trace").read_text()
