@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 REPORT := build/report
 
-.PHONY: validate test lint benchmark clean
+.PHONY: validate test lint benchmark agreement fuzz clean
 
 # The document against real kernels. Status 1 of pyinsmod says that a claim is contradicted: that is a
 # result, and the run was sound.
@@ -29,6 +29,17 @@ lint:
 benchmark:
 	@tools/setup-host test
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PYTHON) $$script || exit 1; done
+
+# Thousands of modules, sound and damaged: each predicted, then loaded for real. Writes docs/agreement.md.
+agreement:
+	@tools/setup-host test
+	@$(PYTHON) -m tests.agreement $(ARGUMENTS)
+
+# A hundred thousand hostile inputs, guided by coverage.
+fuzz:
+	@tools/setup-host test
+	@$(PYTHON) -c 'import atheris' 2>/dev/null || $(PYTHON) -m pip install -q --disable-pip-version-check -e '.[dev,fuzz]'
+	@$(PYTHON) -m tests.fuzz $(ARGUMENTS)
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from pyinsmod.errno_causes import CAUSES, ONLY_THE_LOADER, ErrnoCause
 from pyinsmod.errors import SystemCallFailed, errno_name
-from pyinsmod.explanation import Explanation, from_finding
+from pyinsmod.explanation import Explanation, Vermagics, from_finding, note_on
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import Fact, unknown
+from pyinsmod.kernel_facts.policies import Policy
 from pyinsmod.kernel_messages import Recognised, recognise
 from pyinsmod.prediction import decisive_finding, predict
 
@@ -21,7 +22,10 @@ MAX_ERRNO = 4095
 
 
 class Circumstances(NamedTuple):
-    """What is known beside the answer itself: what matters when one errno has several reasons."""
+    """What is known beside the answer itself: what matters when one errno has several reasons.
+
+    `policies` are those in force that may refuse this process; `vermagics` are the module's and the kernel's.
+    """
 
     findings: Sequence[Finding] = ()
     log: Sequence[str] = ()
@@ -29,51 +33,82 @@ class Circumstances(NamedTuple):
     checked: bool = True
     caller_may_load: Fact[bool] = NOT_LOOKED_AT
     modules_disabled: Fact[bool] = NOT_LOOKED_AT
+    policies: Sequence[Policy] = ()
+    vermagics: Vermagics = (None, None)
 
 
 def explain(failure: SystemCallFailed, around: Circumstances) -> Explanation:
     """Return the cause of a refused load: by the log, else by the prediction, else by the errno."""
     name = errno_name(failure.errno)
     recognised = recognise(around.log, name)
-    finding = _finding_for(name, recognised, around.findings)
+    finding = _finding_for(name, recognised, around)
     if finding is not None:
-        return from_finding(finding)
+        return from_finding(finding, around.vermagics)
     if recognised is not None:
         return _from_log(recognised)
     if name == "EPERM":
-        return _not_permitted(around)
+        return _not_permitted(failure, around)
+    if name == "EACCES":
+        return _by_policy(name, around) or _from_table(name)
     if name in ONLY_THE_LOADER:
         return _from_table(name)
-    if name not in CAUSES or (around.checked and predict(around.findings).outcome == "reaches-init"):
+    if name not in CAUSES or _passes(around):
         return _init_failed(failure.errno, around)
     return _from_table(name)
 
 
-def _finding_for(name: str, recognised: Recognised | None, findings: Sequence[Finding]) -> Finding | None:
+def _passes(around: Circumstances) -> bool:
+    return around.checked and predict(around.findings).outcome == "reaches-init"
+
+
+def _finding_for(name: str, recognised: Recognised | None, around: Circumstances) -> Finding | None:
     """Return the finding that foresaw this answer; the log decides which, if it says anything."""
-    fatal = [finding for finding in findings if finding.severity == "refuses" and finding.errno == name]
+    fatal = [finding for finding in around.findings if finding.severity == "refuses" and finding.errno == name]
     if recognised is None:
-        decisive = decisive_finding(findings)
+        decisive = decisive_finding(around.findings)
         return decisive if decisive in fatal else next(iter(fatal), None)
-    return next((finding for finding in fatal if finding.check == recognised.check), None)
+    said = [finding for finding in fatal if finding.log and finding.log in recognised.line]
+    same = [finding for finding in fatal if finding.check == recognised.check]
+    return said[-1] if said else next(iter(same), None)
 
 
 def _from_log(recognised: Recognised) -> Explanation:
     values = recognised.values
-    return Explanation(recognised.cause, recognised.remedy, values.get("module"), values.get("kernel"))
+    return Explanation(
+        recognised.cause,
+        recognised.remedy,
+        values.get("module"),
+        values.get("kernel"),
+        note_on(recognised.cause),
+        alike=recognised.check == "vermagic",
+    )
 
 
-def _not_permitted(around: Circumstances) -> Explanation:
-    """Tell the reasons for a silent EPERM apart: no capability, loading switched off, a security module."""
+def _not_permitted(failure: SystemCallFailed, around: Circumstances) -> Explanation:
+    """Tell the reasons for a silent EPERM apart: the caller, the sysctl, a security module, or init itself."""
     if around.caller_may_load.value is False:
         reason = around.caller_may_load.source
-        return Explanation(f"no permission to load modules: {reason}", "run it as root: sudo pyinsmod FILE")
+        return Explanation(
+            f"no permission to load modules: {reason}", "run it as root of the machine itself: sudo pyinsmod FILE"
+        )
     if around.modules_disabled.value:
         return Explanation(
             "module loading is switched off until the next boot (kernel.modules_disabled is 1)",
             "reboot without setting it (look in /etc/sysctl.d and for 'nomodule' in /proc/cmdline)",
         )
-    return _from_table("EPERM")
+    return _by_policy("EPERM", around) or (
+        _init_failed(failure.errno, around) if _passes(around) else _from_table("EPERM")
+    )
+
+
+def _by_policy(errno: str, around: Circumstances) -> Explanation | None:
+    """Name what is in force and gives this answer; that it did so cannot be seen."""
+    suspects = [policy for policy in around.policies if policy.errno == errno]
+    if not suspects:
+        return None
+    first, *others = suspects
+    also = f" (also in force: {', '.join(policy.name for policy in others)})" if others else ""
+    return Explanation(f"probably {first.name}{also}: {first.summary}", first.remedy, kernel_has=first.seen)
 
 
 def _from_table(name: str) -> Explanation:
@@ -99,6 +134,7 @@ def _init_failed(errno: int, around: Circumstances) -> Explanation:
 
 
 def _evidence(around: Circumstances) -> str:
+    """Say by what init is the one that is left; nobody saw it run."""
     if not around.log_was_read:
         return "the file passes every check, and the kernel's log may not be read here"
     return "the file passes every check, and the loader wrote no complaint to the kernel's log"

@@ -6,15 +6,16 @@ The only orchestrator; it reads like the steps of docs/loading-a-module.md, whos
 from __future__ import annotations
 
 import errno
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pyinsmod import module_syscalls
 from pyinsmod.checks import run_checks
 from pyinsmod.errors import MalformedModule, SystemCallFailed, UsageError, errno_name
 from pyinsmod.explanation import Explanation, from_finding
 from pyinsmod.finding import Finding
-from pyinsmod.kernel_facts import KernelFacts, KernelPaths, caller_may_load, running_kernel
+from pyinsmod.kernel_facts import KernelFacts, KernelPaths, running_kernel
 from pyinsmod.kernel_facts.files import is_folder
+from pyinsmod.kernel_facts.privileges import asked_by_this_process
 from pyinsmod.kernel_facts.running import kernel_compression, loaded_modules
 from pyinsmod.kernel_log import SETTLE_SECONDS, KernelLog, LogRecord
 from pyinsmod.load_request import MODULE_INIT_COMPRESSED_FILE, LoadRequest
@@ -22,6 +23,9 @@ from pyinsmod.module_file import ModuleFile, opened_module
 from pyinsmod.module_image import ModuleImage, read_image
 from pyinsmod.prediction import Prediction, decisive_finding, predict
 from pyinsmod.text import pasteable
+
+if TYPE_CHECKING:
+    from pyinsmod.agreement import Agreement
 
 Syscall = Literal["auto", "finit_module", "init_module"]
 LoadResult = Literal["loaded", "refused", "not-asked", "vanished"]
@@ -41,7 +45,9 @@ class LoadOutcome(NamedTuple):
 
     `outcome` is `loaded`, `refused` (by the kernel), `not-asked` (the prediction was bad) or `vanished` (the
     kernel said 0, and the module is not there). `errno` is the kernel's answer, or the one expected when it
-    was not asked; `call` is the system call that decided, `log` what the kernel wrote meanwhile.
+    was not asked; `call` is the system call that decided, `log` what the kernel wrote meanwhile. `agreement`
+    holds answer and prediction against each other; None where one of them is missing, or where both say that all
+    is well.
     """
 
     file: str
@@ -55,6 +61,8 @@ class LoadOutcome(NamedTuple):
     prediction: Prediction | None = None
     facts: KernelFacts | None = None
     warnings: tuple[str, ...] = ()
+    image: ModuleImage | None = None
+    agreement: Agreement | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return the one object that `--json` prints."""
@@ -71,6 +79,7 @@ class LoadOutcome(NamedTuple):
             "kernel": self.facts.to_json() if self.facts else None,
             "prediction": self.prediction.to_json() if self.prediction else None,
             "findings": [finding.to_json() for finding in self.findings],
+            "agreement": self.agreement.to_json() if self.agreement else None,
             "warnings": list(self.warnings),
         }
 
@@ -84,17 +93,17 @@ def load(path: str, options: LoadOptions | None = None, paths: KernelPaths | Non
         UsageError: the options contradict each other.
     """
     options, paths = options or LoadOptions(), paths or KernelPaths()
-    request = options.request._replace(
-        caller_may_load=caller_may_load(paths), compressed=options.syscall == "finit_module"
-    )
-    options = options._replace(request=request)
+    by_file, by_memory = options.syscall == "finit_module", options.syscall == "init_module"
+    request = options.request._replace(compressed=by_file, by_memory=by_memory)
+    options = options._replace(request=asked_by_this_process(request, paths))
     with opened_module(path) as file:  # steps 2 and 3
         image = _image_of(file, options)
         start = _examined(file, image, options, paths)
         decisive = decisive_finding(start.findings)
         if decisive is not None and not options.anyway:
             expected = start.prediction.errno if start.prediction else None
-            return start._replace(outcome="not-asked", errno=expected, explanation=from_finding(decisive))
+            why = from_finding(decisive, _vermagics(start))
+            return start._replace(outcome="not-asked", errno=expected, explanation=why)
         return _ask_kernel(file, image, options, start, paths)
 
 
@@ -111,7 +120,7 @@ def _image_of(file: ModuleFile, options: LoadOptions) -> ModuleImage | None:
 def _examined(file: ModuleFile, image: ModuleImage | None, options: LoadOptions, paths: KernelPaths) -> LoadOutcome:
     """Return what is known before the kernel is asked."""
     facts = running_kernel(paths)
-    start = LoadOutcome(file.path, image.known_name if image else None, "loaded", facts=facts)
+    start = LoadOutcome(file.path, image.known_name if image else None, "loaded", facts=facts, image=image)
     if not options.check or image is None:
         return start
     found = run_checks(image, facts, options.request)
@@ -145,15 +154,38 @@ def _refused(failure: SystemCallFailed, start: LoadOutcome, options: LoadOptions
         log_was_read=log is not None,
         checked=start.prediction is not None,
         caller_may_load=options.request.caller_may_load,
+        policies=options.request.policies,
+        vermagics=_vermagics(start),
     )
     if start.facts is not None:
         around = around._replace(modules_disabled=start.facts.modules_disabled)
     explanation = explain(failure, around)
     if explanation.remedy is not None:
         explanation = explanation._replace(remedy=pasteable(explanation.remedy, start.file, start.module))
-    return start._replace(
-        outcome="refused", errno=errno_name(failure.errno), call=failure.call, log=lines, explanation=explanation
-    )
+    name = errno_name(failure.errno)
+    refused = start._replace(outcome="refused", errno=name, call=failure.call, log=lines, explanation=explanation)
+    return refused._replace(agreement=_compared(refused))
+
+
+def _vermagics(start: LoadOutcome) -> tuple[str | None, str | None]:
+    """Return the module's version magic and the kernel's, where a fault of the module asks for them."""
+    if all(finding.check != "modversions" for finding in start.findings):
+        return None, None
+    try:
+        own = start.image.vermagic if start.image else None
+    except MalformedModule:
+        own = None
+    return own, start.facts.vermagic.value if start.facts and own else None
+
+
+def _compared(outcome: LoadOutcome) -> Agreement | None:
+    """Hold the kernel's answer against the prediction, if there was one."""
+    if outcome.prediction is None:
+        return None
+    from pyinsmod.agreement import Answer, compare
+
+    answer = Answer("refused" if outcome.outcome == "refused" else "loaded", outcome.errno, outcome.log)
+    return compare(outcome.prediction, outcome.findings, answer)
 
 
 def _call(file: ModuleFile, image: ModuleImage | None, options: LoadOptions, paths: KernelPaths) -> str:
@@ -200,6 +232,8 @@ def belongs_to(module: str | None, record: LogRecord) -> bool:
 
 def _verified(outcome: LoadOutcome, paths: KernelPaths) -> LoadOutcome:
     """Look for the module where step 11 says it is."""
+    if outcome.prediction is not None and outcome.prediction.bad:
+        outcome = outcome._replace(agreement=_compared(outcome))
     name, loaded = outcome.module, loaded_modules(paths)
     if name is None or loaded.value is None:
         why = loaded.source if name else "its name could not be read from the file"

@@ -9,8 +9,12 @@ from pyinsmod.finding import Finding
 
 Outcome = Literal["reaches-init", "refused", "crashes-kernel", "cannot-tell"]
 
-# simplify_symbols and parse_args go on after an error; the caller gets the errno of the last one.
-LAST_ONE_COUNTS = frozenset({"symbols", "parameters"})
+# simplify_symbols and parse_args go on after an error; the caller gets the errno of the last one. What several checks
+# find in one such loop is one group.
+LAST_ONE_COUNTS = (
+    frozenset({"symbols", "licence", "symbol-versions", "namespaces"}),
+    frozenset({"parameters"}),
+)
 
 
 class Prediction(NamedTuple):
@@ -35,11 +39,11 @@ def predict(findings: Sequence[Finding]) -> Prediction:
     """Return the kernel's first answer to findings that stand in the kernel's order.
 
     A check that cannot tell may be the one that refuses: whatever comes after it is certain to be refused,
-    too, but errno, step and log are then known only as far as both agree.
+    too, but errno, step and log are then known only as far as both agree. In a group whose last one counts it is
+    the other way round: a doubt before the last refusal changes nothing, one after it does.
     """
     decisive = decisive_finding(findings)
-    earlier = findings if decisive is None else findings[: findings.index(decisive)]
-    doubts = [finding for finding in earlier if finding.severity == "cannot-tell"]
+    doubts = _doubts(findings, decisive)
     if decisive is None:
         return Prediction("cannot-tell") if doubts else Prediction("reaches-init")
     if decisive.severity == "crashes":
@@ -55,6 +59,27 @@ def decisive_finding(findings: Sequence[Finding]) -> Finding | None:
     fatal = [finding for finding in findings if finding.severity in ("refuses", "crashes")]
     if not fatal:
         return None
-    if fatal[0].check in LAST_ONE_COUNTS:
-        return [finding for finding in fatal if finding.check == fatal[0].check][-1]
-    return fatal[0]
+    group = _group(fatal[0].check)
+    if group is None:
+        return fatal[0]
+    together = [finding for finding in fatal if finding.check in group]
+    # A crash ends the loop there and then.
+    return next((finding for finding in together if finding.severity == "crashes"), together[-1])
+
+
+def _group(check: str) -> frozenset[str] | None:
+    return next((group for group in LAST_ONE_COUNTS if check in group), None)
+
+
+def _doubts(findings: Sequence[Finding], decisive: Finding | None) -> list[Finding]:
+    """Return the findings that leave it open whether the decisive one decides."""
+    doubts = [(place, finding) for place, finding in enumerate(findings) if finding.severity == "cannot-tell"]
+    if decisive is None:
+        return [finding for _, finding in doubts]
+    last = max(place for place, finding in enumerate(findings) if finding == decisive)
+    group = _group(decisive.check) if decisive.severity == "refuses" else None
+    return [
+        finding
+        for place, finding in doubts
+        if (place > last if group is not None and finding.check in group else place < last)
+    ]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+# A value of a module may be a megabyte long; people get to see so many characters of it.
+LONGEST_SHOWN = 400
+
 
 def printable(text: str | bytes) -> str:
     r"""Return `text` on one line with every control character and undecodable byte escaped.
@@ -21,6 +24,14 @@ def shown(raw: bytes) -> str:
     digits = raw.hex(" ")
     text = "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in raw)
     return f'"{text}" ({digits})' if any(0x20 < byte < 0x7F for byte in raw) else digits
+
+
+def shortened(text: str, length: int = LONGEST_SHOWN) -> str:
+    """Return `text` cut in the middle to about `length` characters; what is left out is counted there."""
+    if len(text) <= length:
+        return text
+    kept = length // 2
+    return f"{text[:kept]}…[{len(text) - 2 * kept} characters more]…{text[-kept:]}"
 
 
 def pasteable(remedy: str, file: str, module: str | None = None) -> str:

@@ -29,6 +29,8 @@ from vm.kernel_store import Kernel
 from vm.machine import Machine
 
 BOOT_SECONDS = 180.0
+# A guest that has nothing to do is idle nearly always; one that is not within seconds is taken as it is.
+IDLE_ATTEMPTS, IDLE_SECONDS = 100, 0.05
 BOOT_ATTEMPTS = 2  # QEMU has been seen to die early under TCG for no visible reason
 KEPT_PER_KERNEL = 2  # older snapshots of a kernel are dropped when a new one is made
 CAPABILITIES = [{"capability": "x-ignore-shared", "state": True}]
@@ -143,7 +145,7 @@ async def _boot_and_freeze(scratch: Snapshot, kernel: Kernel, initramfs: Path) -
                 await _wait_until_ready(machine)
         except TimeoutError as late:
             raise GuestHung(f"kernel {kernel.name} did not come up in {BOOT_SECONDS:g} s", machine.last_words) from late
-        await machine.execute("stop")
+        await _stop_while_idle(machine)
         await machine.execute("migrate-set-capabilities", capabilities=CAPABILITIES)
         await machine.execute("migrate", uri=f"exec:cat > {_quoted(scratch.devices)}")
         while (status := await machine.execute("query-migrate"))["status"] != "completed":
@@ -155,6 +157,21 @@ async def _boot_and_freeze(scratch: Snapshot, kernel: Kernel, initramfs: Path) -
 async def _wait_until_ready(machine: Machine) -> None:
     while (await machine.receive())[0] != frames.READY:
         pass
+
+
+async def _stop_while_idle(machine: Machine) -> None:
+    """Stop the machine when its processor halts: what every copy of it continues with is then nothing at all.
+
+    In the middle of an instruction, the driver's of the serial port just after READY, say, is no good place to be.
+    """
+    for _ in range(IDLE_ATTEMPTS):
+        await asyncio.sleep(IDLE_SECONDS)
+        await machine.execute("stop")
+        registers = await machine.execute("human-monitor-command", **{"command-line": "info registers"})
+        if "HLT=1" in registers:
+            return
+        await machine.execute("cont")
+    await machine.execute("stop")
 
 
 def _memory_mib(kernel: Kernel) -> int:

@@ -12,25 +12,36 @@ from collections.abc import Callable, Iterator
 from pyinsmod import elf_format as elf
 from pyinsmod.checks.elf_contents import contents_faults
 from pyinsmod.checks.elf_fault import Fault
+from pyinsmod.checks.elf_names import names_outside
 from pyinsmod.elf_format import ElfHeader, SectionHeader
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
+from pyinsmod.signatures.appended import loaded_length
 from pyinsmod.text import shown
 
 NAME, STEP = "elf", 6
 COPY_AGAIN = "get the file again, and compare the copy with the original: sha256sum FILE"
 
 
-def check_elf(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
+def check_elf(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> Iterator[Finding]:
     """Yield what is wrong with the ELF structures; each stage needs the one before it to be sound."""
-    for stage in (_identity_faults, _table_faults, _name_faults):
-        faults = list(stage(image, facts))
-        yield from (_finding(fault) for fault in faults)
-        if not image.data or any(fault.severity == "refuses" for fault in faults):
+    size = _loaded_length(image, facts, request)
+    for faults in (_identity_faults(image, size, facts), _table_faults(image, size), _name_faults(image, facts)):
+        found = list(faults)
+        yield from (_finding(fault) for fault in found)
+        if not image.data or any(fault.severity in ("refuses", "crashes") for fault in found):
             return
     yield from (_finding(fault) for fault in contents_faults(image, facts))
+
+
+def _loaded_length(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> int:
+    """Return how many bytes these tests are given: `module_sig_check` has cut a signature off, if it looks for one."""
+    if not image.signed:
+        return len(image.data)
+    looked_at = facts.has("module-signatures") is not False and facts.option("MODULE_SIG") is not False
+    return loaded_length(bytes(image.data), ignored=bool(request.force_flags) or not looked_at)
 
 
 def _finding(fault: Fault) -> Finding:
@@ -47,10 +58,9 @@ def _finding(fault: Fault) -> Finding:
     )
 
 
-def _identity_faults(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
+def _identity_faults(image: ModuleImage, size: int, facts: KernelFacts) -> Iterator[Fault]:
     """Length, magic, type and machine: `elf_validity_ehdr`."""
-    size = len(image.data)
-    if not size:  # the kernel does not come here: see the check `file`
+    if not image.data:  # the kernel does not come here: see the check `file`
         return
     if size < elf.HEADER.size:
         yield Fault(
@@ -107,9 +117,9 @@ def _machine(header: ElfHeader, facts: KernelFacts) -> Fault | None:
     )
 
 
-def _table_faults(image: ModuleImage, _facts: KernelFacts) -> Iterator[Fault]:
+def _table_faults(image: ModuleImage, size: int) -> Iterator[Fault]:
     """The section header table and the extent of every section: `elf_validity_cache_sechdrs`."""
-    header, size = image.header, len(image.data)
+    header = image.header
     if header.shentsize != elf.SECTION.size:
         yield Fault(
             f"section headers of {header.shentsize} bytes, and the kernel's have {elf.SECTION.size}",
@@ -150,16 +160,21 @@ def _extent_faults(headers: tuple[SectionHeader, ...], size: int) -> Iterator[Fa
 
 def _name_faults(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
     """The table of section names: `elf_validity_cache_secstrings`. Each test needs the one before it."""
-    tests: tuple[Callable[[ModuleImage], Fault | None], ...] = (_name_table_index, _name_table_text)
+    tests: tuple[Callable[[ModuleImage, KernelFacts], Fault | None], ...] = (
+        _name_table_index,
+        _name_table_type,
+        _name_table_text,
+    )
     for test in tests:
-        fault = test(image)
+        fault = test(image, facts)
         if fault:
             yield fault
-            return
-    yield from _names_outside(image, facts)
+            if fault.severity == "refuses":
+                return
+    yield from names_outside(image, facts)
 
 
-def _name_table_index(image: ModuleImage) -> Fault | None:
+def _name_table_index(image: ModuleImage, _facts: KernelFacts) -> Fault | None:
     index, count = image.header.shstrndx, image.header.shnum
     if 0 < index < count:
         return None
@@ -171,9 +186,29 @@ def _name_table_index(image: ModuleImage) -> Fault | None:
     )
 
 
-def _name_table_text(image: ModuleImage) -> Fault | None:
+def _name_table_type(image: ModuleImage, facts: KernelFacts) -> Fault | None:
+    """The type is tested since the tests were split up; what has no bytes in the file by its type may reach past it."""
     header = image.section_headers[image.header.shstrndx]
-    names = b"" if header.type == elf.SHT_NOBITS else image.data[header.offset : header.end()]
+    tested = facts.has("section-names-all-tested")
+    if header.type == elf.SHT_STRTAB:
+        return None
+    log = f"Invalid ELF section name table type: {header.type}"
+    if header.offset + header.size > len(image.data):
+        tested, log = True, f"Invalid ELF section hdr(type {header.type})"
+    if tested is False:
+        return None
+    return Fault(
+        f"the table of section names is of type {header.type}, and not a table of strings",
+        f"type {header.type}",
+        f"wants {elf.SHT_STRTAB} (SHT_STRTAB)",
+        log,
+        severity="refuses" if tested else "cannot-tell",
+    )
+
+
+def _name_table_text(image: ModuleImage, _facts: KernelFacts) -> Fault | None:
+    header = image.section_headers[image.header.shstrndx]
+    names = image.data[header.offset : header.offset + header.size]
     if not names:
         return Fault("the table of section names is empty", "0 bytes", "wants names", "empty section name table")
     if names[-1]:
@@ -184,18 +219,3 @@ def _name_table_text(image: ModuleImage) -> Fault | None:
             "ELF Spec violation: section name table isn't null terminated",
         )
     return None
-
-
-def _names_outside(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
-    """Loaders before the split test the names of SHF_ALLOC sections only; which one this is shows nowhere."""
-    limit = image.section_headers[image.header.shstrndx].size
-    for index, header in enumerate(image.section_headers):
-        if header.type != elf.SHT_NULL and header.name >= limit:
-            certain = bool(header.flags & elf.SHF_ALLOC) or facts.has("section-names-all-tested")
-            yield Fault(
-                f"the name of section {index} lies outside the table of section names",
-                f"offset {header.name}",
-                f"wants an offset below {limit}",
-                f"Invalid ELF section name in module (section {index} type {header.type})",
-                severity="refuses" if certain else "cannot-tell",
-            )

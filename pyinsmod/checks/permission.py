@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import Iterator
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 
@@ -15,6 +14,8 @@ NAME, STEP = "permission", 5
 def check_permission(_image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> Iterator[Finding]:
     """Yield EPERM for a missing capability, and for sysctl kernel.modules_disabled."""
     if request.caller_may_load.value is False:
+        from pyinsmod.kernel_facts.privileges import remedy_for
+
         yield Finding(
             NAME,
             STEP,
@@ -22,7 +23,7 @@ def check_permission(_image: ModuleImage, facts: KernelFacts, request: LoadReque
             f"no permission to load modules: {request.caller_may_load.source}",
             errno="EPERM",
             kernel_has="needs CAP_SYS_MODULE in the initial user namespace",
-            remedy="run it as root of the machine itself: sudo pyinsmod FILE",
+            remedy=remedy_for(request.caller_may_load.source),
         )
     if facts.modules_disabled.value:
         yield Finding(

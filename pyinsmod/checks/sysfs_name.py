@@ -1,14 +1,13 @@
-"""Is the directory /sys/module/NAME free? `mod_sysfs_init`, after relocation and parameters.
+"""Can the module get its directory /sys/module/NAME? `mod_sysfs_init`, after relocation and parameters.
 
 It is taken without a module of that name being loaded when code built into the kernel has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import Iterator
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 
@@ -16,11 +15,16 @@ NAME, STEP = "sysfs-name", 11
 
 
 def check_sysfs_name(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
-    """Yield EINVAL when a built-in module has the name."""
+    """Yield EINVAL when a built-in module has the name, and when the name inside struct module is empty."""
     name, taken, loaded = image.struct_name, facts.sysfs_modules.value, facts.loaded.value
-    if name is None or taken is None or loaded is None or name in loaded or name not in taken:
-        return
-    yield Finding(
+    if name == "":
+        yield _nameless(image)
+    elif name is not None and taken is not None and loaded is not None and name in taken and name not in loaded:
+        yield _built_in(name)
+
+
+def _built_in(name: str) -> Finding:
+    return Finding(
         NAME,
         STEP,
         "refuses",
@@ -30,4 +34,21 @@ def check_sysfs_name(image: ModuleImage, facts: KernelFacts, _request: LoadReque
         kernel_has=f"/sys/module/{name} of built-in code",
         remedy=f"nothing to load: the kernel has it; its parameters: ls /sys/module/{name}/parameters",
         log=f"{name}: module is already loaded",
+    )
+
+
+def _nameless(image: ModuleImage) -> Finding:
+    """`kobject_add_internal` warns with a call trace, and refuses."""
+    called = image.modinfo_value("name")
+    return Finding(
+        NAME,
+        STEP,
+        "refuses",
+        "the module has no name: the one inside struct module is empty"
+        + (f" (.modinfo calls it '{called}')" if called else ""),
+        errno="EINVAL",
+        module_has="''",
+        kernel_has="wants a name for its directory below /sys/module",
+        remedy="build it again: modpost writes the name there",
+        log="attempted to be registered with empty name!",
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from pyinsmod.checks.blacklist import name_in_log
+from pyinsmod.checks.modversions import rebuild
 from pyinsmod.finding import Finding, Severity
 from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import Iterator
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
+from pyinsmod.text import shortened
+from pyinsmod.versions import BASIC, may_force_load
 
 NAME, STEP = "vermagic", 7
 
@@ -23,11 +26,12 @@ def check_vermagic(image: ModuleImage, facts: KernelFacts, request: LoadRequest)
             "cannot-tell",
             f"the kernel's vermagic is unknown: {facts.vermagic.source}",
             errno="ENOEXEC",
-            module_has=image.vermagic,
+            module_has=shortened(image.vermagic),
             remedy=f"run it as root with /proc/kcore readable, or with /lib/modules/{facts.release} in place",
         )
     else:
-        has_crcs = bool(facts.modversions) and has_versions(image) and not request.force_modversion
+        # index.vers of the kernel: extended versions do not count, and the flag hides the basic ones.
+        has_crcs = bool(facts.modversions) and image.find_allocated(BASIC) is not None and not request.force_modversion
         if not same_magic(image.vermagic, facts.vermagic.value, has_crcs=has_crcs):
             yield _differs(image, image.vermagic, facts, facts.vermagic.value, has_crcs=has_crcs)
 
@@ -37,11 +41,6 @@ def same_magic(module: str, kernel: str, *, has_crcs: bool) -> bool:
     if has_crcs:
         return after_release(module) == after_release(kernel)
     return module == kernel
-
-
-def has_versions(image: ModuleImage) -> bool:
-    """Tell whether the loader finds `__versions`: it looks for a section that is SHF_ALLOC."""
-    return any(section.name == "__versions" and section.in_memory for section in image.sections)
 
 
 def after_release(magic: str) -> str:
@@ -66,18 +65,18 @@ def _differs(image: ModuleImage, module: str, facts: KernelFacts, kernel: str, *
         NAME,
         STEP,
         "refuses",
-        "vermagic differs from the kernel's: " + ", ".join(differences(module, kernel, has_crcs=has_crcs)),
+        "vermagic differs from the kernel's: " + shortened(", ".join(differences(module, kernel, has_crcs=has_crcs))),
         errno="ENOEXEC",
-        module_has=module,
+        module_has=shortened(module),
         kernel_has=kernel,
-        remedy=f"build it for this kernel: make -C /lib/modules/{facts.release}/build M=$PWD clean modules",
-        log=f"{image.modinfo_value('name') or image.name}: version magic '{module}' should be '{kernel}'",
+        remedy=rebuild(facts),
+        log=f"{name_in_log(image)}: version magic '{shortened(module)}' should be '{kernel}'",
     )
 
 
 def _no_vermagic(image: ModuleImage, facts: KernelFacts, *, forced: bool) -> Finding:
     """`try_to_force_load`: MODULE_FORCE_LOAD kernels go on and are tainted, others refuse silently."""
-    allowed = facts.option("MODULE_FORCE_LOAD")
+    allowed = may_force_load(facts)
     severities: dict[bool | None, Severity] = {True: "taints", False: "refuses", None: "cannot-tell"}
     outcome = {
         True: "the kernel loads it all the same and is tainted (F)",
@@ -91,8 +90,8 @@ def _no_vermagic(image: ModuleImage, facts: KernelFacts, *, forced: bool) -> Fin
         severities[allowed],
         f"{why}: {outcome[allowed]}",
         errno=None if allowed else "ENOEXEC",
-        module_has="no vermagic" if image.vermagic is None else image.vermagic,
+        module_has="no vermagic" if image.vermagic is None else shortened(image.vermagic),
         kernel_has=facts.vermagic.value,
-        remedy=f"build it for this kernel: make -C /lib/modules/{facts.release}/build M=$PWD clean modules",
+        remedy=rebuild(facts),
         log=f"{image.name}: bad vermagic: kernel tainted." if allowed else None,
     )

@@ -16,6 +16,8 @@ COMMANDS = {
     "load": "load",
     "unload": "unload",
     "check": "check",
+    "info": "info",
+    "try": "try_module",
     "trace": "trace",
     "validate": "validate",
     "vm": "vm",

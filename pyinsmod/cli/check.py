@@ -1,123 +1,259 @@
-"""`pyinsmod check PATH…`: predict what the running kernel would answer, and load nothing."""
+"""`pyinsmod check PATH…`: predict what the running kernel, or any other, would answer, and load nothing."""
+
+# Paths are text, see pyinsmod/kernel_facts/paths.py.
+# ruff: noqa: PTH110, PTH112, PTH116, PTH118, PTH123
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
+import stat
+import sys
 
 from pyinsmod.checks import run_checks
-from pyinsmod.cli.arguments import ArgumentParser
-from pyinsmod.errors import MalformedModule, UsageError
+from pyinsmod.errors import MalformedModule, PyinsmodError, UsageError
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import KernelFacts, running_kernel
-from pyinsmod.module_image import SUFFIXES, read_image
+from pyinsmod.lean import TYPE_CHECKING, Iterable, Iterator, NamedTuple, Sequence
+from pyinsmod.module_image import SUFFIXES, ModuleImage, read_image
 from pyinsmod.prediction import Prediction, decisive_finding, predict
-from pyinsmod.text import printable
+from pyinsmod.text import printable, shortened
+
+if TYPE_CHECKING:
+    from pyinsmod.cli.arguments import ArgumentParser
+
+CANNOT_TELL = 3
+
+# So many findings of one check and severity are shown to people; --json has all.
+SHOWN_OF_A_KIND = 3
 
 
 class Result(NamedTuple):
-    """One file on one kernel."""
+    """One file on one kernel, which is called as the user called it."""
 
-    file: Path
+    file: str
     module: str | None
     prediction: Prediction
     findings: tuple[Finding, ...]
+    kernel: str = "running"
+
+
+class Options(NamedTuple):
+    """The command line. `kernels` is empty for the running one."""
+
+    paths: Sequence[str]
+    kernels: Sequence[str] = ()
+    json: bool = False
+    report: bool = False
 
 
 def run(argv: Sequence[str]) -> int:
     """Predict; exit status 0 all reach init, 1 some are refused, 2 usage, 3 cannot tell."""
-    parser = ArgumentParser("pyinsmod check", "Predict what the running kernel would do with modules. Loads nothing.")
-    parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a module, or a folder of modules")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    options = parser.parse_args(argv)
+    options = _plain_options(argv) or _parsed_options(argv)
     files = [file for path in options.paths for file in modules_at(path)]
-    facts = running_kernel()
-    results = (examine(file, facts) for file in files)
-    outcomes = _print_json(results, facts) if options.json else _print_text(results)
+    try:
+        kernels = kernels_named(options.kernels)
+    except UsageError:
+        raise
+    except PyinsmodError as error:
+        print(f"pyinsmod: {printable(str(error))}", file=sys.stderr)
+        return CANNOT_TELL
+    results = (result for file in files for result in examine_on(file, kernels))
+    if options.report:
+        reported = list(results)
+        _print_report(argv, reported, kernels)
+        return exit_status([result.prediction.outcome for result in reported])
+    outcomes = _print_json(results, kernels) if options.json else _print_text(results, kernels)
     return exit_status(outcomes)
 
 
-def modules_at(path: Path) -> Iterator[Path]:
+def _plain_options(argv: Sequence[str]) -> Options | None:
+    """Read a command line that is as it should be; None leaves it to argparse, which takes long to import."""
+    paths: list[str] = []
+    kernels: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--kernel":
+            kernels.append(next(words, "-"))
+        elif word not in ("--json", "--report"):
+            paths.append(word)
+    if not paths or any(word.startswith("-") for word in (*paths, *kernels)):
+        return None
+    return Options(paths, kernels, "--json" in argv, "--report" in argv)
+
+
+def _parsed_options(argv: Sequence[str]) -> Options:
+    parsed = _parser().parse_args(argv)
+    return Options(parsed.paths, parsed.kernel, parsed.json, parsed.report)
+
+
+def _parser() -> ArgumentParser:
+    from pyinsmod.cli.arguments import ArgumentParser
+    from pyinsmod.cli.kernels import HELP
+
+    parser = ArgumentParser("pyinsmod check", "Predict what a kernel would do with modules. Loads nothing.")
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="a module, or a folder of modules")
+    parser.add_argument(
+        "--kernel", metavar="K", action="append", default=[], help=f"not the running kernel, but {HELP}"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.add_argument("--report", action="store_true", help="print a block to paste into an issue tracker")
+    return parser
+
+
+def kernels_named(names: Sequence[str]) -> Sequence[KernelFacts]:
+    """Return the kernels of the command line, each once; the running one when it names none."""
+    if not names:
+        return (running_kernel(),)
+    from pyinsmod.cli.kernels import kernel_named
+
+    return [kernel_named(name).facts for name in dict.fromkeys(names)]
+
+
+def modules_at(path: str | os.PathLike[str]) -> Iterator[str]:
     """Yield the file itself, or every module below a folder in the order of their names.
 
     Raises:
         UsageError: there is no such path, or no module below it.
     """
-    if not path.is_dir():
-        if not path.exists():
+    path = os.fspath(path)
+    if not os.path.isdir(path):
+        if not os.path.exists(path):
             raise UsageError(f"{path}: no such file or folder")
-        if not path.is_file():
-            raise UsageError(f"{path}: neither a regular file nor a folder")
         yield path
         return
     found = sorted(
-        Path(folder, name) for folder, _, names in os.walk(path) for name in names if name.endswith(SUFFIXES)
+        os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names if name.endswith(SUFFIXES)
     )
     if not found:
         raise UsageError(f"{path}: no modules below this folder")
     yield from found
 
 
-def examine(file: Path, facts: KernelFacts) -> Result:
-    """Return the prediction for one file; one that cannot be read is one of which nothing can be told."""
+def examine(file: str, facts: KernelFacts) -> Result:
+    """Return the prediction for one file on one kernel."""
+    return next(iter(examine_on(file, (facts,))))
+
+
+def examine_on(file: str, kernels: Iterable[KernelFacts]) -> Iterator[Result]:
+    """Yield the prediction for one file on each kernel; it is read once.
+
+    A file that cannot be read is one of which nothing can be told: the kernel will read it with other rights.
+    """
+    image = image_at(file)
+    for facts in kernels:
+        if isinstance(image, Finding):
+            yield Result(file, None, predict([image]), (image,), facts.name)
+        else:
+            name = image.known_name
+            findings = tuple(finding.for_file(file, name) for finding in run_checks(image, facts))
+            yield Result(file, name, predict(findings), findings, facts.name)
+
+
+def image_at(file: str) -> ModuleImage | Finding:
+    """Return the image in a file, or what is wrong with a file that holds none that could be looked at."""
     try:
-        image = read_image(file.read_bytes())
-        findings = tuple(finding.for_file(str(file), image.known_name) for finding in run_checks(image, facts))
-        return Result(file, image.known_name, predict(findings), findings)
+        mode = os.stat(file).st_mode
+        if not stat.S_ISREG(mode):
+            return _no_regular_file(mode)
+        with open(file, "rb") as opened:
+            return read_image(opened.read())
     except OSError as error:
-        finding = Finding("file", 2, "cannot-tell", f"cannot be read: {error.strerror}")
+        return Finding("file", 2, "cannot-tell", f"cannot be read: {error.strerror}")
     except MalformedModule as error:
-        finding = Finding("file", 3, "cannot-tell", str(error))
-    return Result(file, None, predict([finding]), (finding,))
+        return Finding("file", 3, "cannot-tell", str(error))
+
+
+def _no_regular_file(mode: int) -> Finding:
+    """`kernel_read_file` refuses what is no regular file; it is not opened here, which may wait or do things."""
+    from pyinsmod.module_file import KINDS
+
+    kind = KINDS.get(stat.S_IFMT(mode), "not a regular file")
+    return Finding("file", 5, "refuses", kind, errno="EINVAL", module_has=kind, kernel_has="reads regular files only")
 
 
 def exit_status(outcomes: Sequence[str]) -> int:
     """Return the worst of the outcomes as an exit status."""
     if any(outcome in ("refused", "crashes-kernel") for outcome in outcomes):
         return 1
-    return 3 if "cannot-tell" in outcomes else 0
+    return CANNOT_TELL if "cannot-tell" in outcomes else 0
 
 
-def _print_json(results: Iterator[Result], facts: KernelFacts) -> list[str]:
+def _print_json(results: Iterator[Result], kernels: Sequence[KernelFacts]) -> list[str]:
     import json
 
-    done = list(results)
-    print(json.dumps({"schema": 1, "kernels": [facts.to_json()], "results": [_as_json(each, facts) for each in done]}))
-    return [result.prediction.outcome for result in done]
+    done = [(_as_json(each), each.prediction.outcome) for each in results]
+    # Last, because a kernel names the sources of the facts that were asked for.
+    named = [facts.to_json() for facts in kernels]
+    print(json.dumps({"schema": 1, "kernels": named, "results": [each for each, _ in done]}))
+    return [outcome for _, outcome in done]
 
 
-def _as_json(result: Result, facts: KernelFacts) -> dict[str, object]:
+def _as_json(result: Result) -> dict[str, object]:
     return {
-        "file": str(result.file),
+        "file": result.file,
         "module": result.module,
-        "kernel": facts.name,
+        "kernel": result.kernel,
         "prediction": result.prediction.to_json(),
         "findings": [finding.to_json() for finding in result.findings],
     }
 
 
-def _print_text(results: Iterator[Result]) -> list[str]:
+def _print_text(results: Iterator[Result], kernels: Sequence[KernelFacts]) -> list[str]:
     outcomes: list[str] = []
     for result in results:
         outcomes.append(result.prediction.outcome)
-        for line in _lines(result):
-            print(printable(line))
+        for line in _lines(result, f" on {result.kernel}" if len(kernels) > 1 else ""):
+            print(line)
     return outcomes
 
 
-def _lines(result: Result) -> Iterator[str]:
-    """Yield the prediction with its decisive reason, then every finding with what to do."""
+def _lines(result: Result, where: str) -> Iterator[str]:
+    """Yield, escaped: the prediction with its decisive reason and both values, then every other finding."""
     prediction = result.prediction
     decisive = decisive_finding(result.findings)
     answer = {"refused": "refused", "reaches-init": "reaches init"}.get(prediction.outcome, prediction.outcome)
     errno = f" {prediction.errno}" if prediction.errno else ""
     step = f" at step {prediction.step}" if prediction.step else ""
-    reason = f": {decisive.summary}" if decisive else ""
-    yield f"{result.file}: {answer}{errno}{step}{reason}"
-    for finding in result.findings:
-        if finding is not decisive:
-            yield f"  {finding.severity}: {finding.summary}"
-        if finding.remedy:
-            yield f"  do: {finding.remedy}"
+    reason = f": {shortened(decisive.summary)}" if decisive else ""
+    yield printable(f"{result.file}{where}: {answer}{errno}{step}{reason}")
+    if decisive is not None:
+        yield from _values_and_remedy(decisive)
+    yield from map(printable, _others([finding for finding in result.findings if finding is not decisive], decisive))
+
+
+def _others(findings: Sequence[Finding], decisive: Finding | None) -> Iterator[str]:
+    """Yield the other findings; what to do is said once, and many of one kind are counted."""
+    said = {decisive.remedy if decisive else None, None}
+    shown: dict[tuple[str, str], int] = {}
+    for finding in findings:
+        kind = (finding.check, finding.severity)
+        shown[kind] = shown.get(kind, 0) + 1
+        if shown[kind] <= SHOWN_OF_A_KIND:
+            yield f"  {finding.severity}: {shortened(finding.summary)}"
+            if finding.remedy not in said:
+                yield f"  do: {shortened(finding.remedy or '')}"
+            said.add(finding.remedy)
+    for (check, severity), count in shown.items():
+        if count > SHOWN_OF_A_KIND:
+            yield f"  {severity}: {count - SHOWN_OF_A_KIND} more of the check '{check}'; all of them: --json"
+
+
+def _values_and_remedy(finding: Finding) -> Iterator[str]:
+    """Yield, escaped, the two values with their difference marked, and what to do; imported for a bad module only."""
+    from pyinsmod.cli.wording import colours, reason_lines
+    from pyinsmod.explanation import from_finding
+
+    yield from reason_lines(from_finding(finding), colour=colours(sys.stdout))
+
+
+def _print_report(argv: Sequence[str], results: Sequence[Result], kernels: Sequence[KernelFacts]) -> None:
+    """Print a block for an issue tracker for each file on each kernel."""
+    from pyinsmod.report import Case, report
+
+    facts = {each.name: each for each in kernels}
+    for result in results:
+        found = image_at(result.file)
+        image = None if isinstance(found, Finding) else found
+        command = ["pyinsmod", "check", *argv]
+        case = Case(command, str(result.file), facts.get(result.kernel), image, result.prediction, result.findings)
+        print(report(case, os.uname().nodename), end="")

@@ -11,13 +11,17 @@ PACKAGES = ("pyinsmod", "tracer", "elftools", "ptrace", "pyroute2")
 COMMAND = b"#!/usr/bin/python3\nimport sys\nfrom pyinsmod.cli import main\n\nsys.exit(main())\n"
 # Imported before the snapshot, so that no command pays for it: seconds each under emulation.
 PRELOAD = (
+    "pyinsmod.agreement",
     "pyinsmod.cli.check",
+    "pyinsmod.cli.info",
     "pyinsmod.cli.load",
     "pyinsmod.cli.load_once",
     "pyinsmod.cli.trace",
     "pyinsmod.cli.unload",
+    "pyinsmod.cli.wording",
     "pyinsmod.explain",
     "pyinsmod.loader",
+    "pyinsmod.report",
     "tracer.recorder",
     "tracer.kernel_side.tracing",
 )

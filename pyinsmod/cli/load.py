@@ -16,6 +16,9 @@ from pyinsmod.text import printable
 if TYPE_CHECKING:
     from pyinsmod.cli.arguments import ArgumentParser
 
+# A module of another kernel has a fault for each of its symbols.
+MOST_OTHERS = 5
+
 WITH_VALUE = frozenset({"--syscall"})
 
 
@@ -31,6 +34,7 @@ class Switches:
     quiet = False
     verbose = False
     json = False
+    report = False
 
 
 def run(argv: Sequence[str]) -> int:
@@ -50,6 +54,8 @@ def run(argv: Sequence[str]) -> int:
         _say_unreadable(file, error, as_json=options.json)
         return 1
     _say(outcome, options)
+    if options.report:
+        _print_report(argv, outcome)
     return 0 if outcome.outcome == "loaded" else 1
 
 
@@ -72,7 +78,7 @@ def _parser() -> ArgumentParser:
         "pyinsmod [load] [options] FILE [NAME=VALUE…]",
     )
     add = parser.add_argument
-    add("--anyway", action="store_true", help="ask the kernel although the prediction is bad")
+    add("--anyway", action="store_true", help="ask the kernel although the prediction is bad; it may crash")
     add("--no-check", action="store_true", help="do not look at the file first")
     add("--syscall", choices=("auto", "finit_module", "init_module"), default="auto", help="the call to make")
     add("--force-vermagic", action="store_true", help="tell the kernel to ignore the version magic (taints)")
@@ -81,6 +87,7 @@ def _parser() -> ArgumentParser:
     add("-q", "--quiet", action="store_true", help="of a failure, say the cause only")
     add("-v", "--verbose", action="store_true", help="say what was looked at and what was called")
     add("--json", action="store_true", help="print one JSON object and nothing else")
+    add("--report", action="store_true", help="print a block for an issue tracker: facts, prediction, answer, log")
     # insmod of kmod takes these and does nothing about them; a drop-in must, too.
     add("-s", "--syslog", action="store_true", help=HIDDEN)
     add("-p", action="store_true", help=HIDDEN)
@@ -107,43 +114,98 @@ def _say(outcome: LoadOutcome, options: Switches) -> None:
     lines = list(_failure(outcome))
     if options.quiet:
         lines = lines[:1]
+    elif not options.verbose:
+        lines += map(printable, _doubtful_parameters(outcome))
+    lines += map(printable, _disagreement(outcome))
     if options.verbose:
-        lines += _details(outcome)
-    lines += [f"pyinsmod: {outcome.file}: warning: {warning}" for warning in outcome.warnings]
+        lines += map(printable, _details(outcome))
+    lines += [printable(f"pyinsmod: {outcome.file}: warning: {warning}") for warning in outcome.warnings]
     for line in lines:
-        print(printable(line), file=sys.stderr)
+        print(line, file=sys.stderr)
+
+
+def _doubtful_parameters(outcome: LoadOutcome) -> Iterator[str]:
+    """Yield what the kernel puts up with in parameters: a name that the module has not is ignored in silence."""
+    for finding in outcome.findings:
+        if finding.check == "parameters" and finding.severity == "warns" and outcome.outcome == "loaded":
+            yield f"pyinsmod: {outcome.file}: warning: {finding.summary}"
+            if finding.remedy:
+                yield f"  do: {finding.remedy}"
 
 
 def _failure(outcome: LoadOutcome) -> Iterator[str]:
-    """Yield the cause, what to do, the two values, and the kernel's own words, in this order."""
+    """Yield, escaped: the cause, the two values, what to do, the kernel's answer and its own words, in this order."""
     why = outcome.explanation
     if why is None:
         return
-    yield f"pyinsmod: {outcome.file}: {why.cause}"
-    if why.remedy:
-        yield f"  do: {why.remedy}"
-    if why.module_has is not None:
-        yield f"  module: {why.module_has}"
-    if why.kernel_has is not None:
-        yield f"  kernel: {why.kernel_has}"
-    yield _answer(outcome)
-    yield from (f"  log: {line}" for line in outcome.log)
+    from pyinsmod.cli.wording import bold, colours, reason_lines
+    from pyinsmod.text import shortened
+
+    colour = colours(sys.stderr)
+    yield f"pyinsmod: {printable(outcome.file)}: {bold(printable(shortened(why.cause)), colour=colour)}"
+    yield from reason_lines(why, colour=colour)
+    yield f"  answer: {_answer(outcome)}"
+    yield from (f"  log: {printable(line)}" for line in outcome.log)
     fatal = [finding for finding in outcome.findings if finding.severity in ("refuses", "crashes")]
-    others = [finding.summary for finding in fatal if finding.summary != why.cause]
-    yield from (f"  also: {summary}" for summary in others)
+    said = f"{why.cause}\n{why.note or ''}"
+    others = [finding.summary for finding in fatal if finding.summary not in said]
+    yield from (f"  also: {printable(shortened(summary))}" for summary in others[:MOST_OTHERS])
+    if len(others) > MOST_OTHERS:
+        yield f"  also: {len(others) - MOST_OTHERS} more faults; all of them: pyinsmod check {quoted(outcome.file)}"
 
 
 def _answer(outcome: LoadOutcome) -> str:
-    """Return the line that says what the kernel answered, or that it was not asked."""
+    """Say what the kernel answered, or that it was not asked and what was expected of it."""
     if outcome.outcome == "refused":
-        return f"  answer: {outcome.call}: {_with_text(outcome.errno)}"
+        return f"{outcome.call}: {_with_text(outcome.errno)}"
     if outcome.outcome == "vanished":
-        return f"  answer: {outcome.call}: 0"
+        return f"{outcome.call}: 0"
     prediction = outcome.prediction
-    crash = prediction is not None and prediction.outcome == "crashes-kernel"
-    expected = _with_text(outcome.errno) if outcome.errno else "a crash" if crash else "a refusal"
     at = f" at step {prediction.step}" if prediction and prediction.step else ""
-    return f"  answer: none, the kernel was not asked; expected of it: {expected}{at}; --anyway asks it"
+    if prediction is not None and prediction.outcome == "crashes-kernel":
+        return (
+            f"none, the kernel was not asked: it would crash{at}, and this machine with it; --anyway asks it all the "
+            "same, which is DANGEROUS; pyinsmod try does it in a disposable machine"
+        )
+    expected = _with_text(outcome.errno) if outcome.errno else "a refusal or a crash"
+    return f"none, the kernel was not asked; expected of it: {expected}{at}; --anyway asks it"
+
+
+def _disagreement(outcome: LoadOutcome) -> Iterator[str]:
+    """Yield a line for the day on which the kernel does what was not foretold."""
+    agreement = outcome.agreement
+    if agreement is None or agreement.agrees is not False:
+        return
+    yield (
+        f"  prediction: {agreement.predicted}; kernel: {agreement.real} – they differ; please report what this "
+        f"prints: pyinsmod load --report --anyway {quoted(outcome.file)}"
+    )
+
+
+def quoted(file: str) -> str:
+    """Return a file's name as it is to be pasted, without control characters."""
+    from shlex import quote
+
+    return printable(quote(file))
+
+
+def _print_report(argv: Sequence[str], outcome: LoadOutcome) -> None:
+    from pyinsmod.report import Case, report
+
+    answers = {"loaded": "loaded", "vanished": "0, but the module is not there", "not-asked": None}
+    refused = f"{outcome.call}: {_with_text(outcome.errno)}"
+    case = Case(
+        ["pyinsmod", "load", *argv],
+        outcome.file,
+        outcome.facts,
+        outcome.image,
+        outcome.prediction,
+        outcome.findings,
+        answers.get(outcome.outcome, refused),
+        outcome.log,
+        outcome.agreement,
+    )
+    print(report(case, os.uname().nodename), end="")
 
 
 def _with_text(errno: str | None) -> str:
@@ -159,6 +221,8 @@ def _details(outcome: LoadOutcome) -> Iterator[str]:
         yield f"  exported symbols from: {outcome.facts.exports.source}"
     if outcome.prediction:
         yield f"  prediction: {outcome.prediction.outcome}"
+    if outcome.agreement and outcome.agreement.agrees:
+        yield "  prediction and kernel agree"
     if outcome.outcome == "loaded":
         yield from (f"  {finding.severity}: {finding.summary}" for finding in outcome.findings)
         yield f"  answer: {outcome.call}: 0"

@@ -16,6 +16,7 @@ from pyinsmod.load_request import LoadRequest
 from pyinsmod.loader import LoadOptions, Syscall, load
 
 PANIC_ON_OOPS = Path("/proc/sys/kernel/panic_on_oops")
+LOADED = Path("/proc/modules")
 TRACING = Path("/sys/kernel/tracing")
 
 
@@ -24,6 +25,7 @@ def main(argv: Sequence[str]) -> int:
     order = json.loads(argv[0])
     PANIC_ON_OOPS.write_text("1")
     refused_first = _load_first(order["first"])
+    loaded = [line.partition(" ")[0] for line in LOADED.read_text().splitlines()]
     _watch_initcalls()
     started = time.monotonic()
     syscall: Syscall = order["syscall"]
@@ -41,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
                 "seconds": seconds,
                 "init_reached": _init_reached(),
                 "refused_first": refused_first,
+                "loaded": loaded,
             }
         )
     )

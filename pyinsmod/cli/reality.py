@@ -15,7 +15,7 @@ GUEST_COMMAND = "pyinsmod-load-once"
 
 RealOutcome = Literal["loaded", "refused", "crashed-kernel", "hung"]
 
-# In the call trace of an oops that init itself ran into.
+# In the call trace of an oops that init itself ran into, or of a watchdog that found init running for too long.
 INIT_CALLER = "do_one_initcall"
 
 
@@ -50,7 +50,8 @@ class Reality:
     """What the kernel answered. `seconds` is the load's own time, in the guest; `wall_seconds` the machine's.
 
     `init_reached` tells a refusal by the loader from one by the module's init function; `errno` is None unless
-    refused. `complaint` is set when a module that was to be loaded first was not.
+    refused. `complaint` is set when a module that was to be loaded first was not; `loaded` are the modules that
+    were there before the load, None where nobody looked.
     """
 
     outcome: RealOutcome
@@ -60,6 +61,7 @@ class Reality:
     wall_seconds: float | None = None
     init_reached: bool = False
     complaint: str | None = None
+    loaded: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return the object that stands as `reality` in the JSON output of `try`."""
@@ -87,11 +89,14 @@ async def load_for_real(machines: Laboratory, attempt: Attempt, seconds: float =
     try:
         result = await machines.run(job)
     except GuestCrashed as crash:
-        words = crash.last_words
-        return Reality("crashed-kernel", log=words, init_reached=any(INIT_CALLER in line for line in words))
-    except GuestHung as hang:
-        return Reality("hung", log=hang.last_words)
+        return Reality("crashed-kernel", log=crash.last_words, init_reached=_shows_init(crash.last_words))
+    except GuestHung as hang:  # its watchdog may have written a call trace
+        return Reality("hung", log=hang.last_words, init_reached=_shows_init(hang.last_words))
     return _reported(result)
+
+
+def _shows_init(words: Sequence[str]) -> bool:
+    return any(INIT_CALLER in line for line in words)
 
 
 def _order(attempt: Attempt) -> dict[str, object]:
@@ -119,4 +124,5 @@ def _reported(result: JobResult) -> Reality:
         wall_seconds=result.seconds,
         init_reached=report["init_reached"],
         complaint=report["refused_first"],
+        loaded=tuple(report["loaded"]),
     )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
-
-T = TypeVar("T")
+from pyinsmod.lean import Any, Callable, Generic, Mapping, NamedTuple, T, TypeAlias
 
 
 class Fact(NamedTuple, Generic[T]):
@@ -62,10 +59,11 @@ class LoadedModule(NamedTuple):
 
 
 class TrustedKey(NamedTuple):
-    """A certificate of the kernel's keyrings: by what a signature names it, and its RSA key if it has one.
+    """A certificate of the kernel's keyrings: by what a signature names it, and its RSA or elliptic-curve key.
 
     `issuer` (DER of the name) with `serial` (big-endian bytes), or `key_id` (subject key identifier), name it;
-    what is not known is empty. `modulus` and `exponent` are 0 where the public key could not be read.
+    what is not known is empty. RSA has `modulus` and `exponent`; ECDSA has `curve` (`P-256`, `P-384`, `P-521`)
+    and `point` (x and y, big-endian, of equal length). Without either the public key could not be read.
     """
 
     subject: str
@@ -74,6 +72,8 @@ class TrustedKey(NamedTuple):
     key_id: bytes = b""
     modulus: int = 0
     exponent: int = 0
+    curve: str = ""
+    point: bytes = b""
 
 
 class KernelFacts:
@@ -146,14 +146,24 @@ class KernelFacts:
         """Tell whether the loader behaves so (see features.py); None when that cannot be known."""
         return None if self.features.value is None else self.features.value.get(feature)
 
+    def built_with(self, option: str, feature: str) -> bool | None:
+        """Tell whether a build option is on: by the configuration, else by the feature that shows it."""
+        told = self.option(option)
+        return self.has(feature) if told is None else told
+
     def to_json(self) -> dict[str, object]:
         """Return the object that stands in `kernels` of the JSON output."""
         return {
             "name": self.name,
             "release": self.release,
             "vermagic": self.vermagic.value,
-            "sources": {"vermagic": self.vermagic.source, "symbols": self.exports.source},
+            "sources": {"vermagic": self.vermagic.source, "symbols": self.exports.source, **self._sources_found()},
         }
+
+    def _sources_found(self) -> dict[str, str]:
+        """Return where the other facts are from, those that were asked for."""
+        found = ((name, vars(self)[name]) for name in FACTS if name not in ("vermagic", "exports"))
+        return {name: fact.source for name, fact in found if isinstance(fact, Fact) and fact is not NOT_GIVEN}
 
 
 FACTS = tuple(name for name, fact in vars(KernelFacts).items() if isinstance(fact, _Found))

@@ -12,10 +12,15 @@ from typing import NamedTuple
 
 
 class Evidence(NamedTuple):
-    """By what a feature shows: any one of these is enough. `symbols` are names of /proc/kallsyms."""
+    """By what a feature shows: any one of these is enough.
+
+    `symbols` are names of /proc/kallsyms, `messages` texts in the read-only data, `exports` functions that are
+    exported since the release of a change which leaves no other trace.
+    """
 
     symbols: tuple[str, ...] = ()
     messages: tuple[bytes, ...] = ()
+    exports: tuple[str, ...] = ()
 
 
 FEATURES: dict[str, Evidence] = {
@@ -34,24 +39,96 @@ FEATURES: dict[str, Evidence] = {
     "extended-versions": Evidence((), (b"extended version crc+name",)),
     # Namespaces `module:NAMES` (since 6.16).
     "module-namespaces": Evidence((), (b"module tries to import module namespace",)),
+    # Type information of modules is looked at (since 5.11, CONFIG_DEBUG_INFO_BTF_MODULES); one sentence or the other.
+    "module-btf": Evidence((), (b"failed to validate module [%s] BTF", b"Kernel module BTF mismatch detected")),
+    # Bad type information of a module is tolerated: 6.12 with CONFIG_MODULE_ALLOW_BTF_MISMATCH has this sentence, and
+    # without it has not; of 6.1, which has neither, only the configuration tells.
+    "btf-mismatch-tolerated": Evidence((), (b"Kernel module BTF mismatch detected",)),
+    # BTF's header has a third section.
+    "btf-layout": Evidence((), (b"Layout section is too small",)),
+    # Bits of `info` without a meaning must be 0; kernels that take more than 65535 members have no such bits.
+    "btf-masked-info": Evidence((), (b"Invalid btf_info:%x",)),
+    # btf_check_type_tags, later btf_check_modifier_chain_length.
+    "btf-chains": Evidence((), (b"Max chain length or cycle detected",)),
+    "btf-tags-first": Evidence((), (b"Type tags don't precede modifiers",)),
+    # btf_relocate: a module may bring a distilled base (since 6.11).
+    "btf-distilled-base": Evidence((), (b"is invalid for distilled base BTF",)),
+    # kstrtobool takes t and f (6.1 does, 5.10 does not), e and d (7.2 does, 6.12 does not). Its code shows nothing of
+    # that, so functions stand for it that kernels export since a release after the change (5.19, 6.16); where not even
+    # one from before it is there (5.16, 6.13) it is not either. Between them nothing is known.
+    "bool-true-false": Evidence(exports=("register_sys_off_handler",)),
+    "bool-true-false-possible": Evidence(exports=("folio_unlock",)),
+    "bool-enable-disable": Evidence(exports=("timer_init_key",)),
+    "bool-enable-disable-possible": Evidence(exports=("hrtimer_setup",)),
     # The kernel unpacks modules itself (since 5.17, CONFIG_MODULE_DECOMPRESS).
     "decompress": Evidence(("module_decompress",), (b"decompression failed with status",)),
+    # finit_module knows the flag for compressed files (since 5.17), whether or not it can do anything with it. The
+    # sentence came with the same release, the symbol with 5.18.
+    "compressed-flag": Evidence(("module_decompress", "add_kallsyms"), (b"Invalid ELF header magic",)),
+    # Signatures of modules are looked at (CONFIG_MODULE_SIG).
+    "module-signatures": Evidence(("mod_verify_sig",), (b"Loading of %s is rejected",)),
+    # Algorithms the parser of signatures knows, by their DER in the register of object identifiers: ECDSA (since
+    # 5.13), SHA-3 (since 6.7), ML-DSA (since 7.0), MD4 and MD5 (until 6.6). A module signed with another one counts
+    # as unsigned. Symbols: of ECDSA itself, or of a loader that is younger.
+    "signature-ecdsa": Evidence(("ecdsa_set_pub_key", "add_kallsyms"), (b"\x2a\x86\x48\xce\x3d\x04\x03\x02",)),
+    "signature-sha3": Evidence((), (b"\x60\x86\x48\x01\x65\x03\x04\x02\x08",)),
+    "signature-ml-dsa": Evidence((), (b"\x60\x86\x48\x01\x65\x03\x04\x03\x11",)),
+    "signature-md5": Evidence((), (b"\x2a\x86\x48\x86\xf7\x0d\x02\x04",)),
+    # Symbol versions are compared (CONFIG_MODVERSIONS).
+    "symbol-versions": Evidence((), (b"disagrees about version of symbol",)),
+    # A symbol the module has no version of is refused. Mainline warns once and lets it go; Debian's patch "module:
+    # Disable matching missing version CRC" changes the answer and not the sentence, so that only the builder's name
+    # shows it. Not shown is not the same as not so.
+    "missing-versions-refused": Evidence((), (b"debian-kernel@lists.debian.org",)),
+    # try_to_force_load goes on, and says so (CONFIG_MODULE_FORCE_LOAD).
+    "force-load": Evidence((), (b"%s: %s: kernel tainted.",)),
+    # Said as an error, and refused; a kernel with CONFIG_MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS says it as a warning.
+    "namespaces-enforced": Evidence((), (b"\x013%s: module uses symbol (%s) from namespace",)),
+    # module_enforce_rwx_sections (CONFIG_STRICT_MODULE_RWX).
+    "strict-rwx": Evidence((), (b"has invalid WRITE|EXEC flags",)),
+    # Constructors of modules are called (CONFIG_CONSTRUCTORS).
+    "constructors": Evidence((), (b"has both .ctors and .init_array",)),
+    # CONFIG_LIVEPATCH.
+    "livepatch": Evidence(("klp_module_coming",), (b"tainting kernel with TAINT_LIVEPATCH",)),
+    # `test=` in .modinfo taints (not yet in 5.10).
+    "test-taint": Evidence((), (b"loading test module taints kernel",)),
+    # A module without `retpoline=` is warned of (CONFIG_MITIGATION_RETPOLINE, x86).
+    "retpoline-warning": Evidence((), (b"loading module not compiled with retpoline compiler",)),
+    # Modules bring tables of code tags (CONFIG_MEM_ALLOC_PROFILING, since 6.10).
+    "codetags": Evidence(("codetag_load_module",), (b"Failed to load code tags of type",)),
+    # An error of add_sect_attrs is not ignored (since 6.12). No sentence came with that change; a function that is
+    # exported since the same release stands for it.
+    "section-files-required": Evidence(exports=("__kmem_cache_create_args",)),
 }
 
 
 def features_shown(
-    has_symbol: Callable[[str], bool] | None, has_message: Callable[[bytes], bool] | None
+    has_symbol: Callable[[str], bool] | None,
+    has_message: Callable[[bytes], bool] | None,
+    has_export: Callable[[str], bool] | None,
 ) -> dict[str, bool]:
     """Return whether each feature shows, leaving out those that cannot be decided.
 
     Args:
         has_symbol: tells whether the kernel has a symbol; None when its symbols cannot be read.
         has_message: tells whether a text stands in the kernel's memory or image; None when neither can be read.
+        has_export: tells whether the kernel exports a symbol; None when that cannot be known.
     """
-    decided: dict[str, bool] = {}
-    for name, evidence in FEATURES.items():
-        if has_message and evidence.messages:
-            decided[name] = any(map(has_message, evidence.messages))
-        elif has_symbol and evidence.symbols:
-            decided[name] = any(map(has_symbol, evidence.symbols))
-    return decided
+    shown = {name: shows(evidence, has_symbol, has_message, has_export) for name, evidence in FEATURES.items()}
+    return {name: one for name, one in shown.items() if one is not None}
+
+
+def shows(
+    evidence: Evidence,
+    has_symbol: Callable[[str], bool] | None,
+    has_message: Callable[[bytes], bool] | None,
+    has_export: Callable[[str], bool] | None,
+) -> bool | None:
+    """Return whether one feature shows, as `features_shown` does; None when that cannot be decided."""
+    if has_export and evidence.exports:
+        return any(map(has_export, evidence.exports))
+    if has_message and evidence.messages:
+        return any(map(has_message, evidence.messages))
+    if has_symbol and evidence.symbols:
+        return any(map(has_symbol, evidence.symbols))
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 
 from pyinsmod.elf_format import text
@@ -15,6 +16,31 @@ def read(path: str) -> Fact[bytes]:
             return Fact(file.read(), path)
     except OSError as error:
         return unknown(f"{path}: {error.strerror}")
+
+
+class GrowingFile:
+    """A file of /proc that is made while it is read: read no further than somebody asks."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._file: io.FileIO | None = None
+        self._parts: list[bytes] = []
+
+    def until(self, mark: bytes | None) -> Fact[bytes]:
+        """Return what stands up to about `mark`, or all of it; what was read before is not read again.
+
+        A mark that lies across two reads is not seen, and more than was wanted is returned.
+        """
+        try:
+            if self._file is None:
+                self._file = io.FileIO(self._path)
+            while part := self._file.read(1 << 16):
+                self._parts.append(part)
+                if mark is not None and mark in part:
+                    break
+        except OSError as error:
+            return unknown(f"{self._path}: {error.strerror}")
+        return Fact(b"".join(self._parts), self._path)
 
 
 def read_line(path: str) -> Fact[str]:
@@ -34,3 +60,33 @@ def names_in(folder: str) -> Fact[frozenset[str]]:
 def is_folder(path: str) -> bool:
     """Tell whether there is a folder."""
     return os.path.isdir(path)  # noqa: PTH112 - see paths.py
+
+
+def writers_of(path: str, proc: str = "/proc") -> tuple[str, ...]:
+    """Return who has a file open for writing, as `PID (NAME)`, as far as this process may see: best effort.
+
+    While there is one, `deny_write_access` makes the kernel answer ETXTBSY to finit_module. It looks at every
+    descriptor of every process, so ask only when that happened.
+    """
+    try:
+        wanted = os.stat(path)  # noqa: PTH116 - see paths.py
+        pids = [name for name in os.listdir(proc) if name.isdigit()]  # noqa: PTH208 - see paths.py
+    except OSError:
+        return ()
+    return tuple(
+        f"{pid} ({read_line(f'{proc}/{pid}/comm').value or '?'})"
+        for pid in pids
+        if any(_writes(f"{proc}/{pid}", number, wanted) for number in names_in(f"{proc}/{pid}/fd").value or ())
+    )
+
+
+def _writes(process: str, descriptor: str, wanted: os.stat_result) -> bool:
+    """Tell whether a descriptor is of this file and for writing, by the octal flags of its fdinfo (proc(5))."""
+    try:
+        found = os.stat(f"{process}/fd/{descriptor}")  # noqa: PTH116 - see paths.py
+    except OSError:
+        return False
+    if (found.st_dev, found.st_ino) != (wanted.st_dev, wanted.st_ino):
+        return False
+    flags = (read(f"{process}/fdinfo/{descriptor}").value or b"").partition(b"flags:")[2].split()
+    return bool(flags) and int(flags[0], 8) & os.O_ACCMODE != os.O_RDONLY

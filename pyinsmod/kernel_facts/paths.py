@@ -5,7 +5,7 @@ Paths are text: pathlib, with what it imports, would be a sixth of what `pyinsmo
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pyinsmod.lean import NamedTuple
 
 
 class KernelPaths(NamedTuple):
@@ -37,6 +37,16 @@ class KernelPaths(NamedTuple):
     def sys_module(self) -> str:
         """One directory a module, built-in ones with parameters or a version among them."""
         return f"{self.root}/sys/module"
+
+    @property
+    def security(self) -> str:
+        """What security modules tell; securityfs may not be mounted."""
+        return f"{self.root}/sys/kernel/security"
+
+    @property
+    def command_line(self) -> str:
+        """What the kernel was started with."""
+        return f"{self.proc}/cmdline"
 
     @property
     def kmsg(self) -> str:

@@ -1,26 +1,24 @@
-"""The kernel that runs this process, read from /proc, /sys and its own module tree."""
+"""The kernel that runs this process, read from /proc, /sys, its memory and its own module tree.
+
+Most of what is imported here is imported where it is used: facts that are remembered need none of it.
+"""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
-from functools import cache
 
 from pyinsmod.elf_format import MACHINE_NAMES, text
-from pyinsmod.kernel_facts.facts import Fact, KernelFacts, LoadedModule, unknown
+from pyinsmod.kernel_facts.facts import Fact, KernelExport, KernelFacts, LoadedModule, TrustedKey, unknown
 from pyinsmod.kernel_facts.files import names_in, read, read_line
-from pyinsmod.kernel_facts.kallsyms import exports_in, features_in
 from pyinsmod.kernel_facts.paths import KernelPaths
-from pyinsmod.kernel_facts.vermagic import vermagic_of_running
+from pyinsmod.kernel_facts.sources import RunningSources
+from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Mapping
 
-CAP_SYS_MODULE = 16
+if TYPE_CHECKING:
+    from pyinsmod.kernel_facts.remembered import Producers
 
-# PROC_USER_INIT_INO (include/linux/proc_ns.h), the initial user namespace; others do not count.
-INITIAL_USER_NAMESPACE = "user:[4026531837]"
-
-_OPTION = re.compile(rb"^CONFIG_(MODULE\w*|MODVERSIONS|LIVEPATCH|STRICT_MODULE_RWX|CONSTRUCTORS)=(.*)$", re.MULTILINE)
-_PROVIDER = re.compile(rb"^alias symbol:(\S+) (\S+)$", re.MULTILINE)
+# struct module is a section of this name in every module, and as long as the structure is.
+THIS_MODULE = ".gnu.linkonce.this_module"
 
 
 def running_kernel(paths: KernelPaths | None = None) -> KernelFacts:
@@ -30,21 +28,109 @@ def running_kernel(paths: KernelPaths | None = None) -> KernelFacts:
     """
     paths = paths or KernelPaths()
     release = read_line(f"{paths.proc}/sys/kernel/osrelease").value or "unknown"
-    kallsyms = cache(lambda: read(paths.kallsyms))
+    sources = RunningSources(paths, release)
     return KernelFacts(
         name="running",
         release=release,
         machine=lambda: _machine(paths),
-        vermagic=lambda: vermagic_of_running(paths, release, kallsyms().value or b""),
-        exports=lambda: exports_in(kallsyms()),
         loaded=lambda: loaded_modules(paths),
         sysfs_modules=lambda: names_in(paths.sys_module),
         modules_disabled=lambda: modules_disabled(paths),
-        config=lambda: _config(paths, release),
         providers=lambda: _providers(f"{paths.module_tree(release)}/modules.symbols"),
-        features=lambda: features_in(kallsyms()),
         compression=lambda: kernel_compression(paths),
+        btf=lambda: _btf(paths),
+        sig_enforce=_policy("sig_enforce", paths),
+        lockdown=_policy("lockdown", paths),
+        trusted_keys=lambda: _trusted_keys(sources),
+        blacklist=_policy("blacklist", paths),
+        initcall_blacklist=_policy("initcall_blacklist", paths),
+        security_modules=_policy("security_modules", paths),
+        **_kept(sources, _slow_facts(sources)),
     )
+
+
+def _kept(sources: RunningSources, producers: Producers) -> Producers:
+    """Keep facts for root, who alone may read them from the kernel's memory."""
+    if os.geteuid() != 0:
+        return producers
+    from pyinsmod.kernel_facts.export_lookup import LookedUpExports
+    from pyinsmod.kernel_facts.feature_lookup import LookedUpFeatures
+    from pyinsmod.kernel_facts.remembered import Keeper, Store
+
+    revived: Mapping[str, Callable[[Any], Any]] = {
+        "exports": LookedUpExports.from_plain,
+        "features": lambda plain: LookedUpFeatures(sources, *plain),
+    }
+    return Keeper(Store(f"{sources.paths.root}/run/pyinsmod", 0), sources.paths, producers, revived).facts()
+
+
+def _policy(name: str, paths: KernelPaths) -> Callable[[], Fact[Any]]:
+    """Return what reads one of the small files of policies.py."""
+
+    def find() -> Fact[Any]:
+        from pyinsmod.kernel_facts import policies
+
+        fact: Fact[Any] = getattr(policies, name)(paths)
+        return fact
+
+    return find
+
+
+def _slow_facts(sources: RunningSources) -> Producers:
+    """Return what finds out the facts that a thousand system calls or some megabytes stand behind."""
+    return {
+        "exports": lambda: _exports(sources),
+        "vermagic": lambda: _vermagic(sources),
+        "features": lambda: _features(sources),
+        "config": lambda: _config(sources),
+        "struct_module_size": lambda: _struct_module_size(sources),
+    }
+
+
+def _exports(sources: RunningSources) -> Fact[Mapping[str, KernelExport]]:
+    from pyinsmod.kernel_facts.exported import exports_of_running
+
+    return exports_of_running(sources)
+
+
+def _vermagic(sources: RunningSources) -> Fact[str]:
+    from pyinsmod.kernel_facts.vermagic import vermagic_of_running
+
+    return vermagic_of_running(sources)
+
+
+def _features(sources: RunningSources) -> Fact[Mapping[str, bool]]:
+    from pyinsmod.kernel_facts.loader_features import features_of_running
+
+    return features_of_running(sources)
+
+
+def _trusted_keys(sources: RunningSources) -> Fact[tuple[TrustedKey, ...]]:
+    from pyinsmod.kernel_facts.keyrings import trusted_keys_of_running
+
+    return trusted_keys_of_running(sources)
+
+
+def _btf(paths: KernelPaths) -> Fact[bytes]:
+    """Return the type information of vmlinux; a kernel without CONFIG_DEBUG_INFO_BTF has no such file."""
+    return read(f"{paths.root}/sys/kernel/btf/vmlinux")
+
+
+def _struct_module_size(sources: RunningSources) -> Fact[int]:
+    """Return sizeof(struct module): by the type information, else by a module that was built with the kernel."""
+    from pyinsmod.btf import struct_size
+
+    raw = _btf(sources.paths)
+    size = None if raw.value is None else struct_size(raw.value, "module")
+    if size is not None:
+        return Fact(size, f"struct module in {raw.source}")
+    from pyinsmod.kernel_facts.vermagic import in_tree_modules
+
+    for path, module in in_tree_modules(sources):
+        section = module.find_section(THIS_MODULE)
+        if section is not None:
+            return Fact(section.size, f"in-tree module {path}")
+    return unknown(f"{raw.source}; no in-tree module of {sources.release}")
 
 
 def loaded_modules(paths: KernelPaths) -> Fact[Mapping[str, LoadedModule]]:
@@ -63,27 +149,6 @@ def _loaded(words: list[str]) -> LoadedModule:
     return LoadedModule(words[4], int(words[2]) if words[2].isdigit() else 0, users, taints)
 
 
-def caller_may_load(paths: KernelPaths | None = None) -> Fact[bool]:
-    """Tell whether this process may call finit_module: CAP_SYS_MODULE in the initial user namespace.
-
-    `may_init_module` (kernel/module/main.c) asks `capable()`: root of a container's namespace is refused.
-    """
-    paths = paths or KernelPaths()
-    status = read(f"{paths.proc}/self/status")
-    match = re.search(rb"^CapEff:\s*([0-9a-f]+)$", status.value or b"", re.MULTILINE)
-    if match is None:
-        return unknown(status.source)
-    if not int(match[1], 16) >> CAP_SYS_MODULE & 1:
-        return Fact(False, "this process lacks CAP_SYS_MODULE (CapEff of /proc/self/status)")
-    try:
-        namespace = os.readlink(f"{paths.proc}/self/ns/user")  # noqa: PTH115 - see paths.py
-    except OSError:
-        namespace = INITIAL_USER_NAMESPACE
-    if namespace != INITIAL_USER_NAMESPACE:
-        return Fact(False, "this process has CAP_SYS_MODULE only inside a user namespace (a container)")
-    return Fact(True, "CapEff of /proc/self/status")
-
-
 def _machine(paths: KernelPaths) -> Fact[int]:
     """Return e_machine of the kernel's modules, by /proc/sys/kernel/arch (since 6.1) or uname(2)."""
     arch = read_line(f"{paths.proc}/sys/kernel/arch").value or os.uname().machine
@@ -99,24 +164,25 @@ def modules_disabled(paths: KernelPaths) -> Fact[bool]:
     return Fact(None if line.value is None else line.value != "0", line.source)
 
 
-def _config(paths: KernelPaths, release: str) -> Fact[Mapping[str, str]]:
-    for path in paths.configs(release):
-        options = _options(path)
-        if options is not None:
-            return Fact(options, path)
-    return unknown(f"no build configuration of {release} found")
+def _config(sources: RunningSources) -> Fact[Mapping[str, str]]:
+    from pyinsmod.kernel_facts.config import options_in
+
+    for path in sources.paths.configs(sources.release):
+        raw = read(path).value
+        text_of_it = _unpacked(raw) if raw is not None and path.endswith(".gz") else raw
+        if text_of_it is not None:
+            return Fact(options_in(text_of_it), path)
+    return unknown(f"no build configuration of {sources.release} is found")
 
 
-def _options(path: str) -> Mapping[str, str] | None:
-    raw = read(path).value
-    if raw is not None and path.endswith(".gz"):
-        import gzip
+def _unpacked(raw: bytes) -> bytes | None:
+    import gzip
+    import zlib
 
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError):
-            return None
-    return None if raw is None else {text(name): text(value) for name, value in _OPTION.findall(raw)}
+    try:
+        return gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error):
+        return None
 
 
 def _providers(path: str) -> Fact[Mapping[str, str]]:
@@ -124,7 +190,8 @@ def _providers(path: str) -> Fact[Mapping[str, str]]:
     raw = read(path)
     if raw.value is None:
         return unknown(raw.source)
-    return Fact({text(symbol): text(module) for symbol, module in _PROVIDER.findall(raw.value)}, path)
+    lines = (line.split() for line in text(raw.value).splitlines() if line.startswith("alias symbol:"))
+    return Fact({words[1].removeprefix("symbol:"): words[2] for words in lines if len(words) == 3}, path)
 
 
 def kernel_compression(paths: KernelPaths) -> Fact[str]:

@@ -143,13 +143,42 @@ def test_hidden_addresses_are_made_up_for_by_the_module_tree(in_machine: InMachi
     assert outcome["kernel"]["sources"]["vermagic"].startswith("in-tree module /lib/modules/")
 
 
-def test_a_refusal_says_cause_and_remedy_first(in_machine: InMachine, kernel_tree: Path) -> None:
-    files = {"m.ko": build(ModuleSpec(faults=("crc:module_layout",)), kernel_tree)}
-    result = in_machine(["pyinsmod", "m.ko"], files)
-    first, second, *_, last = result.stderr.decode().splitlines()
-    assert first.startswith("pyinsmod: m.ko: built against another 'module_layout'")
-    assert second.startswith("  do: build it for this kernel: make -C ")
-    assert last == "  log: mymod: disagrees about version of symbol module_layout"
+def test_a_refusal_says_the_cause_first_then_both_values_then_what_to_do(
+    in_machine: InMachine, kernel_tree: Path
+) -> None:
+    files = {"m.ko": build(ModuleSpec(faults=("vermagic-without:modversions",)), kernel_tree)}
+    text = in_machine(["pyinsmod", "m.ko"], files).stderr.decode()
+    first, module, kernel, marks, remedy, answer = text.splitlines()
+    assert first == "pyinsmod: m.ko: vermagic differs from the kernel's: it lacks 'modversions'"
+    assert module.startswith("  module: 6.1.")
+    assert kernel.index("modversions") == marks.index("^^^^^^^^^^^")
+    assert remedy.startswith("  do: build it for this kernel: make -C ")
+    assert answer.startswith("  answer: none, the kernel was not asked; expected of it: ENOEXEC")
+
+
+def test_after_a_refusal_prediction_and_kernel_are_compared(in_machine: InMachine, kernel_tree: Path) -> None:
+    files = {"m.ko": build(ModuleSpec(faults=("undefined-symbol",)), kernel_tree)}
+    outcome = asked_anyway(in_machine(["pyinsmod", "load", "--json", "--anyway", "m.ko"], files))
+    assert outcome["agreement"] == {"agrees": True, "predicted": "refused ENOENT at step 9", "real": "refused ENOENT"}
+
+
+def test_a_report_can_be_pasted(in_machine: InMachine, kernel_tree: Path) -> None:
+    files = {"/srv/m.ko": build(ModuleSpec(faults=("undefined-symbol",)), kernel_tree)}
+    result = in_machine(["pyinsmod", "load", "--report", "--anyway", "/srv/m.ko"], files)
+    text = result.stdout.decode()
+    assert result.status == 1
+    assert text.startswith("**pyinsmod report**\n\n```text\ncommand     pyinsmod load --report --anyway m.ko\n")
+    assert "mymod: Unknown symbol no_kernel_has_this (err -2)" in text
+    assert "/srv" not in text
+
+
+def test_a_load_that_would_crash_the_kernel_is_not_made(in_machine: InMachine, kernel_tree: Path) -> None:
+    far_away = "relocation-field:.rela.init.text.offset=0x7fffffff0000"
+    result = in_machine(["pyinsmod", "m.ko"], {"m.ko": build(ModuleSpec(faults=(far_away,)), kernel_tree)})
+    text = result.stderr.decode()
+    assert result.status == 1
+    assert "would crash" in text.partition("\n")[0]
+    assert "DANGEROUS" in text
 
 
 @pytest.mark.parametrize(

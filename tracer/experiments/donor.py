@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from tracer.experiments import modinfo
 from tracer.experiments.errors import NotRelocatable, UnsuitableDonor
@@ -46,6 +47,17 @@ _PREFERRED_PAIRS = (
     ("lzo", "lzo_rle"),
 )
 _LARGEST_OF_A_PAIR = 64 * 1024
+
+Role = Literal["plain", "exporting", "parametrised", "dependent"]
+ROLES: tuple[Role, ...] = ("plain", "exporting", "parametrised", "dependent")
+_PREFERRED_FOR: dict[Role, tuple[str, ...]] = {
+    "exporting": ("tcp_vegas", "psample", "nf_defrag_ipv4", "tunnel4"),
+    "parametrised": ("tcp_bic", "tcp_illinois", "tcp_htcp"),
+    "dependent": ("xt_mac", "tcp_yeah", "xt_length"),
+}
+# What a donor of any role needs, and what is in the way whatever the role.
+_NEEDED_BY_ANY = (".text", ".rela.text", ".modinfo", ".init.text", THIS_MODULE)
+_UNWANTED_BY_ANY = tuple(name for name in _UNWANTED_SECTIONS if not name.startswith("__ksymtab"))
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,52 @@ def dependent_pair(tree: Path) -> tuple[Donor, Donor]:
     raise UnsuitableDonor(f"{tree}: no module needs exactly one other")
 
 
+@lru_cache(maxsize=16)
+def choose_donors(tree: Path) -> dict[Role, Donor]:
+    """Choose one module for each role; no two roles get the same one.
+
+    `plain` is the module of `choose_donor`; `exporting` exports symbols, `parametrised` has parameters,
+    `dependent` needs exactly one other module.
+
+    Raises:
+        UnsuitableDonor: the package has no module for one of the roles.
+    """
+    chosen: dict[Role, Donor] = {"plain": choose_donor(tree)}
+    for role in ROLES[1:]:
+        taken = {donor.name for donor in chosen.values()}
+        candidates = _candidates(tree, _PREFERRED_FOR[role])
+        found = next((each for each in candidates if each.name not in taken and _fits(each.image, role)), None)
+        if found is None:
+            raise UnsuitableDonor(f"{tree}: no module is fit to be the {role} donor")
+        chosen[role] = found
+    return chosen
+
+
+def needed_modules(donor: Donor) -> tuple[str, ...]:
+    """Return the modules a donor names in `depends=`."""
+    needs = modinfo.value_of(Relocatable.parse(donor.image), "depends") or ""
+    return tuple(name.replace("-", "_") for name in needs.split(",") if name)
+
+
+def _fits(image: bytes, role: Role) -> bool:
+    try:
+        module = Relocatable.parse(image)
+    except NotRelocatable:
+        return False
+    sizes = {section.name: section.size for section in module.sections}
+    needs = [name for name in (modinfo.value_of(module, "depends") or "").split(",") if name]
+    exports = bool(sizes.get("__ksymtab") or sizes.get("__ksymtab_gpl"))
+    names = {symbol.name for symbol in module.symbols()}
+    return (
+        all(sizes.get(name) for name in _NEEDED_BY_ANY)
+        and not any(sizes.get(name) for name in _UNWANTED_BY_ANY)
+        and {"init_module", "cleanup_module"} <= names
+        and exports == (role == "exporting")
+        and (role != "parametrised" or bool(sizes.get("__param")))
+        and len(needs) == (role == "dependent")
+    )
+
+
 def why_unsuitable(image: bytes) -> str | None:
     """Say why a module cannot be the donor; None if it can."""
     try:
@@ -110,10 +168,10 @@ def why_unsuitable(image: bytes) -> str | None:
     return None
 
 
-def _candidates(tree: Path) -> Iterator[Donor]:
+def _candidates(tree: Path, preferred: tuple[str, ...] = _PREFERRED) -> Iterator[Donor]:
     """Yield the preferred modules, then all others, the smallest first."""
     files = module_files(tree)
-    for name in dict.fromkeys([*_PREFERRED, *files]):
+    for name in dict.fromkeys([*preferred, *files]):
         if name in files:
             yield _donor(tree, name)
 

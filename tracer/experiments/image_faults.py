@@ -31,10 +31,12 @@ _BEYOND = 0x10000
 
 @dataclass(frozen=True)
 class Places:
-    """Where things are in the sound image: its length, and each section's header by section name."""
+    """Where things are in the sound image: its length, its section table, each section's header by section name."""
 
     length: int
     machine: int
+    table: int
+    count: int
     headers: dict[str, tuple[int, SectionHeader]]
     names: SectionHeader
 
@@ -48,7 +50,8 @@ class Places:
         table = image[names.offset : names.offset + names.size]
         # Reversed, so that of two sections with one name the first is found.
         pairs = reversed(list(zip(offsets, sections, strict=True)))
-        return cls(len(image), header.machine, {string_at(table, s.name): (offset, s) for offset, s in pairs}, names)
+        found = {string_at(table, s.name): (offset, s) for offset, s in pairs}
+        return cls(len(image), header.machine, header.shoff, header.shnum, found, names)
 
     def header(self, name: str) -> tuple[int, SectionHeader]:
         """Return where the header of a section is, and what it held.

@@ -43,7 +43,9 @@ class Function(NamedTuple):
 class MachineCode(NamedTuple):
     """How one architecture writes functions and relocations.
 
-    `absolute` is the relocation type for a 64-bit address, `call` and `call_addend` those for a call.
+    `absolute` is the relocation type for a 64-bit address, `relative` that for a 32-bit distance from the place
+    itself, `call` and `call_addend` those for a call; `cut` is the one for the low 32 bits of an address, which
+    no address of a module fits into.
     """
 
     assemble: Callable[[FunctionPlan], Function]
@@ -52,6 +54,8 @@ class MachineCode(NamedTuple):
     call: int
     call_addend: int
     absolute: int
+    relative: int
+    cut: int
 
 
 PRINTK = "printk"
@@ -110,5 +114,7 @@ _BY_MACHINE = {
         call=4,  # R_X86_64_PLT32
         call_addend=-4,  # the address is counted from the instruction's end
         absolute=1,  # R_X86_64_64
+        relative=2,  # R_X86_64_PC32
+        cut=10,  # R_X86_64_32
     ),
 }

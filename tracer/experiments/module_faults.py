@@ -12,6 +12,7 @@ from tracer.experiments.errors import FaultNotApplicable, UnknownFault, Unsuitab
 from tracer.experiments.init_code import THIS_MODULE
 from tracer.experiments.machine_code import IMPORT_NAMES, machine_code
 from tracer.experiments.relocatable import Relocatable
+from tracer.experiments.section_faults import number_in
 
 NO_SUCH_SYMBOL = "no_kernel_has_this"
 _OTHER_RELEASE = "0.0.0-another"
@@ -36,7 +37,7 @@ def set_name(module: Relocatable, name: str) -> None:
     old = modinfo.value_of(module, "name")
     if old is not None and bytes(this_module[field]).rstrip(b"\0") != old.encode():
         raise UnsuitableDonor(f"struct module does not hold '{old}' at offset {_NAME_OFFSET}")
-    this_module[field] = name.encode().ljust(_NAME_SIZE, b"\0")
+    _write_name(module, name)
     modinfo.set_value(module, "name", name)
 
 
@@ -64,6 +65,57 @@ def no_vermagic(module: Relocatable, _: str) -> None:
     modinfo.set_value(module, "vermagic", None)
 
 
+def vermagic_trimmed(module: Relocatable, _: str) -> None:
+    """Take the space from the end of the version magic."""
+    modinfo.set_value(module, "vermagic", _vermagic(module).rstrip(" "))
+
+
+def vermagic_spaced(module: Relocatable, _: str) -> None:
+    """Put a second space between release and flags."""
+    modinfo.set_value(module, "vermagic", _vermagic(module).replace(" ", "  ", 1))
+
+
+def modinfo_value(module: Relocatable, argument: str) -> None:
+    """Set a string of .modinfo, `KEY=VALUE`, in place of all that have the key."""
+    key, value = _key_and_value(argument)
+    modinfo.set_value(module, key, value)
+
+
+def modinfo_also(module: Relocatable, argument: str) -> None:
+    """Add a string to the end of .modinfo, `KEY=VALUE`, whatever is there already."""
+    key, value = _key_and_value(argument)
+    module.append(modinfo.MODINFO, f"{key}={value}".encode("utf-8", "surrogateescape") + b"\0")
+
+
+def modinfo_without(module: Relocatable, argument: str) -> None:
+    """Remove every string of .modinfo that has this key."""
+    if modinfo.value_of(module, argument) is None:
+        raise FaultNotApplicable(f"the module says nothing of '{argument}'")
+    modinfo.set_value(module, argument, None)
+
+
+def name_inside(module: Relocatable, argument: str) -> None:
+    """Change the name in `struct module` only, by which the kernel will list it; it may be empty."""
+    _write_name(module, argument)
+
+
+def name_outside(module: Relocatable, argument: str) -> None:
+    """Change the name in .modinfo only, which the kernel reads before it looks into `struct module`."""
+    modinfo.set_value(module, "name", argument)
+
+
+def name_unterminated(module: Relocatable, _: str) -> None:
+    """Fill the whole field of the name in `struct module`, without a NUL at its end."""
+    _write_name(module, "n" * _NAME_SIZE)
+
+
+def no_init(module: Relocatable, _: str) -> None:
+    """Let `struct module` point to no init function."""
+    index = module.symbol_index("init_module")
+    relocations = module.relocations(THIS_MODULE)
+    module.set_relocations(THIS_MODULE, [r for r in relocations if r.symbol != index])
+
+
 def license_(module: Relocatable, argument: str) -> None:
     """Claim another licence."""
     modinfo.set_value(module, "license", argument)
@@ -81,7 +133,7 @@ def crc(module: Relocatable, argument: str) -> None:
 def undefined_symbol(module: Relocatable, argument: str) -> None:
     """Import a symbol that no kernel exports, and use it."""
     index = versions.add_import(module, argument or NO_SUCH_SYMBOL, _ANY_CRC)
-    _point_to(module, ".data", index)
+    point_to(module, ".data", index)
 
 
 def weak_undefined_symbol(module: Relocatable, argument: str) -> None:
@@ -97,12 +149,35 @@ def relocation_type(module: Relocatable, argument: str) -> None:
     """Add a relocation of the given type number to the code."""
     if not argument.isdecimal() or int(argument) >= 1 << 32:
         raise UnknownFault(f"relocation-type wants a number, such as relocation-type:9; found '{argument}'")
-    _point_to(module, ".text", _init_symbol(module), kind=int(argument))
+    point_to(module, ".text", _init_symbol(module), kind=int(argument))
+
+
+def relocation_overflow(module: Relocatable, _: str) -> None:
+    """Add a relocation to the low half of an address, as code built without -mcmodel=kernel has."""
+    point_to(module, ".text", _init_symbol(module), kind=machine_code(module.header.machine).cut)
+
+
+def relocation_of_symbol(module: Relocatable, argument: str) -> None:
+    """Add a relocation that names the symbol of that number, counted from the end when negative."""
+    number = number_in(argument, "relocation-of-symbol")
+    point_to(module, ".data", number if number >= 0 else len(module.symbols()) + number)
 
 
 def relocation_nonzero(module: Relocatable, _: str) -> None:
     """Add a valid relocation whose place already holds something."""
-    _point_to(module, ".text", _init_symbol(module), before=b"\x11" * _ADDRESS_SIZE)
+    point_to(module, ".text", _init_symbol(module), before=b"\x11" * _ADDRESS_SIZE)
+
+
+def _key_and_value(argument: str) -> tuple[str, str]:
+    key, equals, value = argument.partition("=")
+    if not key or not equals:
+        raise UnknownFault(f"a string of .modinfo is KEY=VALUE; found '{argument}'")
+    return key, value
+
+
+def _write_name(module: Relocatable, name: str) -> None:
+    field = slice(_NAME_OFFSET, _NAME_OFFSET + _NAME_SIZE)
+    module.section(THIS_MODULE).content[field] = name.encode()[:_NAME_SIZE].ljust(_NAME_SIZE, b"\0")
 
 
 def _vermagic(module: Relocatable) -> str:
@@ -119,14 +194,14 @@ def _init_symbol(module: Relocatable) -> int:
     return index
 
 
-def _point_to(
+def point_to(
     module: Relocatable,
     section: str,
     symbol: int,
     kind: int | None = None,
     before: bytes = bytes(_ADDRESS_SIZE),
 ) -> None:
-    """Add a word to the end of a section that is to become the address of a symbol."""
+    """Add a word to the end of a section that is to become the address of a symbol, and the relocation for it."""
     offset = module.append(section, before, alignment=_ADDRESS_SIZE)
     absolute = machine_code(module.header.machine).absolute
     module.add_relocation(section, Relocation(offset, symbol, absolute if kind is None else kind, 0))

@@ -44,12 +44,15 @@ def _build(
     weak: Sequence[str] = (),
     versions: Mapping[str, int] | None = None,
     version_flags: int = ALLOC,
+    licence: str | None = "GPL",
+    said: Sequence[str] = ("intree=Y",),
     extra: Sequence[tuple[str, int, int, bytes]] = (),
 ) -> bytes:
-    """Return a small x86-64 module. `extra` are sections (name, type, flags, content)."""
+    """Return a small x86-64 module. `extra` are sections (name, type, flags, content), `said` is in .modinfo."""
     modinfo = [f"name={name}"] + ([f"vermagic={vermagic}"] if vermagic is not None else [])
+    modinfo += ([f"license={licence}"] if licence is not None else []) + list(said)
     strings, offsets = _strings([*undefined, *weak])
-    versions = {"module_layout": 1} if versions is None else versions
+    versions = dict.fromkeys(["module_layout", *undefined, *weak], 1) if versions is None else versions
     records = b"".join(struct.pack("<Q56s", crc, symbol.encode()) for symbol, crc in versions.items())
     sections: list[tuple[str, int, int, bytes]] = [
         (".modinfo", 1, ALLOC, b"".join(line.encode() + b"\0" for line in modinfo)),
@@ -94,7 +97,10 @@ def make_facts() -> MakeFacts:
             "release": RELEASE,
             "machine": Fact(62, "test"),
             "vermagic": Fact(VERMAGIC, "test"),
-            "exports": Fact({name: KernelExport("vmlinux") for name in ("_printk", "module_layout")}, "test"),
+            "exports": Fact(
+                {name: KernelExport("vmlinux", 1, gpl=False, namespace="") for name in ("_printk", "module_layout")},
+                "test",
+            ),
             "loaded": Fact({"dummy": LoadedModule("Live", 0, ())}, "test"),
             "sysfs_modules": Fact(frozenset({"dummy", "printk"}), "test"),
             "modules_disabled": Fact(False, "test"),

@@ -35,16 +35,33 @@ def only(findings: tuple[Finding, ...]) -> Finding:
 
 
 def test_the_table_stands_in_the_kernels_order() -> None:
-    assert list(CHECKS) == [
+    known = [
         "permission",
         "file",
         "compression",
+        "signature",
         "elf",
+        "blacklist",
+        "modversions",
         "vermagic",
+        "livepatch",
         "already-loaded",
+        "already-loaded-late",
+        "taints",
+        "licence",
+        "exports",
+        "imported-namespaces",
         "symbols",
+        "duplicate-exports",
+        "livepatch-name",
+        "btf",
+        "parameters",
         "sysfs-name",
+        "duplicate-sections",
+        "codetags",
+        "initcall-blacklist",
     ]
+    assert [name for name in CHECKS if name in known] == known
 
 
 # --- elf: one row, one fault
@@ -116,9 +133,9 @@ def test_identification_bytes_are_looked_at_by_no_kernel(build_module: BuildModu
 
 @pytest.mark.parametrize(
     ("features", "outcome"),
-    [({"idempotent-load": False}, "crashes-kernel"), ({"idempotent-load": True}, "refused")],
+    [({}, "crashes-kernel"), ({"idempotent-load": True}, "refused")],
 )
-def test_two_symbol_tables_crash_old_loaders(
+def test_two_symbol_tables_are_refused_or_may_crash_a_loader_nobody_knows(
     build_module: BuildModule, make_facts: MakeFacts, features: dict[str, bool], outcome: str
 ) -> None:
     data = build_module(extra=[(".symtab2", 2, 0, b"")])
@@ -159,7 +176,8 @@ def test_a_vermagic_that_differs_is_enoexec_at_step_7_and_the_words_are_named(
     build_module: BuildModule, make_facts: MakeFacts, module: str, kernel: str, versions: bool, phrase: str
 ) -> None:
     data = build_module(vermagic=module, version_flags=2 if versions else 0)
-    finding = only(run_checks(ModuleImage(data), make_facts(vermagic=Fact(kernel, "test"))))
+    findings = run_checks(ModuleImage(data), make_facts(vermagic=Fact(kernel, "test")))
+    finding = only(tuple(finding for finding in findings if finding.check != "modversions"))
     assert phrase in finding.summary
     assert (finding.check, finding.step, finding.errno) == ("vermagic", 7, "ENOEXEC")
     assert (finding.module_has, finding.kernel_has) == (module, kernel)
@@ -175,8 +193,8 @@ def test_versions_that_are_to_be_ignored_make_the_release_count(
     build_module: BuildModule, make_facts: MakeFacts
 ) -> None:
     data = build_module(vermagic="5.0 " + VERMAGIC.partition(" ")[2])
-    finding = only(run_checks(ModuleImage(data), make_facts(), LoadRequest(force_modversion=True)))
-    assert finding.check == "vermagic"
+    findings = run_checks(ModuleImage(data), make_facts(), LoadRequest(force_modversion=True))
+    assert [finding.check for finding in findings] == ["modversions", "vermagic"]
 
 
 @pytest.mark.parametrize(
@@ -203,9 +221,9 @@ def test_an_unknown_vermagic_is_not_guessed(build_module: BuildModule, make_fact
 # --- names
 
 
-@pytest.mark.parametrize(("state", "errno"), [("Live", "EEXIST"), ("Loading", "EEXIST"), ("Unloading", "EBUSY")])
+@pytest.mark.parametrize(("state", "errno"), [("Live", "EEXIST"), ("Loading", None), ("Unloading", "EBUSY")])
 def test_a_taken_name_is_the_one_in_struct_module(
-    build_module: BuildModule, make_facts: MakeFacts, state: str, errno: str
+    build_module: BuildModule, make_facts: MakeFacts, state: str, errno: str | None
 ) -> None:
     data = build_module(name="dummy").replace(b"name=dummy\0", b"name=other\0")
     facts = make_facts(loaded=Fact({"dummy": LoadedModule(state, 0, ())}, "test"))
@@ -239,10 +257,10 @@ def test_the_module_that_has_the_symbol_is_named_with_the_command(
 
 
 def test_unknown_exports_are_not_guessed(build_module: BuildModule, make_facts: MakeFacts) -> None:
-    facts = make_facts(exports=unknown("hidden"))
-    finding = only(run_checks(ModuleImage(build_module(undefined=["_printk"])), facts))
+    facts = make_facts(exports=unknown("hidden"), vermagic=Fact(VERMAGIC.replace("modversions ", ""), "test"))
+    finding = only(run_checks(ModuleImage(build_module(vermagic=facts.vermagic.value, undefined=["_printk"])), facts))
     assert finding.severity == "cannot-tell"
-    assert not run_checks(ModuleImage(build_module()), facts)
+    assert not run_checks(ModuleImage(build_module(vermagic=facts.vermagic.value)), facts)
 
 
 # --- permission
@@ -265,7 +283,7 @@ def test_a_good_module_has_no_findings(build_module: BuildModule, make_facts: Ma
 
 @pytest.mark.parametrize(
     ("unpacks", "given", "errno"),
-    [("", True, "refused"), ("gzip", True, "EINVAL"), ("xz", True, None), ("", False, None)],
+    [("", True, "EINVAL"), ("gzip", True, "EINVAL"), ("xz", True, None), ("", False, None)],
 )
 def test_a_compressed_file_needs_a_kernel_that_unpacks_it(
     build_module: BuildModule, make_facts: MakeFacts, unpacks: str, given: bool, errno: str | None
@@ -274,4 +292,4 @@ def test_a_compressed_file_needs_a_kernel_that_unpacks_it(
     findings = run_checks(image, make_facts(compression=Fact(unpacks, "test")), LoadRequest(compressed=given))
     prediction = predict(findings)
     assert (prediction.outcome == "refused") is bool(errno)
-    assert prediction.errno == (None if errno == "refused" else errno)
+    assert prediction.errno == errno

@@ -123,7 +123,7 @@ def test_check_reports_every_module_of_a_folder(
     assert [Path(result["file"]).name for result in report["results"]] == ["a.ko", "b.ko.xz"]
     assert report["results"][0]["prediction"]["outcome"] == "refused"
     assert report["results"][1]["prediction"]["outcome"] == "cannot-tell"
-    assert set(report["kernels"][0]["sources"]) == {"vermagic", "symbols"}
+    assert "vermagic" in report["kernels"][0]["sources"]
 
 
 @pytest.mark.parametrize("option", ["-V", "--version"])

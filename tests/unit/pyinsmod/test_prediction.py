@@ -17,6 +17,10 @@ MISSING = finding("symbols", "refuses", "ENOENT", 9)
 MISSING_CRC = finding("symbols", "refuses", "EINVAL", 9)
 DOUBT = finding("vermagic", "cannot-tell", "ENOEXEC")
 CRASH = finding("elf", "crashes", None, 6)
+LAYOUT = finding("modversions", "refuses", "ENOEXEC")
+WRONG_CRC = finding("symbol-versions", "refuses", "EINVAL", 9)
+HIDDEN = finding("licence", "refuses", "ENOENT", 9)
+CRC_UNKNOWN = finding("symbol-versions", "cannot-tell", "EINVAL", 9)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,17 @@ CRASH = finding("elf", "crashes", None, 6)
         ((DOUBT, finding("relocations", "refuses", "ENOEXEC", 10)), "refused", "ENOEXEC", None),
         ((DOUBT, CRASH), "cannot-tell", None, None),
         ((BAD_MAGIC, DOUBT), "refused", "ENOEXEC", 7),
+        # One loop over the symbol table: its last refusal counts, whatever it is about, and doubts only after that.
+        ((MISSING, WRONG_CRC), "refused", "EINVAL", 9),
+        ((WRONG_CRC, HIDDEN), "refused", "ENOENT", 9),
+        ((WRONG_CRC, finding("namespaces", "refuses", "EINVAL", 9), MISSING), "refused", "ENOENT", 9),
+        ((CRC_UNKNOWN, MISSING), "refused", "ENOENT", 9),
+        ((MISSING, CRC_UNKNOWN), "refused", None, None),
+        ((WRONG_CRC, CRC_UNKNOWN), "refused", "EINVAL", None),
+        ((DOUBT, CRC_UNKNOWN, MISSING), "refused", None, None),
+        ((MISSING, finding("symbols", "crashes", None, 9), WRONG_CRC), "crashes-kernel", None, 9),
+        ((LAYOUT, MISSING), "refused", "ENOEXEC", 7),
+        ((finding("licence", "taints"), MISSING), "refused", "ENOENT", 9),
     ],
 )
 def test_the_first_answer(findings: tuple[Finding, ...], outcome: str, errno: str | None, step: int | None) -> None:

@@ -25,7 +25,7 @@ def test_commas_in_a_path_do_not_become_options() -> None:
     assert "mem-path=/a,,b/memory" in arguments[-1]
 
 
-@pytest.mark.parametrize(("accelerator", "processor"), [("tcg", "max"), ("kvm", "host")])
+@pytest.mark.parametrize(("accelerator", "processor"), [("tcg", "max,cx16=off"), ("kvm", "host")])
 def test_each_accelerator_has_its_processor(accelerator: str, processor: str) -> None:
     arguments = qemu.machine_arguments(Hardware(accelerator, 512))
     assert arguments[arguments.index("-cpu") + 1] == processor

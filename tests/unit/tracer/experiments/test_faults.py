@@ -64,7 +64,7 @@ def header_offset(image: bytes, name: str) -> int:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("no-such-fault", "no fault 'no-such-fault'; there are crc,"),
+        ("no-such-fault", "no fault 'no-such-fault'; there are appended,"),
         ("", "no fault ''"),
         ("not-elf:really", "takes no argument"),
         ("section-outside", "wants section-outside:SECTION"),

@@ -1,0 +1,73 @@
+"""What `pyinsmod check FILE` costs inside a machine, beside starting Python and reading /proc/kallsyms.
+
+Both sides run in one guest, in turn, so that an emulator that is slow is slow for all of them:
+
+    first    the kernel's facts are not yet remembered; to be at most 1.5 x (python3 -c pass + cat /proc/kallsyms)
+    later    they are, in /run/pyinsmod/facts;          to be at most 2 x python3 -c pass
+
+    .venv/bin/python benchmarks/check_speed.py [KERNEL…]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from pyinsmod.cli.guest import guest_content
+from tracer.experiments.module_spec import ModuleSpec, build
+from vm.kernel_store import fetch
+from vm.run import Job, laboratory
+
+ROUNDS = 7
+
+# Runs in the guest. Round 0 lets Python keep what it compiled, as an installed program has it.
+MEASURE = """
+import os, shutil, statistics, sys, time
+
+QUIET = [(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)]
+
+def seconds(*command):
+    before = time.perf_counter()
+    child = os.posix_spawnp(command[0], command, os.environ, file_actions=QUIET)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status:
+        sys.exit(f"{command}: status {status}")
+    return time.perf_counter() - before
+
+taken = {name: [] for name in ("python3 -c pass", "cat /proc/kallsyms", "first", "later")}
+for _ in range(int(sys.argv[1]) + 1):
+    shutil.rmtree("/run/pyinsmod", ignore_errors=True)
+    taken["python3 -c pass"].append(seconds("python3", "-c", "pass"))
+    taken["cat /proc/kallsyms"].append(seconds("cat", "/proc/kallsyms"))
+    taken["first"].append(seconds("pyinsmod", "check", "m.ko"))
+    taken["later"].append(seconds("pyinsmod", "check", "m.ko"))
+start, names, first, later = (statistics.median(times[1:]) for times in taken.values())
+for name, times in taken.items():
+    print(f"  {name:20} {statistics.median(times[1:]) * 1000:7.0f} ms   (fastest {min(times[1:]) * 1000:.0f})")
+print(f"  first  {first / (start + names):5.2f} x (python3 -c pass + cat /proc/kallsyms)   (wanted: at most 1.5)")
+print(f"  later  {later / start:5.2f} x python3 -c pass   (wanted: at most 2)")
+"""
+
+
+def main(kernels: Sequence[str]) -> int:
+    """Measure on each kernel and print its table."""
+    for kernel in kernels or ("5.10", "6.1", "6.12", "7.2"):
+        print(kernel)
+        print(asyncio.run(measured(kernel)), end="")
+    return 0
+
+
+async def measured(kernel: str) -> str:
+    """Return the table made in a machine of this kernel."""
+    module = build(ModuleSpec(), fetch(kernel).root)
+    files = {"m.ko": module, "measure.py": MEASURE.encode()}
+    async with laboratory(fetch(kernel), guest_content(), lambda text: print(text, file=sys.stderr)) as machines:
+        result = await machines.run(Job(("python3", "measure.py", str(ROUNDS)), files=files))
+    if result.status:
+        raise SystemExit(f"{kernel}: {result.stderr.decode(errors='replace')}")
+    return result.stdout.decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,113 @@
+"""The module's memory as the loader fills it, in user space: what stands where after `move_module`.
+
+Addresses are made up, but keep what is certain of the real ones: the kernel's image and the module area lie in
+the highest two gigabytes, the areas of a module within reach of each other, the copy of the file far away from
+both. Between the areas nothing is mapped. What an access outside of all of them meets on a real machine is a page
+fault or somebody else's memory, and neither ends well.
+"""
+
+from __future__ import annotations
+
+from pyinsmod import elf_format as elf
+from pyinsmod.checks.memory_layout import INIT_TEXT, LONG, TEXT, Placement, page_end
+from pyinsmod.lean import NamedTuple
+from pyinsmod.module_image import ModuleImage
+
+# Where x86-64 puts things: Documentation/arch/x86/x86_64/mm.rst.
+KERNEL_START, KERNEL_END = 0xFFFFFFFF81000000, 0xFFFFFFFFC0000000
+MODULE_START = 0xFFFFFFFFC0400000
+FILE_START = 0xFFFFC90000400000
+# Before 6.15 a per-cpu variable's address is its distance from the beginning of the per-cpu area.
+PERCPU_START = 0x30000
+AREA_GAP = 1 << 20
+
+# A module of more is not laid out here; the largest of real ones has a twentieth of it.
+LARGEST = 1 << 28
+
+
+class Fault(NamedTuple):
+    """An access of the loader that no memory stands behind."""
+
+    address: int
+    what: str
+
+
+class LoaderMemory:
+    """Bytes of the areas, and of the copy of the file behind them."""
+
+    def __init__(self, image: ModuleImage, placement: Placement, *, text_above: bool = False) -> None:
+        """Take memory for the areas; `text_above`: code lies above all else, as where it shares large pages."""
+        self.image = image
+        self.placement = placement
+        self.areas = [(0, bytearray(size)) for size in placement.areas]
+        start = MODULE_START
+        for area in sorted(range(len(self.areas)), key=lambda each: text_above and each in (TEXT, INIT_TEXT)):
+            self.areas[area] = start, self.areas[area][1]
+            start += page_end(placement.areas[area]) + AREA_GAP
+        self.file_size = page_end(len(image.data))
+
+    def address(self, number: int) -> int:
+        """Return where a section is: in its area if it was given one, else in the copy of the file."""
+        placed = self.placement.sections.get(number)
+        if placed is None or not self.placement.flags[number] & elf.SHF_ALLOC:
+            return FILE_START + self.image.section_headers[number].offset if number else 0
+        area, offset = placed
+        if area >= len(self.areas) or not self.areas[area][1]:
+            return offset
+        return (self.areas[area][0] + offset) & LONG
+
+    def fill(self) -> Fault | None:
+        """Copy the sections to their places (`move_module`); return the first copy that goes wrong."""
+        for number, header in enumerate(self.image.section_headers):
+            if not self.placement.flags[number] & elf.SHF_ALLOC or header.type == elf.SHT_NOBITS or not header.size:
+                continue
+            content = self.read(FILE_START + header.offset, header.size)
+            if content is None:
+                return Fault(FILE_START + header.offset, f"section {number} is read from behind the end of the file")
+            if not self.write(self.address(number), content):
+                return Fault(self.address(number), f"section {number} is copied to where it has no memory")
+        return None
+
+    def read(self, address: int, size: int) -> bytes | None:
+        """Return bytes, or None where nothing is known to be mapped."""
+        for start, content in self.areas:
+            if start <= address and address + size <= start + len(content):
+                return bytes(content[address - start : address - start + size])
+        offset = address - FILE_START
+        if offset >= 0 and offset + size <= self.file_size:
+            return self.image.data[offset : offset + size].ljust(size, b"\0")
+        return None
+
+    def write(self, address: int, content: bytes) -> bool:
+        """Put bytes somewhere, and tell whether there is memory for them. What goes into the file's copy is lost."""
+        for start, area in self.areas:
+            if start <= address and address + len(content) <= start + len(area):
+                area[address - start : address - start + len(content)] = content
+                return True
+        return address >= FILE_START and address - FILE_START + len(content) <= self.file_size
+
+    def writable(self, address: int) -> bool:
+        """Tell whether the kernel could write 16 bytes there when it has protected the module's memory."""
+        if address >= KERNEL_START and address + 16 <= KERNEL_END:
+            return True
+        for number in self.placement.sections:
+            header, start = self.image.section_headers[number], self.address(number)
+            if start <= address < start + header.size:
+                return header.flags & (elf.SHF_WRITE | elf.SHF_EXECINSTR) == elf.SHF_WRITE
+        return self.read(address, 16) is not None
+
+    def mapped(self, address: int, size: int = 1) -> bool:
+        """Tell whether the kernel could read there: in the module, in the file's copy, in its own image."""
+        if address >= KERNEL_START and address + size <= KERNEL_END:
+            return True
+        return self.read(address, size) is not None
+
+
+def signed_32(value: int) -> int:
+    """Return the low 32 bits of `value` as a signed number."""
+    return ((value & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
+
+
+def near(address: int, distance: int) -> int:
+    """Return the address a signed 32-bit distance leads to."""
+    return (address + signed_32(distance)) & LONG

@@ -1,0 +1,293 @@
+"""A module laid out in memory and relocated as the kernel would do it, up to the first thing that goes wrong.
+
+`move_module`, `simplify_symbols`, `apply_relocations` (kernel/module/main.c) and `__write_relocate_add`
+(arch/x86/kernel/module.c). Needed only for modules that no build system makes: see `relocations.is_plain`.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from pyinsmod import elf_format as elf
+from pyinsmod.checks import loader_memory as at
+from pyinsmod.checks.loader_memory import LoaderMemory
+from pyinsmod.checks.memory_layout import INIT_TEXT, LONG, TEXT, place
+from pyinsmod.checks.relocation_findings import (
+    REBUILD,
+    RELOCATIONS,
+    crash,
+    in_struct_module,
+    not_zero,
+    refusal,
+    unknown_type,
+)
+from pyinsmod.checks.relocation_types_x86_64 import KINDS
+from pyinsmod.elf_format import Section
+from pyinsmod.finding import Finding
+from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import Iterator, NamedTuple
+from pyinsmod.module_image import ModuleImage
+
+MEMORY = "memory"
+_VALUE = struct.Struct("<Q")
+
+# MODULES_LEN of x86-64 with a kernel that moves its base: no area is bigger.
+MODULES_LENGTH = 1008 << 20
+# Large pages that code is put into have this size; how far into one a module lies is not known.
+SHARED_TEXT = 1 << 20
+# How far the real addresses may be from the made-up ones: the kernel's image, and the modules.
+_KERNEL_SPAN = (-0x0080_0000, 0x3D80_0000)
+_MODULE_SPAN = (-0x003F_F000, 0x07C0_0000)
+# Behind the highest boundary a module's area is never found.
+_BOTTOM = 1 << 63
+
+
+class LoaderRun(NamedTuple):
+    """How far the loader gets: what it trips over while it fills the memory, or while it relocates.
+
+    `memory` is the module's memory as it then is; None when it was never filled.
+    """
+
+    memory: LoaderMemory | None
+    filling: Finding | None = None
+    relocating: Finding | None = None
+
+
+def loader_run(image: ModuleImage, facts: KernelFacts) -> LoaderRun:
+    """Return the run of a loader like this kernel's over the module; made once for each kind of loader.
+
+    Raises:
+        MalformedModule: a structure the loader needs cannot be read.
+    """
+    split = facts.has("idempotent-load") is not False
+    tests_symbols = facts.has("symbol-sections-tested") is not False
+    exports = facts.exports.value
+    key = ("loader run", split, tests_symbols, id(exports))
+    return image.remembered(key, lambda it: _Loader(it, facts, split=split, tests_symbols=tests_symbols).run())
+
+
+class _Loader:
+    def __init__(self, image: ModuleImage, facts: KernelFacts, *, split: bool, tests_symbols: bool) -> None:
+        self.image = image
+        self.exports = facts.exports.value
+        self.tests_symbols = tests_symbols
+        self.memory = LoaderMemory.__new__(LoaderMemory)
+        self.placement = place(image, split=split, rox=bool(facts.has("symbol-strings-tested")))
+        self.percpu = image.percpu_section
+        self.relocates_percpu = facts.has("symbol-strings-tested")
+        self.headers = image.section_headers
+        self.symbols = image.symbol_sections[0]
+        self.struct_module = image.struct_module_section
+        # Since 5.19 every place that ftrace may change is looked up among the symbols (`test_for_valid_rec`).
+        traced = image.find_allocated("__mcount_loc")
+        self.names_looked_up = tests_symbols and traced is not None and traced.size > 0
+        # Since 6.13 code is put into large pages that are shared, and full of traps (`execmem_fill_trapping_insns`).
+        self.shared_text = bool(facts.has("symbol-strings-tested"))
+
+    def run(self) -> LoaderRun:
+        filling = self._no_memory()
+        if filling is not None:
+            return LoaderRun(None, filling)
+        self.memory = LoaderMemory(self.image, self.placement, text_above=self.shared_text)
+        fault = self.memory.fill() or self._symbol_fault()
+        if fault is not None:
+            return LoaderRun(None, crash(MEMORY, 8, fault.what))
+        relocating = next(self._relocate(), None) or self._symbols_spoilt()
+        return LoaderRun(self.memory, None, relocating)
+
+    # --- memory
+
+    def _no_memory(self) -> Finding | None:
+        largest = max(self.placement.areas)
+        if largest > MODULES_LENGTH:
+            return Finding(
+                MEMORY,
+                8,
+                "refuses",
+                f"wants {largest} bytes of module memory in one piece, and there are {MODULES_LENGTH}",
+                errno="ENOMEM",
+                module_has=f"{largest} bytes",
+                kernel_has=f"at most {MODULES_LENGTH} bytes",
+                remedy=REBUILD,
+            )
+        if sum(self.placement.areas) > at.LARGEST:
+            what = f"wants {sum(self.placement.areas)} bytes of memory: whether the machine has them shows only there"
+            return Finding(MEMORY, 8, "cannot-tell", what, errno="ENOMEM", remedy=REBUILD)
+        return None
+
+    def _symbol_fault(self) -> at.Fault | None:
+        """Turn every symbol's value into an address (`simplify_symbols`)."""
+        values = bytearray(self.image.symbol_bytes)
+        addresses: dict[int, int | None] = {}
+        room, own_room = self._room_for_names()
+        for number, symbol in enumerate(elf.SYMBOL.iter_unpack(self.image.symbol_bytes)):
+            place = symbol[3]
+            stays = symbol[0] and place in self.placement.staying
+            if number and (stays or not place) and (symbol[0] >= room or (stays and symbol[0] >= own_room)):
+                return at.Fault(0, f"the name of symbol {number} is read at {symbol[0]:#x} of the table of names")
+            if place not in addresses:
+                addresses[place] = self._base_of(place)
+            base = addresses[place] if place or not number else self._resolved(symbol)
+            if base is None:
+                return at.Fault(0, f"symbol {number} lies in section {place}, of {len(self.headers)}")
+            if base and number:
+                _VALUE.pack_into(values, elf.SYMBOL.size * number + 8, (base + symbol[4]) & LONG)
+        self.memory.write(self.memory.address(self.symbols), bytes(values))
+        return None
+
+    def _room_for_names(self) -> tuple[int, int]:
+        """Return how far names can be read from the beginning of their table: in the file's copy, in the module's own.
+
+        The names of symbols that stay are copied (`layout_symtab`, `add_kallsyms`), those of undefined ones looked up.
+        """
+        strings = self.image.symbol_sections[1]
+        address = self.memory.address(strings)
+        ends = [start + len(area) for start, area in self.memory.areas if start <= address < start + len(area)]
+        room = self.memory.file_size - self.headers[strings].offset
+        return room, (ends[0] - address if ends else room)
+
+    def _base_of(self, section: int) -> int | None:
+        """Return what is added to a symbol's value; None when the loader reads it from where nothing is."""
+        if section in (elf.SHN_UNDEF, elf.SHN_ABS, elf.SHN_COMMON, elf.SHN_LIVEPATCH):
+            return 0
+        if self.percpu is not None and section == self.percpu.number:
+            return at.PERCPU_START
+        if section < len(self.headers):
+            return self.memory.address(section)
+        if self.tests_symbols:
+            return 0
+        position = at.FILE_START + self.image.header.shoff + elf.SECTION.size * section + 16
+        raw = self.memory.read(position, 8)
+        return None if raw is None else int.from_bytes(raw, "little")
+
+    def _resolved(self, symbol: tuple[int, ...]) -> int:
+        """Return what makes an undefined symbol's value an address of the kernel; a weak one may stay as it is."""
+        if symbol[1] >> 4 == elf.STB_WEAK and self.exports is not None:
+            name = self.image.text_at(self.headers[self.image.symbol_sections[1]].offset + symbol[0])
+            if name not in self.exports:
+                return 0
+        return (at.KERNEL_START + 0x0080_0000 - symbol[4]) & LONG
+
+    def _symbols_spoilt(self) -> Finding | None:
+        """A relocation may have hit the symbols: their names are read once more (`add_kallsyms`, `kallsyms_lookup`)."""
+        table, (_file, room) = self.memory.address(self.symbols), self._room_for_names()
+        content = self.memory.read(table, len(self.image.symbol_bytes)) or b""
+        for number, symbol in enumerate(elf.SYMBOL.iter_unpack(content)):
+            read = not number or symbol[3] in self.placement.staying or (self.names_looked_up and symbol[3])
+            if read and symbol[0] >= room:
+                return crash(RELOCATIONS, 10, f"the name of symbol {number} is read at {symbol[0]:#x} of the names")
+        return None
+
+    # --- relocations
+
+    def _relocate(self) -> Iterator[Finding]:
+        for section in self.image.sections[1:]:
+            target = self._target(section)
+            if target is None:
+                continue
+            if section.flags & elf.SHF_RELA_LIVEPATCH:
+                yield from self._livepatch(section)
+            elif section.type == elf.SHT_REL:
+                yield refusal("relocations without addends (REL)", "SHT_REL", "RELA", "REL relocation unsupported")
+            elif section.type == elf.SHT_RELA:
+                yield from self._apply(section, target)
+
+    def _target(self, section: Section) -> int | None:
+        """Return the number of the section that is relocated, None if the loader passes over the table."""
+        if section.info >= len(self.headers):
+            return None
+        if self.placement.flags[section.info] & elf.SHF_ALLOC:
+            return section.info
+        percpu = self.percpu is not None and section.info == self.percpu.number
+        return section.info if percpu and self.relocates_percpu else None
+
+    def _livepatch(self, section: Section) -> Iterator[Finding]:
+        if section.name.startswith(".klp.rela."):
+            yield Finding(RELOCATIONS, 10, "cannot-tell", "relocations of a live patch are not looked at here")
+            return
+        log = f"livepatch: section {section.name} has an incorrectly formatted name"
+        yield Finding(
+            RELOCATIONS,
+            10,
+            "refuses",
+            f"section '{section.name}' is marked for a live patch, and has not such a name",
+            errno="EINVAL",
+            module_has=section.name,
+            kernel_has="wants .klp.rela.OBJECT.SECTION",
+            remedy=REBUILD,
+            log=log,
+        )
+
+    def _apply(self, section: Section, target: int) -> Iterator[Finding]:
+        start, table = self.memory.address(target), self.memory.address(self.symbols)
+        content = self.memory.read(self.memory.address(section.number), section.size - section.size % elf.RELA.size)
+        if content is None:
+            yield crash(RELOCATIONS, 10, f"the relocations in '{section.name}' are read from where nothing is")
+            return
+        for number, (offset, info, addend) in enumerate(elf.RELA.iter_unpack(content)):
+            value = self.memory.read((table + elf.SYMBOL.size * (info >> 32) + 8) & LONG, 8)
+            where = f"relocation {number} in '{section.name}'"
+            if value is None:
+                yield crash(RELOCATIONS, 10, f"{where} names symbol {info >> 32}, which does not exist")
+                return
+            place_at, base = (start + offset) & LONG, int.from_bytes(value, "little")
+            yield from self._apply_one(where, place_at, info & 0xFFFFFFFF, base, addend)
+
+    def _in_shared_text(self, address: int) -> bool:
+        """Tell whether an address lies behind the module's code, where other code and traps are."""
+        areas = [self.memory.areas[index] for index in (TEXT, INIT_TEXT)] if self.shared_text else []
+        return any(content and start <= address < start + SHARED_TEXT for start, content in areas)
+
+    def _in_use(self, address: int, width: int) -> bool:
+        """Tell whether the kernel keeps its own values there by now: struct module, but for what a build relocates."""
+        section = self.struct_module
+        if section is None:
+            return False
+        offset = address - self.memory.address(section.number)
+        return -width < offset < section.size and offset not in self.image.struct_module_pointers
+
+    def _apply_one(self, where: str, place_at: int, kind_number: int, base: int, addend: int) -> Iterator[Finding]:
+        kind = KINDS.get(kind_number)
+        if kind is None:
+            yield unknown_type(where, kind_number)
+            return
+        if not kind.width:
+            return
+        before = self.memory.read(place_at, kind.width)
+        if before is None and self._in_shared_text(place_at):
+            before = b"\xcc" * kind.width
+        if before is None:
+            yield crash(RELOCATIONS, 10, f"{where} changes a place outside of the module")
+            return
+        if self._in_use(place_at, kind.width):
+            yield in_struct_module(where)
+        value = (base + addend - (place_at if kind.relative else 0)) & LONG
+        if any(before):
+            yield not_zero(where, kind_number, before)
+        elif kind.limits is not None:
+            yield from _overflow(where, kind_number, value, base, kind.limits)
+        self.memory.write(place_at, (value & ((1 << 8 * kind.width) - 1)).to_bytes(kind.width, "little"))
+
+
+def _overflow(where: str, kind: int, value: int, base: int, limits: tuple[int, int]) -> Iterator[Finding]:
+    fits = {_fits((value + shift) & LONG, limits) for shift in _span(base)}
+    if fits == {True}:
+        return
+    finding = refusal(
+        f"{where} overflows: {value:#x} does not fit",
+        f"{KINDS[kind].name}, {value:#x}",
+        f"wants a value from {limits[0]:#x} to {limits[1]:#x}",
+        f"overflow in relocation type {kind} val",
+    )
+    yield finding if fits == {False} else finding._replace(severity="cannot-tell")
+
+
+def _span(base: int) -> tuple[int, ...]:
+    if at.KERNEL_START <= base < at.KERNEL_END:
+        return _KERNEL_SPAN
+    return _MODULE_SPAN if base >= at.KERNEL_END else (0,)
+
+
+def _fits(value: int, limits: tuple[int, int]) -> bool:
+    signed = value - (1 << 64) if value >= _BOTTOM and limits[0] < 0 else value
+    return limits[0] <= signed <= limits[1]

@@ -1,0 +1,40 @@
+"""Can the module be laid out in memory? `layout_and_allocate`, `move_module` (kernel/module/main.c)."""
+
+from __future__ import annotations
+
+from pyinsmod.checks.loader_run import loader_run
+from pyinsmod.checks.plain import is_plain
+from pyinsmod.checks.relocation_findings import REBUILD
+from pyinsmod.checks.relocations import EM_X86_64
+from pyinsmod.finding import Finding
+from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import Iterator
+from pyinsmod.load_request import LoadRequest
+from pyinsmod.module_image import ModuleImage
+
+STEP = 8
+
+
+def check_memory(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
+    """Yield why there is no memory for the module, or what is copied to where there is none."""
+    yield from _short_struct_module(image, facts)
+    if image.header.machine == EM_X86_64 and not is_plain(image):
+        finding = loader_run(image, facts).filling
+        if finding is not None:
+            yield finding
+
+
+def _short_struct_module(image: ModuleImage, facts: KernelFacts) -> Iterator[Finding]:
+    """A loader that does not test the size takes what stands behind a short struct module for the rest of it."""
+    section, size = image.struct_module_section, facts.struct_module_size.value
+    if section is None or size is None or section.size >= size or facts.has("idempotent-load") is not False:
+        return
+    yield Finding(
+        "memory",
+        STEP,
+        "crashes",
+        f"the kernel would crash: struct module has {section.size} bytes, and is used as if it had {size}",
+        module_has=f"{section.size} bytes",
+        kernel_has=f"{size} bytes, untested",
+        remedy=REBUILD,
+    )

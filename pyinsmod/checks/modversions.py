@@ -1,0 +1,118 @@
+"""Was the module built with this kernel's structures? `check_modstruct_version` (kernel/module/version.c).
+
+The first version that is compared is that of `module_layout`: a function without a body, whose parameters are
+the structures that the loader itself reads in a module. So its CRC is that of `struct module`.
+"""
+
+from __future__ import annotations
+
+from pyinsmod.checks.blacklist import name_in_log
+from pyinsmod.finding import Finding, Severity
+from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import Iterator
+from pyinsmod.load_request import LoadRequest
+from pyinsmod.module_image import ModuleImage
+from pyinsmod.versions import SymbolVersions, kernel_compares_versions, may_force_load, symbol_versions
+
+NAME, STEP, LAYOUT = "modversions", 7, "module_layout"
+
+
+def check_modversions(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> Iterator[Finding]:
+    """Yield ENOEXEC for another module_layout; a taint, or ENOEXEC, for a module whose versions cannot be found.
+
+    Where it is unknown whether the kernel compares at all, its vermagic is unknown too, and that check says so.
+    """
+    if not kernel_compares_versions(facts):
+        return
+    versions = symbol_versions(image, facts, request)
+    if versions is None:
+        yield _no_versions(image, facts, forced=request.force_modversion)
+        return
+    layout = (facts.exports.value or {}).get(LAYOUT)
+    if layout is None or layout.crc is None:
+        yield _unknown(versions, facts)
+        return
+    answer = versions.compare(LAYOUT, layout.crc)
+    if answer == "differs":
+        yield _differs(image, versions.crcs[LAYOUT], layout.crc, facts)
+    elif answer == "missing":
+        yield _missing(image, versions, facts)
+
+
+def rebuild(facts: KernelFacts) -> str:
+    """Return the command that builds a module for this kernel."""
+    return f"build it for this kernel: make -C /lib/modules/{facts.release}/build M=$PWD clean modules"
+
+
+def crc_text(crc: int) -> str:
+    """Return a CRC as Module.symvers writes it."""
+    return f"{crc:#010x}"
+
+
+def _differs(image: ModuleImage, own: int, wanted: int, facts: KernelFacts) -> Finding:
+    return Finding(
+        NAME,
+        STEP,
+        "refuses",
+        f"built against another configuration or another version of the kernel: its version of '{LAYOUT}', which "
+        f"stands for struct module itself, is {crc_text(own)}, the kernel's is {crc_text(wanted)} (many build "
+        "options change struct module, and whoever reads it wrongly corrupts memory)",
+        errno="ENOEXEC",
+        module_has=f"{LAYOUT} {crc_text(own)}",
+        kernel_has=f"{LAYOUT} {crc_text(wanted)} ({facts.exports.source})",
+        remedy=rebuild(facts),
+        log=f"{name_in_log(image)}: disagrees about version of symbol {LAYOUT}",
+    )
+
+
+def _missing(image: ModuleImage, versions: SymbolVersions, facts: KernelFacts) -> Finding:
+    """Mainline warns once and goes on; Debian's kernels refuse."""
+    refused = bool(facts.has("missing-versions-refused")) and versions.section == "__versions"
+    return Finding(
+        NAME,
+        STEP,
+        "refuses" if refused else "cannot-tell",
+        f"its symbol versions (section {versions.section}) have no entry for '{LAYOUT}': "
+        + ("this kernel refuses that" if refused else "mainline kernels only warn, some distributions' refuse"),
+        errno="ENOEXEC",
+        module_has=f"{len(versions.crcs)} symbol versions, none for {LAYOUT}",
+        kernel_has=f"wants one for {LAYOUT}",
+        remedy=rebuild(facts),
+        log=f"{name_in_log(image)}: no symbol version for {LAYOUT}" if refused else None,
+    )
+
+
+def _no_versions(image: ModuleImage, facts: KernelFacts, *, forced: bool) -> Finding:
+    """`try_to_force_load`: kernels with MODULE_FORCE_LOAD go on and are tainted, others refuse silently."""
+    allowed = may_force_load(facts)
+    severities: dict[bool | None, Severity] = {True: "taints", False: "refuses", None: "cannot-tell"}
+    outcome = {
+        True: "the kernel loads it without comparing any, and is tainted (F)",
+        False: "the kernel was built without CONFIG_MODULE_FORCE_LOAD and refuses it",
+        None: f"whether the kernel loads it without comparing any is unknown: {facts.config.source}",
+    }
+    why = "its symbol versions are to be ignored (--force-modversion)" if forced else "it carries no symbol versions"
+    return Finding(
+        NAME,
+        STEP,
+        severities[allowed],
+        f"{why}: {outcome[allowed]}",
+        errno=None if allowed else "ENOEXEC",
+        module_has="symbol versions that are not to be looked at" if forced else "no section __versions in memory",
+        kernel_has="compares symbol versions (CONFIG_MODVERSIONS)",
+        remedy=rebuild(facts),
+        log=f"{image.name}: {LAYOUT}: kernel tainted." if allowed else None,
+    )
+
+
+def _unknown(versions: SymbolVersions, facts: KernelFacts) -> Finding:
+    own = versions.crcs.get(LAYOUT)
+    return Finding(
+        NAME,
+        STEP,
+        "cannot-tell",
+        f"the kernel's version (CRC) of '{LAYOUT}' is unknown: {facts.exports.source}",
+        errno="ENOEXEC",
+        module_has=f"{LAYOUT} {crc_text(own)}" if own is not None else f"no version for {LAYOUT}",
+        remedy=f"run it as root with /proc/kcore readable, or with /boot/vmlinuz-{facts.release} in place",
+    )

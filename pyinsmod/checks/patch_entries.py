@@ -1,0 +1,172 @@
+"""Following the entries of `patch_tables` through a module's relocated memory, as their readers in the kernel do."""
+
+from __future__ import annotations
+
+import struct
+
+from pyinsmod.checks import patch_tables as tables
+from pyinsmod.checks.loader_memory import LoaderMemory, near
+from pyinsmod.checks.memory_layout import LONG
+from pyinsmod.elf_format import Section
+from pyinsmod.finding import Severity
+from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import Callable, Iterator, Mapping, NamedTuple
+
+# What jump_label.h and static_call.h leave for code to be put in, and the first bytes of jumps and calls.
+NOP5, CALL, JUMPS, RETURN = bytes.fromhex("0f1f440000"), 0xE8, (0xE9, 0xEB), 0xC3
+XOR5 = bytes.fromhex("2e2e2e31c0")
+ESCAPE, NEAR_JUMPS = 0x0F, 0x80
+
+
+class Trouble(NamedTuple):
+    """What the kernel stumbles over."""
+
+    what: str
+    severity: Severity = "crashes"
+
+
+class Tests(NamedTuple):
+    """What does not depend on where the module comes to lie: an entry's own bytes, and the code it lies on.
+
+    Attributes:
+        nops: whether the code under a jump label is compared with the usual no-operation (5.10,
+            `jump_label_apply_nops`).
+        flags: whether struct alt_instr has flags (since 6.3).
+    """
+
+    nops: bool
+    flags: bool
+
+    @classmethod
+    def of(cls, facts: KernelFacts) -> Tests:
+        """Return the tests of a kernel."""
+        return cls(facts.has("symbol-sections-tested") is False, bool(facts.has("idempotent-load")))
+
+    def alternative(self, entry: bytes, code: bytes) -> Trouble | None:
+        """`apply_alternatives`: what is there is replaced, if the processor has that feature."""
+        feature, flags = struct.unpack_from("<HH", entry, 8)
+        length, new_length = entry[-2:]
+        feature &= LONG if self.flags else 0x7FFF
+        if length > tables.LONGEST_PATCH or feature >= tables.CPU_FEATURES:
+            return Trouble(f"is for {length} bytes and feature {feature}, which the kernel takes for a bug of its own")
+        if self.flags and flags & tables.DIRECT_CALL and (new_length != 5 or length < 6):
+            return Trouble("is a direct call of another length, which the kernel takes for a bug of its own")
+        return Trouble("changes an instruction outside of the module") if len(code) < length else None
+
+    def paravirt(self, entry: bytes, code: bytes) -> Trouble | None:
+        """`apply_paravirt`: the call there is replaced by what the machine needs."""
+        length = entry[9]
+        if length > tables.LONGEST_PATCH:
+            return Trouble(f"is for {length} bytes, which the kernel takes for a bug of its own")
+        return Trouble("changes code outside of the module") if len(code) < (length or 1) else None
+
+    def jump_label(self, _entry: bytes, code: bytes) -> Trouble | None:
+        """`jump_label_add_module` and `jump_label_apply_nops`."""
+        if len(code) < len(NOP5):
+            return Trouble("lies on code outside of the module", "crashes" if self.nops else "cannot-tell")
+        if self.nops and code[: len(NOP5)] != NOP5 and code[0] not in JUMPS:
+            return Trouble("lies on code that is neither a jump nor the no-operation it should be")
+        return None
+
+    def static_call(self, code: bytes, *, tail: bool) -> Trouble | None:
+        """`__static_call_validate`: the call there is changed at once."""
+        if len(code) < len(NOP5):
+            return Trouble("lies on code outside of the module")
+        if tail and (code[0] in (JUMPS[0], RETURN) or (code[0] == ESCAPE and code[1] & 0xF0 == NEAR_JUMPS)):
+            return None
+        if not tail and (code[0] == CALL or code[: len(NOP5)] in (NOP5, XOR5)):
+            return None
+        return Trouble("lies on code that is no call")
+
+
+class Walk:
+    """One module's tables in its memory."""
+
+    def __init__(self, memory: LoaderMemory, tests: Tests) -> None:
+        self.memory = memory
+        self.tests = tests
+
+    def troubles(self, sections: Mapping[str, Section], kinds: Mapping[str, tables.Table]) -> Iterator[Trouble]:
+        """Yield the first entry of each table that leads wrong."""
+        for name, section in sections.items():
+            table, reader = kinds[name], _READERS[name]
+            start = self.memory.address(section.number)
+            # A table found by its name is walked to its end, be it in the midst of an entry; others are counted.
+            count = -(-section.size // table.entry) if table.any_flags else section.size // table.entry
+            for number in range(count):
+                at = start + number * table.entry
+                entry = self.memory.read(at, table.entry)
+                trouble = Trouble("lies outside of the module") if entry is None else reader(self, at, entry)
+                if trouble:
+                    yield trouble._replace(what=f"entry {number} of {name} {trouble.what}")
+                    break
+
+    def _code(self, where: int, size: int = 5) -> bytes:
+        return self.memory.read(where, size) or b""
+
+    def site(self, at: int, entry: bytes) -> Trouble | None:
+        """`apply_returns`, `apply_retpolines`: the instruction there is decoded."""
+        where = near(at, struct.unpack("<i", entry)[0])
+        return None if self.memory.mapped(where) else Trouble("leads to an instruction outside of the module")
+
+    def alternative(self, at: int, entry: bytes) -> Trouble | None:
+        """`apply_alternatives`."""
+        old, new = struct.unpack_from("<ii", entry)
+        length, new_length = entry[-2:]
+        if new_length and not self.memory.mapped(near(at + 4, new), new_length):
+            return Trouble("takes instructions from outside of the module")
+        return self.tests.alternative(entry, self._code(near(at, old), length))
+
+    def paravirt(self, _at: int, entry: bytes) -> Trouble | None:
+        """`apply_paravirt`."""
+        return self.tests.paravirt(entry, self._code(struct.unpack_from("<Q", entry)[0], entry[9] or 1))
+
+    def jump_label(self, at: int, entry: bytes) -> Trouble | None:
+        """`jump_label_add_module`: the entry is put into the list of its key."""
+        code, _target, key = struct.unpack("<iiq", entry)
+        if not self.memory.writable((at + 8 + key) & LONG & ~3):
+            return Trouble("has a key that cannot be written to")
+        return self.tests.jump_label(entry, self._code(near(at, code)))
+
+    def static_call(self, at: int, entry: bytes) -> Trouble | None:
+        """`__static_call_init`."""
+        code, key = struct.unpack("<ii", entry)
+        if not self.memory.writable(near(at + 4, key) & ~3):
+            return Trouble("has a key that cannot be written to")
+        return self.tests.static_call(self._code(near(at, code)), tail=bool(near(at + 4, key) & 1))
+
+    def export(self, at: int, entry: bytes) -> Trouble | None:
+        """`verify_exported_symbols`: the name is looked up."""
+        name = near(at + 4, struct.unpack_from("<i", entry, 4)[0])
+        return None if self.memory.mapped(name) else Trouble("has its name outside of the module")
+
+    def parameter(self, _at: int, entry: bytes) -> Trouble | None:
+        """`module_param_sysfs_setup`: those with permissions get a file of their name."""
+        name, permissions = struct.unpack_from("<Q", entry)[0], struct.unpack_from("<H", entry, 24)[0]
+        return Trouble("has its name outside of the module") if permissions and not self.memory.mapped(name) else None
+
+    def object(self, _at: int, entry: bytes) -> Trouble | None:
+        """Pointers to what a notifier registers and changes: trace events, SRCU structures."""
+        return (
+            None if self.memory.writable(struct.unpack("<Q", entry)[0]) else Trouble("leads to what cannot be written")
+        )
+
+    def pointer(self, _at: int, entry: bytes) -> Trouble | None:
+        """Pointers to what is read: formats of trace_printk()."""
+        return None if self.memory.mapped(struct.unpack("<Q", entry)[0], 8) else Trouble("leads out of the module")
+
+
+_READERS: dict[str, Callable[[Walk, int, bytes], Trouble | None]] = {
+    ".return_sites": Walk.site,
+    ".retpoline_sites": Walk.site,
+    ".parainstructions": Walk.paravirt,
+    tables.ALTERNATIVES: Walk.alternative,
+    "__jump_table": Walk.jump_label,
+    ".static_call_sites": Walk.static_call,
+    "__ksymtab": Walk.export,
+    "__ksymtab_gpl": Walk.export,
+    "__param": Walk.parameter,
+    "_ftrace_events": Walk.object,
+    "___srcu_struct_ptrs": Walk.object,
+    "__trace_printk_fmt": Walk.pointer,
+}

@@ -1,0 +1,154 @@
+"""Is the module as every build system makes it? Then nothing can go wrong in laying it out and relocating it.
+
+The sweep is made for good modules: each test looks at a whole table at once. What it does not recognise as good is
+not bad yet: `loader_run` finds out.
+"""
+
+from __future__ import annotations
+
+import struct
+from itertools import pairwise
+
+from pyinsmod import elf_format as elf
+from pyinsmod.checks.relocation_types_x86_64 import KINDS
+from pyinsmod.elf_format import Section
+from pyinsmod.lean import Sequence
+from pyinsmod.module_image import NAME_LENGTH, NAME_OFFSET, ModuleImage
+
+# No section of a build wants more, and addresses of a module differ from those of another by less than the second.
+LARGEST_ALIGNMENT, LARGEST_MODULE = 1 << 16, 1 << 26
+NARROW, NEAR_KINDS, WIDE = 4, {2, 4}, {1, 24}
+NO_KIND, UNSIGNED, SIGNED = 0, 10, 11
+
+
+def is_plain(image: ModuleImage) -> bool:
+    """Tell whether every section and relocation is certainly fine, wherever the module comes to lie.
+
+    Raises:
+        MalformedModule: the sections or symbols cannot be read.
+    """
+    return image.remembered("plain", _is_plain)
+
+
+def _is_plain(image: ModuleImage) -> bool:
+    sections = image.sections
+    kept = {section.number for section in (image.modinfo_section, image.find_allocated("__versions")) if section}
+    if image.percpu_section is not None:
+        kept.add(image.percpu_section.number)
+    in_memory = [section for section in sections if section.in_memory and section.number not in kept]
+    if not all(map(_plain_section, in_memory)) or sum(each.size for each in in_memory) > LARGEST_MODULE:
+        return False
+    if not _plain_symbols(image) or _struct_module_used(image):
+        return False
+    placed = {section.number for section in in_memory} | kept | set(image.symbol_sections)
+    tables = [section for section in sections if _is_table(section, placed)]
+    if len({table.info for table in tables}) < len(tables):
+        return False
+    return all(_plain_table(image, section) for section in tables)
+
+
+def _struct_module_used(image: ModuleImage) -> bool:
+    """Tell whether struct module holds anything but a name: the loader takes more than that from it."""
+    section = image.struct_module_section
+    if section is None:
+        return True
+    tables = [each for each in image.sections if each.info == section.number and each.type == elf.SHT_RELA]
+    if sum(table.size // elf.RELA.size for table in tables) != len(image.struct_module_pointers):
+        return True
+    content = image.data[section.offset : section.offset + section.size]
+    return any(content[:NAME_OFFSET]) or any(content[NAME_OFFSET + NAME_LENGTH :])
+
+
+def _plain_section(section: Section) -> bool:
+    align = section.align
+    return section.type != elf.SHT_NULL and align & (align - 1) == 0 and align <= LARGEST_ALIGNMENT
+
+
+def _plain_symbols(image: ModuleImage) -> bool:
+    """Tell whether each symbol lies in a section that is there, and its name in the table of names."""
+    table, strings = (image.section_headers[number] for number in image.symbol_sections)
+    if (table.flags | strings.flags) & elf.SHF_ALLOC or not strings.size or table.align > LARGEST_ALIGNMENT:
+        return False
+    words = struct.unpack(f"<{len(image.symbol_bytes) // 4}I", image.symbol_bytes)
+    places = {word >> 16 for word in words[1::6]}
+    real = {place for place in places if place not in (elf.SHN_ABS, elf.SHN_COMMON, elf.SHN_LIVEPATCH)}
+    return (
+        max(real, default=0) < len(image.section_headers)
+        and max(words[0::6], default=0) < strings.size
+        and image.data[strings.end() - 1 : strings.end()] == b"\0"
+    )
+
+
+def _is_table(section: Section, placed: set[int]) -> bool:
+    marked = section.flags & elf.SHF_RELA_LIVEPATCH
+    return section.info in placed and (section.type in (elf.SHT_RELA, elf.SHT_REL) or bool(marked))
+
+
+def _plain_table(image: ModuleImage, section: Section) -> bool:
+    """Tell whether a table has only relocations of known kinds that change zeroes inside their section."""
+    target = image.sections[section.info]
+    if section.type != elf.SHT_RELA or section.flags & (elf.SHF_RELA_LIVEPATCH | elf.SHF_ALLOC):
+        return False
+    if target.type == elf.SHT_NOBITS:
+        return not section.size
+    raw = image.section_bytes(section)
+    words = struct.unpack(f"<{len(raw) // elf.RELA.size * 6}I", raw[: len(raw) - len(raw) % elf.RELA.size])
+    if not words:
+        return True
+    kinds, symbols, offsets = words[2::6], words[3::6], words[0::6]
+    if any(words[1::6]) or not KINDS.keys() >= set(kinds):
+        return False
+    if max(symbols) * elf.SYMBOL.size >= len(image.symbol_bytes):
+        return False
+    return _plain_places(image.section_bytes(target), offsets, kinds) and _plain_values(image, words)
+
+
+def _plain_places(content: bytes, offsets: Sequence[int], kinds: Sequence[int]) -> bool:
+    """Tell whether all places are zero, inside of the section, and apart from each other."""
+    widths = {KINDS[kind].width for kind in set(kinds)} - {0}
+    if not widths:
+        return True
+    if 0 in kinds:
+        return False
+    if len(widths) == 1:
+        width = widths.pop()
+        zeroes = bytes(width)
+        ordered = offsets if _ascending(offsets, width) else sorted(offsets)
+        return (
+            ordered[-1] + width <= len(content)
+            and (ordered is offsets or _ascending(ordered, width))
+            and all(content[offset : offset + width] == zeroes for offset in offsets)
+        )
+    places = sorted((offset, KINDS[kind].width) for offset, kind in zip(offsets, kinds, strict=True))
+    apart = all(place[0] + place[1] <= after[0] for place, after in pairwise(places))
+    inside = sum(places[-1]) <= len(content)
+    return apart and inside and not any(any(content[offset : offset + width]) for offset, width in places)
+
+
+def _ascending(offsets: Sequence[int], width: int) -> bool:
+    return all(after - offset >= width for offset, after in pairwise(offsets))
+
+
+def _plain_values(image: ModuleImage, words: Sequence[int]) -> bool:
+    """Tell whether what must fit into 32 bits does: an address of module or kernel as a signed number."""
+    kinds = words[2::6]
+    if UNSIGNED not in kinds and SIGNED not in kinds:
+        return True
+    for kind, symbol, lower, upper in zip(kinds, words[3::6], words[4::6], words[5::6], strict=True):
+        if kind not in (UNSIGNED, SIGNED):
+            continue
+        addend = (upper << 32 | lower) - (upper >> 31 << 64)
+        place, value = _place_and_value(image, symbol)
+        low, high = KINDS[kind].limits or (0, 0)
+        if place == elf.SHN_ABS and low <= value + addend <= high:
+            continue
+        if kind == UNSIGNED or value > LARGEST_MODULE or abs(addend) > LARGEST_MODULE // 16:
+            return False
+        if place >= len(image.sections) or (place != elf.SHN_UNDEF and not image.sections[place].in_memory):
+            return False
+    return True
+
+
+def _place_and_value(image: ModuleImage, symbol: int) -> tuple[int, int]:
+    entry = elf.SYMBOL.unpack_from(image.symbol_bytes, symbol * elf.SYMBOL.size)
+    return entry[3], entry[4]

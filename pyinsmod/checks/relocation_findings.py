@@ -1,0 +1,57 @@
+"""What is said of a relocation that goes wrong."""
+
+from __future__ import annotations
+
+from pyinsmod.checks.relocation_types_x86_64 import KINDS, NAMES
+from pyinsmod.finding import Finding
+
+RELOCATIONS = "relocations"
+REBUILD = "build it again: make -C /lib/modules/$(uname -r)/build M=$PWD clean modules"
+
+
+def in_struct_module(where: str) -> Finding:
+    """Return the doubt about a relocation of struct module that no build makes."""
+    what = f"{where} changes struct module, which the kernel has filled with its own values by then"
+    return Finding(RELOCATIONS, 10, "cannot-tell", what, errno="ENOEXEC", remedy=REBUILD)
+
+
+def unknown_type(where: str, kind: int) -> Finding:
+    """Return the refusal of a type that is not in the table."""
+    name = NAMES.get(kind, f"type {kind}")
+    return refusal(
+        f"{where} is of a kind the loader does not know: {name}",
+        name,
+        "wants " + ", ".join(known.name for known in KINDS.values()),
+        f"Unknown rela relocation: {kind}",
+    )
+
+
+def not_zero(where: str, kind: int, before: bytes) -> Finding:
+    """Return the refusal of a place that is not zero."""
+    return refusal(
+        f"{where} changes a place that is not empty: it was relocated before, or the file is damaged",
+        before.hex(" "),
+        "wants " + bytes(len(before)).hex(" "),
+        f"relocation target, existing value is nonzero for type {kind}",
+    )
+
+
+def refusal(summary: str, module_has: str, kernel_has: str, log: str) -> Finding:
+    """Return ENOEXEC of the relocations."""
+    return Finding(
+        RELOCATIONS,
+        10,
+        "refuses",
+        summary,
+        errno="ENOEXEC",
+        module_has=module_has,
+        kernel_has=kernel_has,
+        remedy=REBUILD,
+        log=log,
+    )
+
+
+def crash(check: str, step: int, what: str) -> Finding:
+    """Return the crash of a check at its step."""
+    summary = f"the kernel would crash: {what}"
+    return Finding(check, step, "crashes", summary, module_has=what, kernel_has="does not test it", remedy=REBUILD)

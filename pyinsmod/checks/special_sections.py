@@ -1,0 +1,166 @@
+"""Do the tables that the kernel follows before init lead to where they should? See `patch_tables`.
+
+Nothing tests them: a pointer out of the module is followed, and code that is not what the table says is a BUG(). A good
+module is recognised by the relocations of its tables; any other is followed through its relocated memory.
+"""
+
+from __future__ import annotations
+
+from pyinsmod import elf_format as elf
+from pyinsmod.checks.loader_run import loader_run
+from pyinsmod.checks.patch_entries import Tests, Trouble, Walk
+from pyinsmod.checks.patch_tables import (
+    ALTERNATIVES,
+    CODE,
+    LONGEST_PATCH,
+    NEW_ALTERNATIVE,
+    OLD_ALTERNATIVE,
+    TABLES,
+    WRITTEN,
+    Table,
+)
+from pyinsmod.checks.plain import is_plain
+from pyinsmod.checks.relocations import EM_X86_64
+from pyinsmod.elf_format import Section
+from pyinsmod.finding import Finding
+from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import Callable, Iterator, Mapping, NamedTuple, Sequence
+from pyinsmod.load_request import LoadRequest
+from pyinsmod.module_image import ModuleImage
+
+NAME, STEP = "special-sections", 10
+# An imported object, such as a tracepoint, may have its key within.
+LARGEST_OBJECT = 4096
+REBUILD = "build it again: make -C /lib/modules/$(uname -r)/build M=$PWD clean modules"
+
+
+def check_special_sections(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
+    """Yield the first entry of a table that the kernel would stumble over."""
+    if image.header.machine != EM_X86_64:
+        return
+    tables = {**TABLES, ALTERNATIVES: NEW_ALTERNATIVE if facts.has("idempotent-load") else OLD_ALTERNATIVE}
+    found = {name: section for name, table in tables.items() if (section := _section(image, name, table))}
+    tests = Tests.of(facts)
+    protected = list(_protected(image, found))
+    if (
+        not protected
+        and is_plain(image)
+        and all(_usual(image, section, tables[name], tests) for name, section in found.items())
+    ):
+        return
+    run = loader_run(image, facts)
+    if run.memory is None or run.relocating is not None:
+        return
+    for trouble in (*protected, *Walk(run.memory, tests).troubles(found, tables)):
+        yield Finding(
+            NAME,
+            STEP,
+            trouble.severity,
+            trouble.what if trouble.severity == "cannot-tell" else f"the kernel would crash: {trouble.what}",
+            module_has=trouble.what,
+            kernel_has="does not test it",
+            remedy=REBUILD,
+        )
+        return
+
+
+def _protected(image: ModuleImage, found: Mapping[str, Section]) -> Iterator[Trouble]:
+    """Yield what the kernel writes to when it has made memory read-only (`complete_formation`) by its flags."""
+    written = [found[name] for name in WRITTEN if name in found and found[name].in_memory and found[name].size]
+    for section in (*written, image.struct_module_section):
+        if section is not None and not _writable(image, section.number):
+            yield Trouble(f"section '{section.name}' is written to, and lies in memory made read-only")
+
+
+def _writable(image: ModuleImage, place: int) -> bool:
+    """Tell whether a section lies where it can be written to after relocation; what is imported does."""
+    if not 0 < place < len(image.sections):
+        return place == elf.SHN_UNDEF
+    return image.sections[place].flags & (elf.SHF_WRITE | elf.SHF_EXECINSTR) == elf.SHF_WRITE
+
+
+def _section(image: ModuleImage, name: str, table: Table) -> Section | None:
+    if not table.any_flags:
+        return image.find_allocated(name)
+    return next((section for section in reversed(image.sections) if section.name == name), None)
+
+
+def _usual(image: ModuleImage, section: Section, table: Table, tests: Tests) -> bool:
+    """Tell whether every entry has its pointers, and each leads to where such a pointer leads."""
+    tables = [each for each in image.sections if each.info == section.number and each.type == elf.SHT_RELA]
+    if not section.size:
+        return True
+    if len(tables) != 1 or -section.size % table.entry > table.last:
+        return False
+    entries = list(elf.RELA.iter_unpack(image.section_bytes(tables[0])))
+    if not {at + offset for at in range(0, section.size, table.entry) for offset in table.pointers} <= {
+        entry[0] for entry in entries
+    }:
+        return False
+    pointers = _pointers(image, table, entries)
+    return pointers is not None and _contents_usual(image, section, table, pointers, tests)
+
+
+def _pointers(image: ModuleImage, table: Table, entries: Sequence[tuple[int, ...]]) -> _Pointers | None:
+    """Return what the pointers of a table lead to, or None when one leads where no such pointer leads."""
+    symbols = image.remembered("symbol places", _symbol_places)
+    found = _Pointers({}, set())
+    for offset, info, addend in entries:
+        pointer = table.pointers.get(offset % table.entry)
+        if pointer is None:
+            continue
+        place, value = symbols[info >> 32]
+        if not info >> 32 or info & 0xFFFFFFFF != pointer.relocation:
+            return None
+        if pointer.written and not _writable(image, place):
+            return None
+        if not _leads_right(image.sections, place, value, addend, code=pointer.leads_to == CODE):
+            return None
+        if not offset % table.entry:
+            found.first[offset] = place, value + addend
+        elif (value + addend) & 1:
+            found.odd.add(offset - offset % table.entry)
+    return found
+
+
+class _Pointers(NamedTuple):
+    """Of each entry, by its offset: section and place the first pointer leads to; whether another is odd."""
+
+    first: dict[int, tuple[int, int]]
+    odd: set[int]
+
+
+def _symbol_places(image: ModuleImage) -> Sequence[tuple[int, int]]:
+    return [(entry[3], entry[4]) for entry in elf.SYMBOL.iter_unpack(image.symbol_bytes)]
+
+
+def _leads_right(sections: Sequence[Section], place: int, value: int, addend: int, *, code: bool) -> bool:
+    if place == elf.SHN_UNDEF:
+        return not code and -4 <= addend < LARGEST_OBJECT
+    if place >= len(sections) or not sections[place].in_memory:
+        return False
+    inside = 0 <= value + addend <= sections[place].size
+    return inside and (not code or bool(sections[place].flags & elf.SHF_EXECINSTR))
+
+
+def _contents_usual(image: ModuleImage, section: Section, table: Table, pointers: _Pointers, tests: Tests) -> bool:
+    """Tell whether entries hold nothing unusual beside pointers, and lie on instructions they may lie on."""
+    test = _CONTENTS.get(section.name)
+    if test is None:
+        return True
+    content = image.section_bytes(section)
+    for at, (place, offset) in pointers.first.items():
+        code = image.sections[place]
+        instruction = image.data[code.offset + offset : code.offset + min(offset + LONGEST_PATCH, code.size)]
+        if test(tests, content[at : at + table.entry], instruction, at in pointers.odd) is not None:
+            return False
+    return True
+
+
+_CONTENTS: dict[str, Callable[[Tests, bytes, bytes, bool], Trouble | None]] = {
+    ALTERNATIVES: lambda tests, entry, code, _odd: tests.alternative(entry, code),
+    ".parainstructions": lambda tests, entry, code, _odd: tests.paravirt(entry, code),
+    "__jump_table": lambda tests, entry, code, _odd: tests.jump_label(entry, code),
+    # The lowest bit of the pointer to the key tells a tail call.
+    ".static_call_sites": lambda tests, _entry, code, odd: tests.static_call(code, tail=odd),
+}

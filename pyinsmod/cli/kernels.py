@@ -1,0 +1,123 @@
+"""What the user calls a kernel (`--kernel K`) → its facts, and where the slow ones of them are kept."""
+
+from __future__ import annotations
+
+import os
+
+from pyinsmod.cli.terminal import note
+from pyinsmod.errors import PyinsmodError, UsageError
+from pyinsmod.kernel_facts.facts_cache import FactsCache
+from pyinsmod.kernel_facts.kernel_files import KernelFiles, installed_kernel, kernel_files
+from pyinsmod.kernel_facts.other_kernel import OtherKernel, other_kernel
+from vm.cache import cache_root
+
+RUNNING = "running"
+PACKAGE = ".deb"
+
+HELP = (
+    "a name of 'pyinsmod vm list', an exact release, a folder with kernel headers or an unpacked kernel package,"
+    " a .deb, or a boot image; repeatable"
+)
+
+
+class KernelUnavailable(PyinsmodError):
+    """The kernel is known, and cannot be had now."""
+
+
+def kernel_named(name: str) -> OtherKernel:
+    """Return the kernel a user names; one of the store that is not there yet is downloaded.
+
+    Raises:
+        UsageError: there is no such kernel.
+        KernelUnavailable: it cannot be downloaded or kept.
+    """
+    if not name:
+        raise UsageError("--kernel wants the name of a kernel (pyinsmod vm list shows some)")
+    facts_cache = FactsCache(str(cache_root() / "facts"))
+    if name == RUNNING:
+        return _running(facts_cache)
+    return other_kernel(_files(name), name, facts_cache)
+
+
+def _running(facts_cache: FactsCache) -> OtherKernel:
+    from pyinsmod.kernel_facts import running_kernel
+    from pyinsmod.kernel_facts.module_tree import ModuleTree
+    from pyinsmod.kernel_facts.paths import KernelPaths
+
+    facts = running_kernel()
+    return OtherKernel(facts, ModuleTree(KernelPaths().module_tree(facts.release), facts_cache))
+
+
+def _files(name: str) -> KernelFiles:
+    stored = _in_store(name)
+    if stored is not None:
+        return stored
+    if os.path.exists(name):  # noqa: PTH110 - a name from the command line may be any bytes
+        return _files_of_package(name) if name.endswith(PACKAGE) else kernel_files(name)
+    installed = installed_kernel(name) if "/" not in name else None
+    if installed is not None:
+        return installed
+    if "/" in name:
+        raise UsageError(f"{name}: no such kernel: neither a file nor a folder")
+    return _fetched(name)
+
+
+def _in_store(name: str) -> KernelFiles | None:
+    """Return a kernel of the store by its short name or its release; what stands in the store is whole.
+
+    `fetch` also compares its checksum, before a machine boots it, and that takes longer than all the rest here.
+    """
+    store = str(cache_root() / "kernels")
+    names = _names(store)
+    for known in [name] if name in names else sorted(names):
+        files = None if known.startswith(".") else kernel_files(f"{store}/{known}")
+        if files is not None and name in (known, files.release):
+            return files
+    return None
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def _fetched(name: str) -> KernelFiles:
+    from vm.catalogue import KERNELS
+    from vm.errors import UnknownKernel, VmError
+    from vm.kernel_store import fetch
+
+    if name in KERNELS:
+        note(f"fetching kernel {name}")
+    try:
+        return kernel_files(str(fetch(name).root))
+    except UnknownKernel as unknown:
+        raise UsageError(f"{unknown}; or name a folder, a .deb or a boot image") from unknown
+    except VmError as failure:
+        raise KernelUnavailable(f"kernel {name}: {failure}") from failure
+
+
+def _files_of_package(deb: str) -> KernelFiles:
+    """Unpack a package into the cache, once for each state of the file, and return what is in it."""
+    from hashlib import blake2b
+    from pathlib import Path
+
+    from vm.archive import unpack
+    from vm.cache import built_whole, storage_errors_named
+    from vm.errors import ArchiveUnreachable, VmError
+
+    state = os.stat(deb)  # noqa: PTH116
+    word = f"{os.path.realpath(deb)}\0{state.st_size}\0{state.st_mtime_ns}".encode("utf-8", "surrogateescape")
+    folder = cache_root() / "debs" / blake2b(word, digest_size=16).hexdigest()
+    try:
+        if not folder.exists():
+            with storage_errors_named(), built_whole(folder) as scratch:
+                unpack(Path(deb), scratch, leave_out=("usr/share/doc",))
+        return kernel_files(str(folder))
+    except ArchiveUnreachable as failure:
+        raise UsageError(f"{deb}: no package: {failure}") from failure
+    except VmError as failure:
+        raise KernelUnavailable(f"{deb}: {failure}") from failure
+    except UsageError as failure:
+        raise UsageError(str(failure).replace(f"{folder}:", f"{deb}:").replace("folder", "package")) from failure

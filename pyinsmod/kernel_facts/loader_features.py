@@ -1,0 +1,40 @@
+"""Which features the running kernel's loader shows: by the sentences in its memory, its boot image, or its symbols."""
+
+from __future__ import annotations
+
+from pyinsmod.kernel_facts.facts import Fact, unknown
+from pyinsmod.kernel_facts.feature_lookup import OF_EVERY_LOADER, LookedUpFeatures
+from pyinsmod.kernel_facts.kallsyms import features_in
+from pyinsmod.kernel_facts.sources import RunningSources
+from pyinsmod.lean import Mapping
+
+# No kernel's texts are bigger; an address that leads further is a wrong one.
+_LARGEST = 64 << 20
+
+
+def features_of_running(sources: RunningSources) -> Fact[Mapping[str, bool]]:
+    """Return what shows and what does not; where only symbols can be read, fewer features are decided."""
+    in_memory = _in_memory(sources)
+    if in_memory.value is not None:
+        return in_memory
+    by_symbols = features_in(sources.kallsyms)
+    image = sources.image
+    if image.value is None or image.value.features is None:
+        return Fact(by_symbols.value, f"{by_symbols.source}; {in_memory.source}")
+    return Fact({**(by_symbols.value or {}), **image.value.features}, f"{image.source}, which is the running kernel")
+
+
+def _in_memory(sources: RunningSources) -> Fact[Mapping[str, bool]]:
+    """Search the read-only data, as far as the export tables: texts stand before them (RO_DATA, vmlinux.lds.h)."""
+    addresses = sources.addresses
+    start = addresses.get("__start_rodata", 0)
+    end = addresses.get("__start___ksymtab") or addresses.get("__end_rodata", 0)
+    if not 0 < start < end <= start + _LARGEST:
+        return unknown("/proc/kallsyms shows no addresses of the kernel's texts")
+    features = LookedUpFeatures(sources, (start, end), {})
+    try:
+        if OF_EVERY_LOADER not in features.texts():
+            return unknown("/proc/kcore: the loader's sentences are not where they should be")
+    except (OSError, ValueError) as error:
+        return unknown(f"/proc/kcore: {error.strerror if isinstance(error, OSError) else error}")
+    return Fact(features, "the running kernel's memory (/proc/kcore)")

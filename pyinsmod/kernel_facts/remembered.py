@@ -1,0 +1,179 @@
+"""Facts of the running kernel that take long to find out, kept for the time of its life: /run/pyinsmod/facts.
+
+Only root reads and writes the file, it is trusted only if nobody else could have, and it holds for one boot and one
+set of loaded modules. Whatever is wrong with it, the facts are found out anew: it is a matter of time, never of truth.
+"""
+
+from __future__ import annotations
+
+import atexit
+import marshal
+import os
+import stat
+from zlib import crc32
+
+from pyinsmod.kernel_facts.facts import Fact
+from pyinsmod.kernel_facts.files import read
+from pyinsmod.kernel_facts.paths import KernelPaths
+from pyinsmod.lean import Any, Callable, Mapping, NamedTuple, TypeAlias, cached_property
+
+Producers: TypeAlias = Mapping[str, Callable[[], Fact[Any]]]
+Plain: TypeAlias = Mapping[str, tuple[Any, str]]
+Revived: TypeAlias = Mapping[str, Callable[[Any], Any]]
+
+MAGIC = b"pyinsmod facts 1\n"
+CHECKSUM_SIZE = 4
+FILE = "facts"
+
+# What decides how facts are read from the kernel: facts are no older than these files.
+_READERS = ("config.py", "export_lookup.py", "exported.py", "feature_lookup.py", "features.py", "ksymtab.py")
+
+
+class Store(NamedTuple):
+    """The file in its folder, which must be `owner`'s alone."""
+
+    folder: str
+    owner: int
+
+    def read(self, key: object) -> Plain | None:
+        """Return what was written for this key; None when there is nothing that can be trusted."""
+        try:
+            folder = self._opened(self.folder, os.O_RDONLY | os.O_DIRECTORY, None)
+            try:
+                file = self._opened(FILE, os.O_RDONLY, folder)
+            finally:
+                os.close(folder)
+            with open(file, "rb") as opened:  # noqa: PTH123 - a descriptor
+                return _unpacked(opened.read(), key)
+        except OSError:
+            return None
+
+    def write(self, key: object, facts: Plain) -> None:
+        """Write the file whole or not at all; where that is not possible, nothing is kept."""
+        scratch = f"{FILE}.{os.getpid()}"
+        try:
+            if not os.path.lexists(self.folder):
+                os.mkdir(self.folder, 0o700)  # noqa: PTH102 - see paths.py
+            folder = self._opened(self.folder, os.O_RDONLY | os.O_DIRECTORY, None)
+        except OSError:
+            return
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with open(os.open(scratch, flags, 0o600, dir_fd=folder), "wb") as file:  # noqa: PTH123 - a descriptor
+                file.write(_packed(key, facts))
+            os.rename(scratch, FILE, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError:
+            _remove(scratch, folder)
+        finally:
+            os.close(folder)
+
+    def _opened(self, path: str, flags: int, folder: int | None) -> int:
+        """Open what is the owner's and nobody else's; raise PermissionError for anything else."""
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        state = os.fstat(descriptor)
+        if state.st_uid != self.owner or state.st_mode & 0o077 or not (folder is None or stat.S_ISREG(state.st_mode)):
+            os.close(descriptor)
+            raise PermissionError(path)
+        return descriptor
+
+
+class Keeper:
+    """Facts found in the store, or found out when they are asked for, and then written when the program ends.
+
+    Args:
+        revived: fact → what makes its value again of plain built-in types. Such a value has `to_plain`; what comes
+            without it is from a poorer source (kptr_restrict, lockdown), and not kept: the next run may see more.
+    """
+
+    def __init__(self, store: Store, paths: KernelPaths, producers: Producers, revived: Revived) -> None:
+        self._store = store
+        self._paths = paths
+        self._producers = producers
+        self._revived = revived
+        self._written: Mapping[str, tuple[Any, str]] = {}
+
+    def facts(self) -> Producers:
+        """Return what finds each fact here."""
+        return {name: self._getter(name) for name in self._producers}
+
+    def _getter(self, name: str) -> Callable[[], Fact[Any]]:
+        return lambda: self._fact(name)
+
+    @cached_property
+    def _key(self) -> object | None:
+        return circumstances(self._paths)
+
+    @cached_property
+    def _known(self) -> dict[str, Fact[Any]]:
+        """What the store has. Looking there once is the sign that something may have to be written."""
+        self._written = (None if self._key is None else self._store.read(self._key)) or {}
+        atexit.register(self.write)
+        return {
+            name: Fact(self._revived[name](value) if name in self._revived else value, source)
+            for name, (value, source) in self._written.items()
+        }
+
+    def _fact(self, name: str) -> Fact[Any]:
+        if name not in self._known:
+            self._known[name] = self._producers[name]()
+        return self._known[name]
+
+    def write(self) -> None:
+        """Write what is known now, if that is more than before and modules have neither come nor gone."""
+        plain = {name: (self._plain(name, fact.value), fact.source) for name, fact in self._known.items()}
+        plain = {name: kept for name, kept in plain.items() if kept[0] is not None}
+        if self._key is not None and plain != self._written and circumstances(self._paths) == self._key:
+            self._store.write(self._key, plain)
+            self._written = plain
+
+    def _plain(self, name: str, value: Any) -> object:
+        if name not in self._revived:
+            return value
+        return value.to_plain() if hasattr(value, "to_plain") else None
+
+
+def circumstances(paths: KernelPaths) -> object | None:
+    """Return what the facts hold for: this boot, the modules that are loaded and where, and who reads them."""
+    boot = read(f"{paths.proc}/sys/kernel/random/boot_id").value
+    listed = read(paths.modules).value
+    if not boot or listed is None:
+        return None
+    modules = []
+    for line in listed.splitlines():
+        words = line.split()  # name size references users state address [taints]
+        modules.append((words[0], words[5] if len(words) > 5 else b""))
+    own = os.path.dirname(__file__)  # noqa: PTH120 - see paths.py
+    return boot, tuple(modules), tuple(_state_of(f"{own}/{name}") for name in _READERS)
+
+
+def _state_of(path: str) -> tuple[int, ...]:
+    try:
+        state = os.stat(path)  # noqa: PTH116 - see paths.py
+    except OSError:
+        return ()
+    return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def _packed(key: object, facts: Plain) -> bytes:
+    written: Any = (key, facts)
+    body = marshal.dumps(written)
+    return MAGIC + crc32(body).to_bytes(CHECKSUM_SIZE, "little") + body
+
+
+def _unpacked(raw: bytes, key: object) -> Plain | None:
+    start = len(MAGIC) + CHECKSUM_SIZE
+    body = memoryview(raw)[start:]
+    if raw[:start] != MAGIC + crc32(body).to_bytes(CHECKSUM_SIZE, "little"):
+        return None
+    try:
+        written_for, facts = marshal.loads(body)  # noqa: S302 - root's own file, and its checksum is right
+    except (ValueError, EOFError, TypeError):
+        return None
+    return facts if written_for == key else None
+
+
+def _remove(name: str, folder: int) -> None:
+    try:
+        os.unlink(name, dir_fd=folder)
+    except OSError:
+        return

@@ -1,0 +1,143 @@
+"""What the library uses of `typing`, `functools` and `collections.abc`, without importing them when the program runs.
+
+`pyinsmod hello.ko` and `pyinsmod check hello.ko` are to cost little more than starting Python. `typing`, with `re`,
+`enum`, `collections` and `functools` behind it, costs as much again as starting Python does. A type checker reads the
+real ones; the running program gets the few lines that it needs of them, and the abstract classes from where `os` has
+them from.
+"""
+
+# Type checkers look at the real ones, never at what stands below `else`.
+# ruff: noqa: ANN001, ANN002, ANN003, ANN201, ANN202, ANN204, ANN206
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from functools import cache, cached_property
+    from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
+
+else:
+    from _collections import _tuplegetter
+    from _collections_abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    Any = TypeAlias = object
+
+    def TypeVar(name):  # noqa: N802 - it stands for typing.TypeVar
+        """Return something that can stand where a type variable stands."""
+        return name
+
+    def cast(_kind, value):
+        """Return the value."""
+        return value
+
+    class Generic:
+        """A class that takes arguments in brackets and forgets them."""
+
+        __slots__ = ()
+
+        def __class_getitem__(cls, _arguments):
+            return cls
+
+    class Literal(Generic):
+        """Stands for `typing.Literal`."""
+
+    class NamedTuple(tuple):
+        """A tuple whose fields have names: annotations, defaults and methods as in `typing.NamedTuple`."""
+
+        __slots__ = ()
+        _fields = ()
+        _field_defaults = {}  # noqa: RUF012 - each class has its own, and nobody writes to it
+
+        def __init_subclass__(cls):
+            own = cls.__dict__
+            if "__annotations__" not in own:
+                return
+            cls._fields = cls.__match_args__ = tuple(own["__annotations__"])
+            cls._field_defaults = {name: own[name] for name in cls._fields if name in own}
+            for index, name in enumerate(cls._fields):
+                setattr(cls, name, _tuplegetter(index, None))
+
+        def __new__(cls, *values, **named):
+            """Make one of values in the fields' order, of named values, or of both."""
+            if named or len(values) != len(cls._fields):
+                values = cls._completed(values, named)
+            return tuple.__new__(cls, values)
+
+        @classmethod
+        def _completed(cls, values, named):
+            if not named and (rest := cls._fields[len(values) :]) and cls._field_defaults.keys() >= set(rest):
+                return (*values, *[cls._field_defaults[name] for name in rest])
+            given = dict(zip(cls._fields, values, strict=False))
+            if len(values) > len(cls._fields) or not given.keys().isdisjoint(named):
+                raise TypeError(f"{cls.__name__}() got too many values")
+            given = {**cls._field_defaults, **given, **named}
+            if len(given) != len(cls._fields) or not given.keys() <= set(cls._fields):
+                raise TypeError(f"{cls.__name__}() takes {cls._fields}, not {tuple(given)}")
+            return [given[name] for name in cls._fields]
+
+        @classmethod
+        def _make(cls, values):
+            return cls(*values)
+
+        def _replace(self, **named):
+            return type(self)(**{**self._asdict(), **named})
+
+        def _asdict(self):
+            return dict(zip(self._fields, self, strict=True))
+
+        def __getnewargs__(self):
+            return tuple(self)
+
+        def __repr__(self):
+            return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._asdict().items())})"
+
+    class cached_property:  # noqa: N801 - it stands for functools.cached_property
+        """An attribute that is computed on first use, and then stands in the object itself."""
+
+        def __init__(self, compute):
+            self._compute = compute
+            self.__doc__ = compute.__doc__
+
+        def __set_name__(self, _owner, name):
+            self._name = name
+
+        def __get__(self, instance, _owner=None):
+            if instance is None:
+                return self
+            value = instance.__dict__[self._name] = self._compute(instance)
+            return value
+
+    def cache(compute):
+        """Return a function without arguments that computes once."""
+        found = []
+
+        def computed():
+            if not found:
+                found.append(compute())
+            return found[0]
+
+        return computed
+
+
+T = TypeVar("T")
+
+__all__ = [
+    "TYPE_CHECKING",
+    "Any",
+    "Callable",
+    "Generic",
+    "Iterable",
+    "Iterator",
+    "Literal",
+    "Mapping",
+    "NamedTuple",
+    "Sequence",
+    "T",
+    "TypeAlias",
+    "TypeVar",
+    "cache",
+    "cached_property",
+    "cast",
+]

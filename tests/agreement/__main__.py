@@ -1,0 +1,122 @@
+"""`python -m tests.agreement`: predict thousands of modules, load each for real, and write docs/agreement.md.
+
+Answers of the kernels are kept below the cache folder, so that an interrupted run goes on where it was;
+predictions are made anew each time. Exit status: 0 no disagreement that is forbidden, 1 there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from pyinsmod.cli.guest import guest_content
+from pyinsmod.cli.terminal import note
+from tests.agreement.case import KINDS, Case
+from tests.agreement.cases import MODULES, SEED, Bench, cases
+from tests.agreement.judge import Predictor
+from tests.agreement.measure import Answers, Result, measured
+from tests.agreement.table import Measured, answered, counted, markdown, said
+from vm.run import laboratory
+
+KERNELS = ("5.10", "6.1", "6.12", "7.2")
+PAGE = Path(__file__).parents[2] / "docs" / "agreement.md"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run what was asked for."""
+    options = _options(argv)
+    found = []
+    for name in options.kernel or KERNELS:
+        bench = Bench.of(name)
+        chosen = _chosen(cases(bench), options)
+        results = asyncio.run(_run(bench, chosen, fresh=options.fresh))
+        found.append(Measured(name, bench.kernel.release, _limited(results)))
+        if options.case:
+            _print(_details(bench, results))
+    whole = not (options.kernel or options.only or options.sample or options.case)
+    page = options.output or (PAGE if whole else None)
+    if page:
+        page.write_text(markdown(found, SEED, time.strftime("%Y-%m-%d")))
+    _print(_summary(found))
+    return 1 if any(forbidden(result) for kernel in found for result in kernel.results) else 0
+
+
+def forbidden(result: Result) -> bool:
+    """Tell whether a disagreement must not be: a faulty module's at all, any other's when it promises in vain."""
+    return result.verdict.dangerous or (result.case.kind in ("fault", "pair") and not result.verdict.agrees)
+
+
+async def _run(bench: Bench, chosen: list[Case], *, fresh: bool) -> list[Result]:
+    async with laboratory(bench.kernel, guest_content(), note) as machines:
+        return await measured(bench, chosen, machines, Answers(bench.kernel.name), fresh=fresh)
+
+
+def _options(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.agreement", description=__doc__)
+    parser.add_argument("--kernel", action="append", choices=KERNELS, help="only this kernel; repeatable")
+    parser.add_argument("--only", action="append", choices=KINDS, help="only this class of cases; repeatable")
+    parser.add_argument("--sample", type=int, help="only so many cases of each class, chosen by the seed")
+    parser.add_argument("--case", help="only cases whose name has this in it; findings and log are shown")
+    parser.add_argument("--fresh", action="store_true", help="load again what was loaded in an earlier run")
+    parser.add_argument("--output", type=Path, help=f"where the page goes (a whole run: {PAGE})")
+    return parser.parse_args(argv)
+
+
+def _chosen(every: Iterable[Case], options: argparse.Namespace) -> list[Case]:
+    wanted = [case for case in every if case.kind in (options.only or KINDS)]
+    if options.case:
+        wanted = [case for case in wanted if options.case in case.name]
+    return sampled(wanted, options.sample) if options.sample else wanted
+
+
+def sampled(every: Sequence[Case], count: int) -> list[Case]:
+    """Return so many cases of each class, always the same ones."""
+    chosen = []
+    for kind in KINDS:
+        of_kind = [case for case in every if case.kind == kind]
+        chosen += random.Random(f"{SEED}/{kind}").sample(of_kind, min(count, len(of_kind)))
+    return chosen
+
+
+def _limited(results: Sequence[Result]) -> list[Result]:
+    """Return the results without the spare modules that were not needed."""
+    modules = [result for result in results if result.case.kind == "module"]
+    return [result for result in results if result.case.kind != "module"] + modules[:MODULES]
+
+
+def _details(bench: Bench, results: Iterable[Result]) -> Iterator[str]:
+    """Yield all there is to know of some cases."""
+    predictor = Predictor(bench.known)
+    for result in results:
+        yield f"{bench.kernel.name} {result.case.name}"
+        yield f"  predicted: {json.dumps(result.prediction.to_json())}"
+        yield f"  answered:  {answered(result.reality)}"
+        for finding in predictor.findings(result.case):
+            yield f"  finding:   {json.dumps(finding.to_json())}"
+        for line in result.reality.log:
+            yield f"  log:       {line!r}"
+
+
+def _summary(found: Iterable[Measured]) -> Iterator[str]:
+    for kernel in found:
+        for kind in KINDS:
+            row = counted(result for result in kernel.results if result.case.kind == kind)
+            if row.cases:
+                yield f"{kernel.kernel} {kind}: {row.agreed:.2f} % of {row.cases}, {row.undecided} undecided"
+        for result in kernel.results:
+            if not result.verdict.agrees:
+                yield f"  {result.case.name!r}: {said(result.prediction)}, the kernel: {answered(result.reality)}"
+
+
+def _print(lines: Iterable[str]) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,48 @@
+"""The page that says how often the prediction is right."""
+
+from __future__ import annotations
+
+from pyinsmod.cli.reality import Reality
+from pyinsmod.prediction import Prediction
+from tests.agreement.case import Case
+from tests.agreement.judge import judged
+from tests.agreement.measure import Result
+from tests.agreement.table import Measured, Row, counted, last_line, markdown
+
+RIGHT = (Prediction("refused", "ENOEXEC"), Reality("refused", "ENOEXEC"))
+WRONG_ERRNO = (Prediction("refused", "EINVAL"), Reality("refused", "ENOEXEC", ("mymod: a|b <i>",)))
+IN_VAIN = (Prediction("reaches-init"), Reality("crashed-kernel", log=("BUG: bad page", "the end")))
+UNDECIDED = (Prediction("cannot-tell"), Reality("loaded", init_reached=True))
+
+
+def result(name: str, pair: tuple[Prediction, Reality]) -> Result:
+    return Result(Case(name, b""), *pair, judged(*pair))
+
+
+RESULTS = [result(f"fault/{n}", pair) for n, pair in enumerate((RIGHT, WRONG_ERRNO, IN_VAIN, UNDECIDED))]
+
+
+def test_results_are_counted() -> None:
+    assert counted(RESULTS) == Row(cases=4, outcome=2, refused=2, errno=1, undecided=1, dangerous=1)
+    assert counted(RESULTS).agreed == 25.0
+    assert counted([]).agreed == 100.0
+
+
+def test_every_disagreement_is_listed_with_what_the_kernel_said() -> None:
+    page = markdown([Measured("6.1", "6.1.0-1-amd64", RESULTS)], seed=3, date="2026-01-01")
+    assert "| 6.1 | 6.1.0-1-amd64 | single faults | 4 | 2 | 1 of 2 | 1 | 1 | 25.00 % |" in page
+    assert "| fault/1 | refused EINVAL | refused ENOEXEC | mymod: a\\|b &lt;i> |" in page
+    assert "| fault/2 | reaches-init | crashed-kernel | BUG: bad page |" in page
+    assert "fault/0" not in page
+    assert "seed 3" in page
+    assert "2026-01-01" in page
+
+
+def test_a_kernel_without_disagreements_says_so() -> None:
+    page = markdown([Measured("6.1", "6.1.0-1-amd64", RESULTS[:1])], seed=3, date="2026-01-01")
+    assert "### 6.1 (6.1.0-1-amd64)\n\nNone.\n" in page
+
+
+def test_a_long_line_is_cut() -> None:
+    assert last_line(Reality("refused", log=("x" * 1000,))) == "x" * 160 + "…"
+    assert last_line(Reality("refused")) == ""

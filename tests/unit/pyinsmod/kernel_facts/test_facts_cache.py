@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pyinsmod.kernel_facts import facts_cache
+from pyinsmod.kernel_facts.facts_cache import FactsCache
+
+
+class Builder:
+    """Counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> dict[str, object]:
+        self.calls += 1
+        return {"names": ("a", "b"), "raw": b"\0\xff", "number": self.calls}
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "vmlinuz"
+    path.write_bytes(b"kernel")
+    return path
+
+
+def test_without_a_folder_nothing_is_kept(image: Path) -> None:
+    build = Builder()
+    for _ in range(2):
+        FactsCache().kept("image", (str(image),), build)
+    assert build.calls == 2
+
+
+def test_the_same_file_is_read_once(tmp_path: Path, image: Path) -> None:
+    build, cache = Builder(), FactsCache(str(tmp_path / "new/facts"))
+    found = [cache.kept("image", (str(image),), build) for _ in range(3)]
+    assert build.calls == 1
+    assert found[0] == found[1] == found[2]
+
+
+def test_facts_of_another_kind_or_file_are_others(tmp_path: Path, image: Path) -> None:
+    build, cache = Builder(), FactsCache(str(tmp_path / "facts"))
+    other = tmp_path / "other"
+    other.write_bytes(b"kernel")
+    cache.kept("image", (str(image),), build)
+    cache.kept("btf", (str(image),), build)
+    cache.kept("image", (str(other),), build)
+    assert build.calls == 3
+
+
+def test_a_changed_file_is_read_again_and_its_old_facts_are_gone(tmp_path: Path, image: Path) -> None:
+    build, cache = Builder(), FactsCache(str(tmp_path / "facts"))
+    cache.kept("image", (str(image),), build)
+    state = image.stat()
+    image.write_bytes(b"KERNEL")
+    os.utime(image, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+    assert cache.kept("image", (str(image),), build)["number"] == 2
+    assert len(list((tmp_path / "facts").iterdir())) == 1
+
+
+@pytest.mark.parametrize("cut", [0, 3, 20, 40, -1])
+def test_a_damaged_file_is_made_anew(tmp_path: Path, image: Path, cut: int) -> None:
+    build, cache = Builder(), FactsCache(str(tmp_path / "facts"))
+    cache.kept("image", (str(image),), build)
+    (kept,) = (tmp_path / "facts").iterdir()
+    kept.write_bytes(kept.read_bytes()[:cut])
+    assert cache.kept("image", (str(image),), build)["number"] == 2
+    assert cache.kept("image", (str(image),), build)["number"] == 2
+
+
+def test_a_file_with_one_wrong_byte_is_made_anew(tmp_path: Path, image: Path) -> None:
+    build, cache = Builder(), FactsCache(str(tmp_path / "facts"))
+    cache.kept("image", (str(image),), build)
+    (kept,) = (tmp_path / "facts").iterdir()
+    content = kept.read_bytes()
+    for at in range(0, len(content), 5):
+        kept.write_bytes(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+        before = build.calls
+        cache.kept("image", (str(image),), build)
+        assert build.calls == before + 1
+
+
+def test_a_cache_that_cannot_be_written_is_none(tmp_path: Path, image: Path) -> None:
+    (tmp_path / "facts").write_bytes(b"a file where the folder should be")
+    build = Builder()
+    assert FactsCache(str(tmp_path / "facts")).kept("image", (str(image),), build)["number"] == 1
+    assert (tmp_path / "facts").read_bytes() == b"a file where the folder should be"
+
+
+def test_an_error_is_not_kept(tmp_path: Path, image: Path) -> None:
+    cache = FactsCache(str(tmp_path / "facts"))
+
+    def fail() -> None:
+        raise ValueError("damaged")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="damaged"):
+            cache.kept("image", (str(image),), fail)
+
+
+def test_the_code_that_facts_must_not_be_older_than_is_there() -> None:
+    here = Path(facts_cache.__file__).parent
+    assert all((here / reader).is_file() for reader in facts_cache._READERS)
