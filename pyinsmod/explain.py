@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pyinsmod.errno_causes import CAUSES, ONLY_THE_LOADER, ErrnoCause
 from pyinsmod.errors import SystemCallFailed, errno_name
-from pyinsmod.explanation import Explanation, Vermagics, from_finding, note_on
+from pyinsmod.explanation import Explanation, from_finding, note_on
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import Fact, unknown
 from pyinsmod.kernel_facts.policies import Policy
@@ -24,7 +24,7 @@ MAX_ERRNO = 4095
 class Circumstances(NamedTuple):
     """What is known beside the answer itself: what matters when one errno has several reasons.
 
-    `policies` are those in force that may refuse this process; `vermagics` are the module's and the kernel's.
+    `policies` are those in force that may refuse this process.
     """
 
     findings: Sequence[Finding] = ()
@@ -34,7 +34,6 @@ class Circumstances(NamedTuple):
     caller_may_load: Fact[bool] = NOT_LOOKED_AT
     modules_disabled: Fact[bool] = NOT_LOOKED_AT
     policies: Sequence[Policy] = ()
-    vermagics: Vermagics = (None, None)
 
 
 def explain(failure: SystemCallFailed, around: Circumstances) -> Explanation:
@@ -43,7 +42,7 @@ def explain(failure: SystemCallFailed, around: Circumstances) -> Explanation:
     recognised = recognise(around.log, name)
     finding = _finding_for(name, recognised, around)
     if finding is not None:
-        return from_finding(finding, around.vermagics)
+        return from_finding(finding)
     if recognised is not None:
         return _from_log(recognised)
     if name == "EPERM":

@@ -16,6 +16,9 @@ NOTES = {
 # A cause in which this stands explains it by itself.
 EXPLAINED = "struct module"
 
+# Checks whose two values are version magics, wholly or with more behind them.
+ABOUT_VERMAGIC = ("vermagic", "modversions")
+
 
 class Explanation(NamedTuple):
     """Why a module was refused. Text of the module or the log stands in it as it is.
@@ -34,14 +37,8 @@ class Explanation(NamedTuple):
     release_counts: bool = True
 
 
-Vermagics = tuple[str | None, str | None]
-
-
-def from_finding(finding: Finding, vermagics: Vermagics = (None, None)) -> Explanation:
-    """Return the explanation a finding holds; `vermagics` are the module's and the kernel's, where they are known."""
-    other = _built_for_another(finding, *vermagics)
-    if other is not None:
-        return other
+def from_finding(finding: Finding) -> Explanation:
+    """Return the explanation a finding holds."""
     crash = finding.severity == "crashes" and "would crash" not in finding.summary
     return Explanation(
         f"would crash the kernel: {finding.summary}" if crash else finding.summary,
@@ -49,21 +46,9 @@ def from_finding(finding: Finding, vermagics: Vermagics = (None, None)) -> Expla
         finding.module_has,
         finding.kernel_has,
         note_on(finding.summary),
-        alike=finding.check == "vermagic",
+        alike=finding.check in ABOUT_VERMAGIC,
         release_counts=finding.check != "vermagic" or "for release" in finding.summary,
     )
-
-
-def _built_for_another(finding: Finding, module: str | None, kernel: str | None) -> Explanation | None:
-    """Say it plainly where the first thing the kernel minds (a CRC) only shows that the module is another kernel's."""
-    if module is None or kernel is None or finding.check != "modversions" or finding.severity != "refuses":
-        return None
-    releases = module.partition(" ")[0], kernel.partition(" ")[0]
-    if releases[0] == releases[1]:
-        return None
-    cause = f"built for another kernel, '{releases[0]}'; this one is '{releases[1]}'"
-    note = f"what the kernel minds first: {finding.summary}"
-    return Explanation(cause, finding.remedy, module, kernel, note, alike=True)
 
 
 def note_on(cause: str) -> str | None:

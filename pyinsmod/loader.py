@@ -93,16 +93,14 @@ def load(path: str, options: LoadOptions | None = None, paths: KernelPaths | Non
         UsageError: the options contradict each other.
     """
     options, paths = options or LoadOptions(), paths or KernelPaths()
-    by_file, by_memory = options.syscall == "finit_module", options.syscall == "init_module"
-    request = options.request._replace(compressed=by_file, by_memory=by_memory)
-    options = options._replace(request=asked_by_this_process(request, paths))
     with opened_module(path) as file:  # steps 2 and 3
         image = _image_of(file, options)
+        options = options._replace(request=asked_by_this_process(_request(image, options, paths), paths))
         start = _examined(file, image, options, paths)
         decisive = decisive_finding(start.findings)
         if decisive is not None and not options.anyway:
             expected = start.prediction.errno if start.prediction else None
-            why = from_finding(decisive, _vermagics(start))
+            why = from_finding(decisive)
             return start._replace(outcome="not-asked", errno=expected, explanation=why)
         return _ask_kernel(file, image, options, start, paths)
 
@@ -115,6 +113,24 @@ def _image_of(file: ModuleFile, options: LoadOptions) -> ModuleImage | None:
         if options.anyway or not options.check:
             return None
         raise
+
+
+def _request(image: ModuleImage | None, options: LoadOptions, paths: KernelPaths) -> LoadRequest:
+    """Return the request with what becomes of the file: the kernel gets it as it is, or what it unpacks to.
+
+    A compressed file is given to a kernel that unpacks its format, unless its unpacker would not read this one.
+    """
+    packed = image.compression if image else None
+    by_memory = options.syscall == "init_module"
+    if packed is not None and options.syscall == "auto":
+        by_memory = kernel_compression(paths).value != packed or _too_much_for_the_kernel(image, packed)
+    return options.request._replace(compressed=packed is not None and not by_memory, by_memory=by_memory)
+
+
+def _too_much_for_the_kernel(image: ModuleImage | None, packed: str) -> bool:
+    from pyinsmod.compressed_stream import obstacle
+
+    return image is None or obstacle(image.packed, packed, lambda _: None) is not None
 
 
 def _examined(file: ModuleFile, image: ModuleImage | None, options: LoadOptions, paths: KernelPaths) -> LoadOutcome:
@@ -134,7 +150,7 @@ def _ask_kernel(
     """Make the call, steps 4 to 14, between two looks at the kernel's log, and say what came of it."""
     log = KernelLog.from_now_on(paths.kmsg)
     try:
-        call = _call(file, image, options, paths)
+        call = _call(file, image, options)
         written = _lines_of(log, start.module, settle=0)
     except SystemCallFailed as failure:
         return _refused(failure, start, options, log)
@@ -155,7 +171,6 @@ def _refused(failure: SystemCallFailed, start: LoadOutcome, options: LoadOptions
         checked=start.prediction is not None,
         caller_may_load=options.request.caller_may_load,
         policies=options.request.policies,
-        vermagics=_vermagics(start),
     )
     if start.facts is not None:
         around = around._replace(modules_disabled=start.facts.modules_disabled)
@@ -165,17 +180,6 @@ def _refused(failure: SystemCallFailed, start: LoadOutcome, options: LoadOptions
     name = errno_name(failure.errno)
     refused = start._replace(outcome="refused", errno=name, call=failure.call, log=lines, explanation=explanation)
     return refused._replace(agreement=_compared(refused))
-
-
-def _vermagics(start: LoadOutcome) -> tuple[str | None, str | None]:
-    """Return the module's version magic and the kernel's, where a fault of the module asks for them."""
-    if all(finding.check != "modversions" for finding in start.findings):
-        return None, None
-    try:
-        own = start.image.vermagic if start.image else None
-    except MalformedModule:
-        own = None
-    return own, start.facts.vermagic.value if start.facts and own else None
 
 
 def _compared(outcome: LoadOutcome) -> Agreement | None:
@@ -188,14 +192,12 @@ def _compared(outcome: LoadOutcome) -> Agreement | None:
     return compare(outcome.prediction, outcome.findings, answer)
 
 
-def _call(file: ModuleFile, image: ModuleImage | None, options: LoadOptions, paths: KernelPaths) -> str:
+def _call(file: ModuleFile, image: ModuleImage | None, options: LoadOptions) -> str:
     """Make the one system call that suits file, kernel and options; return its name."""
     request = options.request
     packed = image.compression if image else None
-    kernel_unpacks = packed is not None and packed == kernel_compression(paths).value
-    by_memory = options.syscall == "init_module" or (options.syscall == "auto" and packed and not kernel_unpacks)
-    if not by_memory:
-        flags = request.force_flags | (MODULE_INIT_COMPRESSED_FILE if packed else 0)
+    if not request.by_memory:
+        flags = request.force_flags | (MODULE_INIT_COMPRESSED_FILE if request.compressed else 0)
         try:
             module_syscalls.finit_module(file.descriptor, request.parameters, flags)
         except SystemCallFailed as failure:

@@ -210,9 +210,12 @@ def _signature(image: ModuleImage) -> SignatureInfo | None:
     """Return what the appended signature says; the parser is imported for signed modules only."""
     if not image.signed:
         return None
-    from pyinsmod.signature_info import signature_info
+    from pyinsmod.signature import read_signature
 
     try:
-        return SignatureInfo(None, *signature_info(bytes(image.data)))
+        found = read_signature(bytes(image.data))
     except MalformedModule as error:
         return SignatureInfo(str(error))
+    if found is None:
+        return SignatureInfo("only the marker of a signature is there")
+    return SignatureInfo(None, found.signer, bytes.fromhex(found.key), found.digest, found.signature)

@@ -59,7 +59,7 @@ def read_signature(data: bytes) -> Signature | None:
     except NotDecoded as error:
         raise MalformedModule(f"the appended signature is damaged: {error.why}") from error
     signer = message.signers[0]
-    key = signer.key_id if signer.by_key_id else signer.serial
+    key = signer.key_id if signer.by_key_id else signer.serial.lstrip(b"\0")
     return Signature(
         signer_name(signer), key.hex(), signer.digest.name, signer.algorithm.name, signer.signature, signed
     )

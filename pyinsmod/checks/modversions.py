@@ -50,18 +50,27 @@ def crc_text(crc: int) -> str:
 
 
 def _differs(image: ModuleImage, own: int, wanted: int, facts: KernelFacts) -> Finding:
-    return Finding(
+    """Say it plainly where the CRC, which the kernel minds first, only shows that the module is another kernel's."""
+    found = Finding(
         NAME,
         STEP,
         "refuses",
-        f"built against another configuration or another version of the kernel: its version of '{LAYOUT}', which "
-        f"stands for struct module itself, is {crc_text(own)}, the kernel's is {crc_text(wanted)} (many build "
-        "options change struct module, and whoever reads it wrongly corrupts memory)",
+        "built against another configuration or another patch level of this kernel: the version (CRC) of "
+        f"'{LAYOUT}', which stands for struct module and the like, differs",
         errno="ENOEXEC",
         module_has=f"{LAYOUT} {crc_text(own)}",
         kernel_has=f"{LAYOUT} {crc_text(wanted)} ({facts.exports.source})",
         remedy=rebuild(facts),
         log=f"{name_in_log(image)}: disagrees about version of symbol {LAYOUT}",
+    )
+    built_for, kernel = image.vermagic, facts.vermagic.value
+    if not built_for or not kernel or built_for.partition(" ")[0] == kernel.partition(" ")[0]:
+        return found
+    return found._replace(
+        summary=f"built for another kernel, '{built_for.partition(' ')[0]}'; this one is '{facts.release}'. What it "
+        f"minds first is the version (CRC) of '{LAYOUT}', which stands for struct module and the like",
+        module_has=f"{built_for.rstrip()} with {LAYOUT} {crc_text(own)}",
+        kernel_has=f"{kernel.rstrip()} with {LAYOUT} {crc_text(wanted)}",
     )
 
 

@@ -27,16 +27,6 @@ KERNEL_WORDS = {
 }
 
 
-def without_signature(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> ModuleImage:
-    """Return what the ELF checks are given: `mod_verify_sig` takes the signature off, if it looks at it at all."""
-    if not image.signed or request.force_flags or not _looked_at(facts):
-        return image
-    from pyinsmod.signatures.appended import loaded_length
-
-    length = loaded_length(bytes(image.data), ignored=False)
-    return ModuleImage(image.data[:length], image.compression, image.packed)
-
-
 def check_signature(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> Iterator[Finding]:
     """Yield a refusal, or the taint of a kernel that does not insist on signatures."""
     if not _looked_at(facts):

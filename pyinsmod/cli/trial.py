@@ -14,7 +14,6 @@ from pyinsmod.cli.reality import Attempt, Reality, load_for_real
 from pyinsmod.cli.terminal import note
 from pyinsmod.cli.try_kernels import TryKernel
 from pyinsmod.errors import MalformedModule
-from pyinsmod.explanation import Vermagics
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import KernelFacts
 from pyinsmod.kernel_facts.loaded_modules import facts_with_loaded
@@ -59,14 +58,6 @@ class Trial:
     foretold: Foretold
     reality: Reality | None = None
     lost: str | None = None
-
-    @property
-    def vermagics(self) -> Vermagics:
-        """The module's version magic and the kernel's; None for what cannot be read."""
-        try:
-            return self.subject.image.vermagic, self.foretold.facts.vermagic.value
-        except MalformedModule:
-            return None, None
 
     @property
     def agreement(self) -> Agreement | None:

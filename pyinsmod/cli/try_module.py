@@ -12,7 +12,7 @@ from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, complain
 from pyinsmod.cli.trial import Foretold, Subject, Trial, slots, try_on
 from pyinsmod.cli.try_kernels import TryKernel, default_kernel, try_kernel
 from pyinsmod.errors import MalformedModule, UsageError
-from pyinsmod.explanation import Vermagics, from_finding
+from pyinsmod.explanation import from_finding
 from pyinsmod.module_file import opened_module
 from pyinsmod.module_image import read_image
 from pyinsmod.text import printable, shortened
@@ -123,7 +123,7 @@ def lines(trial: Trial) -> Iterator[str]:
     yield printable(f"{name} ({release})" if release != name else name)
     if trial.foretold.first:
         yield printable(f"  loaded first: {', '.join(trial.foretold.first)}")
-    yield from _foretold(trial.foretold, trial.vermagics)
+    yield from _foretold(trial.foretold)
     if trial.reality is None:
         yield printable(f"  machine lost: {trial.lost}")
         return
@@ -133,7 +133,7 @@ def lines(trial: Trial) -> Iterator[str]:
     yield _verdict(trial)
 
 
-def _foretold(foretold: Foretold, vermagics: Vermagics) -> Iterator[str]:
+def _foretold(foretold: Foretold) -> Iterator[str]:
     """Yield the prediction with its reason, then what else is wrong."""
     import sys
 
@@ -141,10 +141,10 @@ def _foretold(foretold: Foretold, vermagics: Vermagics) -> Iterator[str]:
     from pyinsmod.prediction import decisive_finding
 
     decisive = decisive_finding(foretold.findings)
-    reason = f": {shortened(from_finding(decisive, vermagics).cause)}" if decisive else ""
+    reason = f": {shortened(from_finding(decisive).cause)}" if decisive else ""
     yield printable(f"  prediction: {in_words(foretold.prediction)}{reason}")
     if decisive:
-        why = from_finding(decisive, vermagics)
+        why = from_finding(decisive)
         yield from (f"  {line}" for line in reason_lines(why, colour=colours(sys.stdout)))
     others = [finding for finding in foretold.findings if finding is not decisive]
     yield from (printable(f"  {each.severity}: {shortened(each.summary)}") for each in others[:MOST_OTHERS])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from pyinsmod.differences import Line, columns, common, first_difference, side_by_side
@@ -98,12 +96,11 @@ def test_wide_characters_have_two_carets() -> None:
 
 
 @pytest.mark.parametrize("fill", ["a ", "a", "ab \n"])
-def test_a_megabyte_takes_no_time(fill: str) -> None:
+def test_a_megabyte_is_no_matter(fill: str) -> None:
+    """Comparing every part with every other would outlast the time limit of all tests."""
     long = fill * (1_000_000 // len(fill))
-    started = time.perf_counter()
-    side_by_side(long + "x", long + "y")
-    side_by_side(long, "b" + long)
-    assert time.perf_counter() - started < 0.2
+    for pair in ((long + "x", long + "y"), (long, "b" + long)):
+        assert all(len(line.text) < 300 for line in side_by_side(*pair))
 
 
 def test_the_first_difference_is_found_also_at_the_ends() -> None:

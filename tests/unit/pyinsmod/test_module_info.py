@@ -68,9 +68,9 @@ def test_a_damaged_section_is_said(build_module: BuildModule) -> None:
 @pytest.mark.parametrize(
     ("tail", "words"),
     [
-        (struct.pack(">BBBBB3sI", 0, 0, 1, 0, 0, b"", 4) + MARKER, "not a PKCS#7 signature, but type 1"),
-        (b"junk" + struct.pack(">BBBBB3sI", 0, 0, 2, 0, 0, b"", 4) + MARKER, "cannot be read"),
-        (struct.pack(">BBBBB3sI", 0, 0, 2, 0, 0, b"", 2**31) + MARKER, "more than the file holds"),
+        (struct.pack(">BBBBB3sI", 0, 0, 1, 0, 0, b"", 4) + MARKER, "of type 1, not PKCS#7"),
+        (b"junk" + struct.pack(">BBBBB3sI", 0, 0, 2, 0, 0, b"", 4) + MARKER, "is damaged"),
+        (struct.pack(">BBBBB3sI", 0, 0, 2, 0, 0, b"", 2**31) + MARKER, "does not fit into the file"),
     ],
 )
 def test_a_damaged_signature_is_said_and_the_rest_is_shown(build_module: BuildModule, tail: bytes, words: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from pyinsmod.certificates import certificate
-from pyinsmod.checks.signature import check_signature, without_signature
+from pyinsmod.checks.signature import check_signature
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import Fact, KernelFacts, unknown
 from pyinsmod.kernel_facts.facts import TrustedKey
@@ -267,13 +267,6 @@ def test_keys_that_proc_keys_shows_are_known_by_their_identifiers_only(
     assert only(known, kernel(trusted_keys=shown)).severity == "warns"
     other = append(plain, message(plain, ours, options=by_key_id))
     assert only(other, kernel(trusted_keys=shown, **ENFORCES)).errno == "EKEYREJECTED"
-
-
-def test_the_elf_checks_see_what_was_signed(plain: bytes, kernel: Kernel, ours: SigningKey) -> None:
-    image = ModuleImage(sign(plain, ours))
-    assert without_signature(image, kernel(), LoadRequest()).data == plain
-    assert without_signature(image, kernel(), LoadRequest(force_vermagic=True)).data == image.data
-    assert without_signature(image, kernel(config=Fact({}, "test")), LoadRequest()) is image
 
 
 def test_force_flags_make_a_signature_count_for_nothing(plain: bytes, kernel: Kernel, ours: SigningKey) -> None:
