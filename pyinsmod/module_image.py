@@ -29,6 +29,7 @@ SIGNATURE_MARKER = b"~Module signature appended~\n"
 # 64-bit struct module: `enum module_state`, a list_head, then `char name[MODULE_NAME_LEN]`.
 NAME_OFFSET, NAME_LENGTH = 24, 56
 THIS_MODULE = ".gnu.linkonce.this_module"
+WORDS_AT_THE_END = 16
 
 # struct modversion_info: unsigned long crc, then the name in what is left of 64 bytes.
 VERSION_SIZE, CRC_SIZE = 64, 8
@@ -185,8 +186,7 @@ class ModuleImage(ElfImage):
 
 def _pointer_windows(size: int) -> tuple[range, range]:
     """Return where in struct module the pointers to init and to exit may be: in its second quarter, and at its end."""
-    init, end = range(0, size, 8)[size // 40 : size // 20], range(0, size, 8)[-(size // 80) :]
-    return init, end
+    return range(0, size, 8)[size // 40 : size // 20], range(0, size, 8)[-WORDS_AT_THE_END:]
 
 
 def _any_section(_section: Section) -> bool:

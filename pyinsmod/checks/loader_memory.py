@@ -86,6 +86,11 @@ class LoaderMemory:
                 return True
         return address >= FILE_START and address - FILE_START + len(content) <= self.file_size
 
+    def same_area(self, one: int, other: int) -> bool:
+        """Tell whether two addresses lie in one area: how far it is from one area to another shows nowhere."""
+        areas = [start for start, content in self.areas for at in (one, other) if start <= at < start + len(content)]
+        return len(areas) != 1 and len(set(areas)) < 2
+
     def writable(self, address: int) -> bool:
         """Tell whether the kernel could write 16 bytes there when it has protected the module's memory."""
         if address >= KERNEL_START and address + 16 <= KERNEL_END:

@@ -231,12 +231,15 @@ class _Loader:
                 yield crash(RELOCATIONS, 10, f"{where} names symbol {info >> 32}, which does not exist")
                 return
             place_at, base = (start + offset) & LONG, int.from_bytes(value, "little")
-            yield from self._apply_one(where, place_at, info & 0xFFFFFFFF, base, addend)
+            yield from self._apply_one(where, start, place_at, info & 0xFFFFFFFF, base, addend)
 
-    def _in_shared_text(self, address: int) -> bool:
-        """Tell whether an address lies behind the module's code, where other code and traps are."""
+    def _in_shared_text(self, target: int, address: int) -> bool:
+        """Tell whether an address lies behind the code that `target` is part of, where other code and traps are."""
         areas = [self.memory.areas[index] for index in (TEXT, INIT_TEXT)] if self.shared_text else []
-        return any(content and start <= address < start + SHARED_TEXT for start, content in areas)
+        return any(
+            start <= target < start + len(content) and start <= address < start + SHARED_TEXT
+            for start, content in areas
+        )
 
     def _in_use(self, address: int, width: int) -> bool:
         """Tell whether the kernel keeps its own values there by now: struct module, but for what a build relocates."""
@@ -246,15 +249,17 @@ class _Loader:
         offset = address - self.memory.address(section.number)
         return -width < offset < section.size and offset not in self.image.struct_module_pointers
 
-    def _apply_one(self, where: str, place_at: int, kind_number: int, base: int, addend: int) -> Iterator[Finding]:
+    def _apply_one(
+        self, where: str, start: int, place_at: int, kind_number: int, base: int, addend: int
+    ) -> Iterator[Finding]:
         kind = KINDS.get(kind_number)
         if kind is None:
             yield unknown_type(where, kind_number)
             return
         if not kind.width:
             return
-        before = self.memory.read(place_at, kind.width)
-        if before is None and self._in_shared_text(place_at):
+        before = self.memory.read(place_at, kind.width) if self.memory.same_area(start, place_at) else None
+        if before is None and self._in_shared_text(start, place_at):
             before = b"\xcc" * kind.width
         if before is None:
             yield crash(RELOCATIONS, 10, f"{where} changes a place outside of the module")

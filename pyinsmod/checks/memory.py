@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pyinsmod.checks.loader_memory import LoaderMemory
 from pyinsmod.checks.loader_run import loader_run
+from pyinsmod.checks.memory_layout import place
 from pyinsmod.checks.plain import is_plain
 from pyinsmod.checks.relocation_findings import REBUILD
 from pyinsmod.checks.relocations import EM_X86_64
+from pyinsmod.elf_format import Section
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
@@ -24,16 +27,25 @@ def check_memory(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) 
             yield finding
 
 
+def _bytes_behind(image: ModuleImage, section: Section, count: int) -> bytes | None:
+    """Return what stands behind a section in the module's memory; None when that memory is not the module's."""
+    memory = LoaderMemory(image, place(image, split=False))
+    return None if memory.fill() else memory.read(memory.address(section.number) + section.size, count)
+
+
 def _short_struct_module(image: ModuleImage, facts: KernelFacts) -> Iterator[Finding]:
     """A loader that does not test the size takes what stands behind a short struct module for the rest of it."""
     section, size = image.struct_module_section, facts.struct_module_size.value
     if section is None or size is None or section.size >= size or facts.has("idempotent-load") is not False:
         return
+    behind = _bytes_behind(image, section, size - section.size)
+    harmless = behind is not None and not any(behind)
+    what = f"struct module has {section.size} bytes, and is used as if it had {size}"
     yield Finding(
         "memory",
         STEP,
-        "crashes",
-        f"the kernel would crash: struct module has {section.size} bytes, and is used as if it had {size}",
+        "warns" if harmless else "crashes",
+        f"{what}: zeros happen to stand behind it" if harmless else f"the kernel would crash: {what}",
         module_has=f"{section.size} bytes",
         kernel_has=f"{size} bytes, untested",
         remedy=REBUILD,

@@ -21,6 +21,7 @@ from tests.agreement.case import KINDS, Case
 from tests.agreement.cases import MODULES, SEED, Bench, cases
 from tests.agreement.judge import Predictor
 from tests.agreement.measure import Answers, Result, measured
+from tests.agreement.measure import results as answered_cases
 from tests.agreement.table import Measured, answered, counted, markdown, said
 from vm.run import laboratory
 
@@ -35,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     for name in options.kernel or KERNELS:
         bench = Bench.of(name)
         chosen = _chosen(cases(bench), options)
-        results = asyncio.run(_run(bench, chosen, fresh=options.fresh))
+        results = recorded(bench, chosen) if options.recorded else asyncio.run(_run(bench, chosen, fresh=options.fresh))
         found.append(Measured(name, bench.kernel.release, _limited(results)))
         if options.case:
             _print(_details(bench, results))
@@ -57,6 +58,12 @@ async def _run(bench: Bench, chosen: list[Case], *, fresh: bool) -> list[Result]
         return await measured(bench, chosen, machines, Answers(bench.kernel.name), fresh=fresh)
 
 
+def recorded(bench: Bench, chosen: Iterable[Case]) -> list[Result]:
+    """Return the cases that were answered in earlier runs, predicted anew."""
+    keys = {case.key(bench.kernel.release): case for case in chosen}
+    return answered_cases(bench, keys, Answers(bench.kernel.name))
+
+
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.agreement", description=__doc__)
     parser.add_argument("--kernel", action="append", choices=KERNELS, help="only this kernel; repeatable")
@@ -64,6 +71,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--sample", type=int, help="only so many cases of each class, chosen by the seed")
     parser.add_argument("--case", help="only cases whose name has this in it; findings and log are shown")
     parser.add_argument("--fresh", action="store_true", help="load again what was loaded in an earlier run")
+    parser.add_argument("--recorded", action="store_true", help="load nothing: only cases answered in earlier runs")
     parser.add_argument("--output", type=Path, help=f"where the page goes (a whole run: {PAGE})")
     return parser.parse_args(argv)
 

@@ -42,7 +42,8 @@ marshal.dump(
         "exports": (plain, facts.exports.source),
         "listed": [(words[2][10:], *words[3:]) for words in lines if words[2].startswith("__ksymtab_")],
         "may": tuple(caller_may_load()),
-        **{{name: tuple(getattr(facts, name)) for name in ("vermagic", "struct_module_size", "features", "lockdown")}},
+        "features": (dict(facts.features.value), facts.features.source),
+        **{{name: tuple(getattr(facts, name)) for name in ("vermagic", "struct_module_size", "lockdown")}},
     }},
     file,
 )
