@@ -8,6 +8,8 @@ fault or somebody else's memory, and neither ends well.
 
 from __future__ import annotations
 
+import mmap
+
 from pyinsmod import elf_format as elf
 from pyinsmod.checks.memory_layout import INIT_TEXT, LONG, TEXT, Placement, page_end
 from pyinsmod.lean import NamedTuple
@@ -21,6 +23,9 @@ FILE_START = 0xFFFFC90000400000
 PERCPU_START = 0x30000
 AREA_GAP = 1 << 20
 
+# Bytes that are not worth a mapping of their own.
+PLENTY = 1 << 16
+
 # A module of more is not laid out here; the largest of real ones has a twentieth of it.
 LARGEST = 1 << 28
 
@@ -32,6 +37,11 @@ class Fault(NamedTuple):
     what: str
 
 
+def _zeros(size: int) -> bytearray | mmap.mmap:
+    """Return so many zeros; of many, only the pages that are written to cost memory: a small file can want a lot."""
+    return mmap.mmap(-1, size) if size > PLENTY else bytearray(size)
+
+
 class LoaderMemory:
     """Bytes of the areas, and of the copy of the file behind them."""
 
@@ -39,7 +49,7 @@ class LoaderMemory:
         """Take memory for the areas; `text_above`: code lies above all else, as where it shares large pages."""
         self.image = image
         self.placement = placement
-        self.areas = [(0, bytearray(size)) for size in placement.areas]
+        self.areas = [(0, _zeros(size)) for size in placement.areas]
         start = MODULE_START
         for area in sorted(range(len(self.areas)), key=lambda each: text_above and each in (TEXT, INIT_TEXT)):
             self.areas[area] = start, self.areas[area][1]

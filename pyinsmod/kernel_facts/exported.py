@@ -144,7 +144,7 @@ def _section_address(folder: str, name: str) -> int:
 def _from_image(sources: RunningSources) -> Fact[Exports]:
     image = sources.image
     if image.value is None or image.value.exports is None:
-        return unknown(image.source if image.value is None else f"{image.source}: {image.value.reasons['exports']}")
+        return unknown(image.source if image.value is None else f"{image.source}: {image.value.reasons.get('exports')}")
     return Fact({**_names_of_modules(sources), **image.value.exports}, f"{image.source}, which is the running kernel")
 
 

@@ -6,7 +6,7 @@ from pyinsmod.elf_format import text
 from pyinsmod.kernel_facts.facts import Fact, TrustedKey, unknown
 from pyinsmod.kernel_facts.files import read
 from pyinsmod.kernel_facts.sources import RunningSources
-from pyinsmod.lean import Iterator
+from pyinsmod.lean import Any, Iterator
 
 Keys = tuple[TrustedKey, ...]
 
@@ -14,7 +14,14 @@ Keys = tuple[TrustedKey, ...]
 ASYMMETRIC = " asymmetri "
 
 
-def trusted_keys_of_running(sources: RunningSources) -> Fact[Keys]:
+def built_in_keys(sources: RunningSources) -> Fact[tuple[tuple[Any, ...], ...]]:
+    """Return the certificates in the proven boot image, as plain values: unpacking it takes a second."""
+    image = sources.image
+    keys = image.value.trusted_keys if image.value else None
+    return Fact(None if keys is None else tuple(map(tuple, keys)), image.source)
+
+
+def trusted_keys_of_running(sources: RunningSources, in_image: Fact[tuple[tuple[Any, ...], ...]]) -> Fact[Keys]:
     """Return the built-in keys, then every other X.509 key that the kernel holds.
 
     Which keyring the others are in is told nowhere: the second, the platform's or the machine's count for modules,
@@ -25,11 +32,10 @@ def trusted_keys_of_running(sources: RunningSources) -> Fact[Keys]:
     held = tuple(keys_in(text(listed.value or b"")))
     if not held:
         return unknown(listed.source if listed.value is None else f"{path} shows this process no key of the kernel")
-    image = sources.image
-    built_in = (image.value.trusted_keys if image.value else None) or ()
+    built_in = tuple(TrustedKey(*key) for key in in_image.value or ())
     known = {key.key_id for key in built_in}
     others = tuple(key for key in held if key.key_id not in known)
-    source = f"{path} and {image.source}" if built_in else f"{path} ({image.source})"
+    source = f"{path} and {in_image.source}" if built_in else f"{path} ({in_image.source})"
     return Fact((*built_in, *others), source)
 
 

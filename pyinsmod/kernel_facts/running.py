@@ -29,6 +29,8 @@ def running_kernel(paths: KernelPaths | None = None) -> KernelFacts:
     paths = paths or KernelPaths()
     release = read_line(f"{paths.proc}/sys/kernel/osrelease").value or "unknown"
     sources = RunningSources(paths, release)
+    slow = dict(_kept(sources, _slow_facts(sources)))
+    in_image = slow.pop("built_in_keys")
     return KernelFacts(
         name="running",
         release=release,
@@ -41,11 +43,11 @@ def running_kernel(paths: KernelPaths | None = None) -> KernelFacts:
         btf=lambda: _btf(paths),
         sig_enforce=_policy("sig_enforce", paths),
         lockdown=_policy("lockdown", paths),
-        trusted_keys=lambda: _trusted_keys(sources),
+        trusted_keys=lambda: _trusted_keys(sources, in_image()),
         blacklist=_policy("blacklist", paths),
         initcall_blacklist=_policy("initcall_blacklist", paths),
         security_modules=_policy("security_modules", paths),
-        **_kept(sources, _slow_facts(sources)),
+        **slow,
     )
 
 
@@ -84,6 +86,7 @@ def _slow_facts(sources: RunningSources) -> Producers:
         "features": lambda: _features(sources),
         "config": lambda: _config(sources),
         "struct_module_size": lambda: _struct_module_size(sources),
+        "built_in_keys": lambda: _built_in_keys(sources),
     }
 
 
@@ -105,10 +108,16 @@ def _features(sources: RunningSources) -> Fact[Mapping[str, bool]]:
     return features_of_running(sources)
 
 
-def _trusted_keys(sources: RunningSources) -> Fact[tuple[TrustedKey, ...]]:
+def _trusted_keys(sources: RunningSources, in_image: Fact[Any]) -> Fact[tuple[TrustedKey, ...]]:
     from pyinsmod.kernel_facts.keyrings import trusted_keys_of_running
 
-    return trusted_keys_of_running(sources)
+    return trusted_keys_of_running(sources, in_image)
+
+
+def _built_in_keys(sources: RunningSources) -> Fact[Any]:
+    from pyinsmod.kernel_facts.keyrings import built_in_keys
+
+    return built_in_keys(sources)
 
 
 def _btf(paths: KernelPaths) -> Fact[bytes]:

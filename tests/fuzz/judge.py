@@ -16,11 +16,9 @@ from pyinsmod.kernel_facts.features import FEATURES
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import read_image
 from pyinsmod.prediction import predict
-from pyinsmod.text import printable
+from pyinsmod.text import printable, shortened
 
 EM_X86_64 = 62
-LONGEST_LINE = 4096
-
 MODERN_OPTIONS = (
     *("MODULE_SIG", "MODVERSIONS", "LIVEPATCH", "STRICT_MODULE_RWX", "CONSTRUCTORS", "SMP", "DEBUG_INFO_BTF_MODULES"),
     *("DEBUG_INFO_BTF", "KALLSYMS", "RETPOLINE", "MITIGATION_RETPOLINE", "MODULE_DECOMPRESS"),
@@ -88,6 +86,6 @@ def judge(content: bytes, parameters: str = "") -> list[str]:
 
 def shown(text: str) -> str:
     """Return what a terminal gets; it must be one line without control characters."""
-    line = printable(text)
+    line = printable(shortened(text))
     assert line.isprintable(), f"not fit for a terminal: {line!r:.200}"
     return line

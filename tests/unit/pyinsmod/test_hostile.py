@@ -17,7 +17,7 @@ UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.function_
 
 SYMBOL = struct.Struct("<IBBHQQ")
 RELA = struct.Struct("<QQq")
-MANY = 200_000
+MANY = 100_000
 LONG = 1 << 20
 # Reading a file may cost its own size and records of what stands in it, not a multiple for every check.
 MEMORY_FACTOR = 60

@@ -175,3 +175,26 @@ def test_headers_are_asked_when_memory_is_closed(machine: KernelPaths) -> None:
     exports = facts_of(machine)
     assert exports["kmalloc"] == KernelExport("vmlinux", 42, False, "")
     assert exports["mii_check"].owner == "mii"
+
+
+def test_a_boot_image_counts_when_it_is_proven_to_be_the_running_one(
+    machine: KernelPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The banner in the image is /proc/version, letter by letter; release and place of the file prove nothing."""
+    from pyinsmod.kernel_facts import boot_image, vmlinux
+
+    banner = b"Linux version 6.1.0-50-cloud-amd64 (builder@example) (gcc 12) #1 SMP 2026\n"
+    content = b"\x7fELF" + banner
+    known = {"exports": {"kmalloc": KernelExport("vmlinux", 42, True, "")}, "reasons": {}}
+    of_image = vmlinux.VmlinuxFacts(**{**dict.fromkeys(vmlinux.VmlinuxFacts._fields), **known})  # type: ignore[arg-type]
+    monkeypatch.setattr(boot_image, "vmlinux_in", lambda raw: raw)
+    monkeypatch.setattr(vmlinux, "facts_in_vmlinux", lambda _: of_image)
+    Path(machine.kcore).unlink()
+    Path(machine.root, "boot", f"vmlinuz-{RELEASE}").write_bytes(content)
+    Path(machine.proc, "version").write_bytes(banner.replace(b"#1", b"#2"))
+    assert "another banner" in running_kernel(machine).exports.source
+    Path(machine.proc, "version").write_bytes(banner)
+    exports = running_kernel(machine).exports
+    assert (exports.value or {})["kmalloc"].crc == 42
+    assert (exports.value or {})["mii_check"] == KernelExport("mii")
+    assert "vmlinuz-" in exports.source

@@ -1,0 +1,93 @@
+"""The light stand-ins behave like what they stand for, as far as the library uses them."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import pytest
+
+from pyinsmod import lean
+
+ROOT = Path(__file__).parents[3]
+
+
+class Real(typing.NamedTuple):
+    name: str
+    count: int = 3
+    rest: tuple[str, ...] = ()
+
+    @property
+    def twice(self) -> int:
+        return 2 * self.count
+
+
+class Light(lean.NamedTuple):
+    name: str
+    count: int = 3
+    rest: tuple[str, ...] = ()
+
+    @property
+    def twice(self) -> int:
+        return 2 * self.count
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [(("a",), {}), (("a", 1), {}), (("a", 1, ("x",)), {}), ((), {"name": "a"}), (("a",), {"rest": ("y",)})],
+)
+def test_a_named_tuple_is_one(values: tuple[object, ...], named: dict[str, object]) -> None:
+    real, light = Real(*values, **named), Light(*values, **named)  # type: ignore[arg-type]
+    assert tuple(light) == tuple(real)
+    assert light == real
+    assert hash(light) == hash(real)
+    assert repr(light) == repr(real).replace("Real", "Light")
+    assert (light.name, light.count, light.rest, light.twice) == (real.name, real.count, real.rest, real.twice)
+    assert light._asdict() == real._asdict()
+    assert light._replace(count=9) == real._replace(count=9)
+    assert Light._make(real) == light
+    assert Light._fields == Real._fields
+    assert pickle.loads(pickle.dumps(light)) == light  # noqa: S301 - made in this line
+
+
+@pytest.mark.parametrize(
+    ("values", "named"), [((), {}), (("a", 1, (), 4), {}), (("a",), {"name": "b"}), (("a",), {"nothing": 1})]
+)
+def test_wrong_values_are_refused_by_both(values: tuple[object, ...], named: dict[str, object]) -> None:
+    for kind in (Real, Light):
+        with pytest.raises(TypeError):
+            kind(*values, **named)  # type: ignore[arg-type]
+
+
+def test_fields_cannot_be_set() -> None:
+    with pytest.raises(AttributeError):
+        Light("a").name = "b"  # type: ignore[misc]
+
+
+def test_a_cached_property_is_computed_once() -> None:
+    times = []
+
+    class Thing:
+        @lean.cached_property
+        def value(self) -> int:
+            times.append(1)
+            return 7
+
+    thing = Thing()
+    assert (thing.value, thing.value, len(times)) == (7, 7, 1)
+
+
+def test_facts_that_are_remembered_are_read_without_the_big_packages() -> None:
+    """What `pyinsmod check` of a good module imports of the facts; each of these costs a third of starting Python."""
+    script = (
+        "import sys; before = set(sys.modules); import pyinsmod.kernel_facts, pyinsmod.kernel_facts.remembered,"
+        "pyinsmod.kernel_facts.export_lookup, pyinsmod.kernel_facts.feature_lookup;"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    loaded = subprocess.run([sys.executable, "-ISc", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {script}"],
+                            capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
+    assert "pyinsmod.kernel_facts.running" in loaded
+    assert not set(loaded) & {"re", "typing", "collections", "functools", "contextlib", "enum", "pathlib", "argparse"}
