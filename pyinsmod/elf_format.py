@@ -9,10 +9,11 @@ Structures: elf(5), include/uapi/linux/elf.h.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from pyinsmod.lean import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    import mmap
+    import mmap  # noqa: F401 - stands in a string
 
 Data: TypeAlias = "bytes | mmap.mmap"
 

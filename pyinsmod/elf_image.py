@@ -6,12 +6,10 @@ clear line. Names are read wherever they point to, as the kernel reads them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
-from functools import cached_property
-
 from pyinsmod import elf_format as elf
 from pyinsmod.elf_format import ElfHeader, Relocation, Section, SectionHeader, Symbol
 from pyinsmod.errors import MalformedModule
+from pyinsmod.lean import Callable, Container, Iterator, Mapping, cached_property
 
 # No symbol or section of a kernel has a longer name (KSYM_NAME_LEN); of one that has, a piece is enough.
 LONGEST_NAME, CUT_NAME = 512, 60

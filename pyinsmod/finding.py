@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
-
+from pyinsmod.lean import Literal, NamedTuple
 from pyinsmod.text import pasteable
 
 Severity = Literal["refuses", "crashes", "taints", "warns", "cannot-tell"]

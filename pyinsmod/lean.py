@@ -14,13 +14,13 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from functools import cache, cached_property
     from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 else:
     from _collections import _tuplegetter
-    from _collections_abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from _collections_abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     Any = TypeAlias = object
 
@@ -127,6 +127,7 @@ __all__ = [
     "TYPE_CHECKING",
     "Any",
     "Callable",
+    "Container",
     "Generic",
     "Iterable",
     "Iterator",

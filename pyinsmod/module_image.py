@@ -6,16 +6,14 @@ with one clear line when the structure it stands in is damaged. The checks decid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
 
 from pyinsmod import elf_format as elf
 from pyinsmod.compression import compression_of, decompress
 from pyinsmod.elf_format import Section
 from pyinsmod.elf_image import ElfImage
 from pyinsmod.errors import MalformedModule
+from pyinsmod.lean import Any, Callable, Mapping, TypeVar, cached_property, cast
 from pyinsmod.module_exports import Export as Export  # noqa: PLC0414 - what mypy wants of a name handed on
 from pyinsmod.module_exports import exports_of
 

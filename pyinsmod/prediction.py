@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
-
 from pyinsmod.finding import Finding
+from pyinsmod.lean import Literal, NamedTuple, Sequence
 
 Outcome = Literal["reaches-init", "refused", "crashes-kernel", "cannot-tell"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 # A value of a module may be a megabyte long; people get to see so many characters of it.
 LONGEST_SHOWN = 400
 
@@ -36,6 +34,7 @@ def shortened(text: str, length: int = LONGEST_SHOWN) -> str:
 
 def pasteable(remedy: str, file: str, module: str | None = None) -> str:
     """Return a remedy whose words FILE and NAME are the file, quoted for a shell, and the module's name."""
+    import re
     from shlex import quote
 
     words = {"FILE": quote(file), "NAME": quote(module) if module else "NAME"}

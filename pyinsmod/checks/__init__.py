@@ -7,7 +7,6 @@ Order by kernel/module/main.c: `may_init_module`, then `load_module` from top to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from pyinsmod.checks.already_loaded import check_already_loaded, check_already_loaded_late
@@ -40,6 +39,7 @@ from pyinsmod.checks.vermagic import check_vermagic
 from pyinsmod.errors import MalformedModule
 from pyinsmod.finding import Finding, Severity
 from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import Callable, Iterable, Iterator
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 

@@ -7,13 +7,11 @@ another kernel may well pass. A kernel without module BTF (before 5.11) does not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
-
 from pyinsmod.elf_format import Section
 from pyinsmod.errors import MalformedModule, errno_name
 from pyinsmod.finding import Finding, Severity
 from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import TYPE_CHECKING, Iterator, Sequence
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 

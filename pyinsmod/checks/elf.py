@@ -7,8 +7,6 @@ writes only "Module has invalid ELF structures". Looked at by no kernel: EI_CLAS
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from pyinsmod import elf_format as elf
 from pyinsmod.checks.elf_contents import contents_faults
 from pyinsmod.checks.elf_fault import Fault
@@ -16,6 +14,7 @@ from pyinsmod.checks.elf_names import names_outside
 from pyinsmod.elf_format import ElfHeader, SectionHeader
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import Callable, Iterator
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 from pyinsmod.signatures.appended import loaded_length

@@ -6,14 +6,13 @@ the first SHF_ALLOC section of a name is taken, and the first symbol table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pyinsmod import elf_format as elf
 from pyinsmod.checks.elf_fault import Fault
 from pyinsmod.checks.memory_layout import page_end
 from pyinsmod.elf_format import Section
 from pyinsmod.finding import Severity
 from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import Iterator
 from pyinsmod.module_image import ModuleImage
 from pyinsmod.text import shown
 

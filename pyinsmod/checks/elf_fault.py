@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pyinsmod.finding import Severity
+from pyinsmod.lean import NamedTuple
 
 
 class Fault(NamedTuple):

@@ -7,17 +7,17 @@ in its log and goes on.
 from __future__ import annotations
 
 import errno
-from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from pyinsmod.errors import errno_name
 from pyinsmod.finding import Finding, Severity
 from pyinsmod.kernel_facts.facts import KernelFacts
+from pyinsmod.lean import TYPE_CHECKING, Iterator
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from pyinsmod.parameter_values import Argument, Words
     from pyinsmod.parameters import KernelParameter
 
@@ -102,6 +102,8 @@ class _Line:
         self._known = known
         self._arguments = arguments
         self._on: set[bytes] = set()
+        from collections import Counter
+
         self._given = Counter(_key(argument.name) for argument in arguments)
         self._seen: Counter[bytes] = Counter()
         self._unknown_names = 0

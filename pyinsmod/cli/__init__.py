@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
 
 from pyinsmod import __version__
 from pyinsmod.errors import PyinsmodError, UsageError
+from pyinsmod.lean import Sequence
 from pyinsmod.text import printable
 
 # Command → module below pyinsmod.cli. Each has `run(argv) -> exit status`. Order is the order of the help.

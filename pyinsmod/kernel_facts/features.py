@@ -7,8 +7,7 @@ it. Where no evidence is readable, the feature is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from pyinsmod.lean import Callable, NamedTuple
 
 
 class Evidence(NamedTuple):

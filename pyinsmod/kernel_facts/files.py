@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 
 from pyinsmod.elf_format import text
@@ -23,7 +22,7 @@ class GrowingFile:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._file: io.FileIO | None = None
+        self._descriptor = -1
         self._parts: list[bytes] = []
 
     def until(self, mark: bytes | None) -> Fact[bytes]:
@@ -32,15 +31,19 @@ class GrowingFile:
         A mark that lies across two reads is not seen, and more than was wanted is returned.
         """
         try:
-            if self._file is None:
-                self._file = io.FileIO(self._path)
-            while part := self._file.read(1 << 16):
+            if self._descriptor < 0:
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            while part := os.read(self._descriptor, 1 << 16):
                 self._parts.append(part)
                 if mark is not None and mark in part:
                     break
         except OSError as error:
             return unknown(f"{self._path}: {error.strerror}")
         return Fact(b"".join(self._parts), self._path)
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
 
 def read_line(path: str) -> Fact[str]:
