@@ -5,12 +5,20 @@ The agent's process calls this; jobs are forks of it and inherit its imports, ta
 
 from __future__ import annotations
 
+import contextlib
+import io
+from pathlib import Path
+
 from tracer.kernel_side.tracefs import remember_functions
 
 
 def warm_up() -> None:
-    """Go the whole way of a trace once, with a command that does nothing."""
+    """Go the whole way of a check and of a trace once, with any module and with a command that does nothing."""
     from pyinsmod.cli import main
 
+    module = next(Path("/lib/modules").glob("*/kernel/**/*.ko*"), None)
+    if module is not None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            main(["check", str(module)])
     main(["trace", "--kernel-events", "--format", "json", "--calls", "module-loading", "-o", "/dev/null", "--", "true"])
     remember_functions()
