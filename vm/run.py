@@ -168,8 +168,9 @@ class _Conversation:
 
     async def _put(self, path: str, content: bytes) -> None:
         mode = 0o755 if "bin/" in path else 0o644
-        await self._machine.send(frames.encode_json(frames.PUT, {"path": path, "mode": mode, "size": len(content)}))
-        async for kind, payload in self._machine.send_bulk(frames.DATA, content):
+        packed = zlib.compress(content)  # the line is slow
+        await self._machine.send(frames.encode_json(frames.PUT, {"path": path, "mode": mode, "size": len(packed)}))
+        async for kind, payload in self._machine.send_bulk(frames.DATA, packed):
             self._take(kind, payload)
 
     async def _feed(self, stdin: int | None) -> None:

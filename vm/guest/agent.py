@@ -35,7 +35,8 @@ class Agent:
         self._channel = channel
         self._warm = warm
         self._decoder = frames.Decoder()
-        self._upload: tuple[int, int] | None = None  # descriptor and bytes still to come
+        self._upload: tuple[int, int] | None = None  # descriptor and packed bytes still to come
+        self._unpacker = zlib.decompressobj()
         self._job: Job | None = None
 
     def send(self, frame: bytes) -> None:
@@ -68,21 +69,20 @@ class Agent:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.fchmod(descriptor, file["mode"])
         self._upload = (descriptor, file["size"])
-        self._take(b"")
+        self._unpacker = zlib.decompressobj()
 
     def _take(self, data: bytes) -> None:
         if self._upload is None:
             return
         descriptor, remaining = self._upload
-        view = memoryview(data)
+        view = memoryview(self._unpacker.decompress(data))
         while view:
             view = view[os.write(descriptor, view) :]
         remaining -= len(data)
         self._upload = (descriptor, remaining) if remaining else None
         if not remaining:
             os.close(descriptor)
-        if data:
-            self.send(frames.encode(frames.ACK, struct.pack(">I", len(data))))
+        self.send(frames.encode(frames.ACK, struct.pack(">I", len(data))))
 
     def _run(self, request: dict[str, Any]) -> None:
         if "realtime" in request:  # a restored machine still has the snapshot's wall clock

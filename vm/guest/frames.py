@@ -20,7 +20,7 @@ WINDOW = 2 * CHUNK  # unacknowledged bytes towards the guest: below the tty's 64
 MAX_PAYLOAD = 1 << 20
 
 READY = b"R"  # guest → host: JSON, what the guest is; sent once, before the snapshot
-PUT = b"P"  # host → guest: JSON {path, mode, size}; DATA frames follow
+PUT = b"P"  # host → guest: JSON {path, mode, size}; DATA frames with so many bytes of a zlib stream follow
 RUN = b"C"  # host → guest: JSON job
 DATA = b"D"  # either way: bytes of the file announced last
 ACK = b"A"  # guest → host: u32, bytes of bulk data consumed
