@@ -15,6 +15,7 @@ from pyinsmod.versions import kernel_compares_versions, may_force_load
 
 NAME = "exports"
 TABLE, GPL_TABLE, FLAGS = "__ksymtab", "__ksymtab_gpl", "__kflagstab"
+VMLINUX = "vmlinux"
 CRCS = {TABLE: "__kcrctab", GPL_TABLE: "__kcrctab_gpl"}
 
 # struct kernel_symbol with relative references (x86-64, arm64); `section_objs` counts whole entries only.
@@ -55,7 +56,7 @@ def check_duplicate_exports(image: ModuleImage, facts: KernelFacts, _request: Lo
     for export in sorted(image.exports, key=lambda export: (split and export.gpl, export.name)):
         other = exports.get(export.name)
         # The module itself, loaded already, is another check's matter, and the kernel does not come this far.
-        if other is not None and other.owner != image.struct_name:
+        if other is not None and (other.owner == VMLINUX or other.owner != image.struct_name):
             yield _duplicate(export.name, other.owner, image)
 
 

@@ -23,6 +23,9 @@ FILE_START = 0xFFFFC90000400000
 PERCPU_START = 0x30000
 AREA_GAP = 1 << 20
 
+# Large pages that code is put into are twice as big; how far into one a module lies is not known.
+SHARED_TEXT = 1 << 20
+
 # Bytes that are not worth a mapping of their own.
 PLENTY = 1 << 16
 
@@ -45,13 +48,14 @@ def _zeros(size: int) -> bytearray | mmap.mmap:
 class LoaderMemory:
     """Bytes of the areas, and of the copy of the file behind them."""
 
-    def __init__(self, image: ModuleImage, placement: Placement, *, text_above: bool = False) -> None:
-        """Take memory for the areas; `text_above`: code lies above all else, as where it shares large pages."""
+    def __init__(self, image: ModuleImage, placement: Placement, *, shared_text: bool = False) -> None:
+        """Take memory for the areas; `shared_text`: code of all modules shares large pages, above all else."""
         self.image = image
         self.placement = placement
+        self.shared_text = shared_text
         self.areas = [(0, _zeros(size)) for size in placement.areas]
         start = MODULE_START
-        for area in sorted(range(len(self.areas)), key=lambda each: text_above and each in (TEXT, INIT_TEXT)):
+        for area in sorted(range(len(self.areas)), key=lambda each: shared_text and each in (TEXT, INIT_TEXT)):
             self.areas[area] = start, self.areas[area][1]
             start += page_end(placement.areas[area]) + AREA_GAP
         self.file_size = page_end(len(image.data))
@@ -115,7 +119,19 @@ class LoaderMemory:
         """Tell whether the kernel could read there: in the module, in the file's copy, in its own image."""
         if address >= KERNEL_START and address + size <= KERNEL_END:
             return True
-        return self.read(address, size) is not None
+        near = any(start - SHARED_TEXT <= address < start + SHARED_TEXT for start, _ in self._shared_areas())
+        return near or self.read(address, size) is not None
+
+    def in_shared_text(self, target: int, address: int) -> bool:
+        """Tell whether an address lies behind the code that `target` is part of, where other code and traps are."""
+        return any(
+            start <= target < start + len(content) and start <= address < start + SHARED_TEXT
+            for start, content in self._shared_areas()
+        )
+
+    def _shared_areas(self) -> list[tuple[int, bytearray | mmap.mmap]]:
+        areas = [self.areas[index] for index in (TEXT, INIT_TEXT)] if self.shared_text else []
+        return [(start, content) for start, content in areas if content]
 
 
 def signed_32(value: int) -> int:

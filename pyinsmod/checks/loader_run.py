@@ -11,7 +11,7 @@ import struct
 from pyinsmod import elf_format as elf
 from pyinsmod.checks import loader_memory as at
 from pyinsmod.checks.loader_memory import LoaderMemory
-from pyinsmod.checks.memory_layout import INIT_TEXT, LONG, TEXT, place
+from pyinsmod.checks.memory_layout import LONG, place
 from pyinsmod.checks.relocation_findings import (
     REBUILD,
     RELOCATIONS,
@@ -33,8 +33,6 @@ _VALUE = struct.Struct("<Q")
 
 # MODULES_LEN of x86-64 with a kernel that moves its base: no area is bigger.
 MODULES_LENGTH = 1008 << 20
-# Large pages that code is put into have this size; how far into one a module lies is not known.
-SHARED_TEXT = 1 << 20
 # How far the real addresses may be from the made-up ones: the kernel's image, and the modules.
 _KERNEL_SPAN = (-0x0080_0000, 0x3D80_0000)
 _MODULE_SPAN = (-0x003F_F000, 0x07C0_0000)
@@ -88,7 +86,7 @@ class _Loader:
         filling = self._no_memory()
         if filling is not None:
             return LoaderRun(None, filling)
-        self.memory = LoaderMemory(self.image, self.placement, text_above=self.shared_text)
+        self.memory = LoaderMemory(self.image, self.placement, shared_text=self.shared_text)
         fault = self.memory.fill() or self._symbol_fault()
         if fault is not None:
             return LoaderRun(None, crash(MEMORY, 8, fault.what))
@@ -125,6 +123,8 @@ class _Loader:
             stays = symbol[0] and place in self.placement.staying
             if number and (stays or not place) and (symbol[0] >= room or (stays and symbol[0] >= own_room)):
                 return at.Fault(0, f"the name of symbol {number} is read at {symbol[0]:#x} of the table of names")
+            if not number and len(self.headers) <= place < elf.SHN_LORESERVE and not self._flags_readable(place):
+                return at.Fault(0, f"symbol 0 lies in section {place}, of {len(self.headers)}")
             if place not in addresses:
                 addresses[place] = self._base_of(place)
             base = addresses[place] if place or not number else self._resolved(symbol)
@@ -134,6 +134,11 @@ class _Loader:
                 _VALUE.pack_into(values, elf.SYMBOL.size * number + 8, (base + symbol[4]) & LONG)
         self.memory.write(self.memory.address(self.symbols), bytes(values))
         return None
+
+    def _flags_readable(self, section: int) -> bool:
+        """Tell whether `elf_type` (kernel/module/kallsyms.c) could read the flags; nobody tests symbol 0 before it."""
+        position = at.FILE_START + self.image.header.shoff + elf.SECTION.size * section + 8
+        return self.memory.read(position, 8) is not None
 
     def _room_for_names(self) -> tuple[int, int]:
         """Return how far names can be read from the beginning of their table: in the file's copy, in the module's own.
@@ -233,14 +238,6 @@ class _Loader:
             place_at, base = (start + offset) & LONG, int.from_bytes(value, "little")
             yield from self._apply_one(where, start, place_at, info & 0xFFFFFFFF, base, addend)
 
-    def _in_shared_text(self, target: int, address: int) -> bool:
-        """Tell whether an address lies behind the code that `target` is part of, where other code and traps are."""
-        areas = [self.memory.areas[index] for index in (TEXT, INIT_TEXT)] if self.shared_text else []
-        return any(
-            start <= target < start + len(content) and start <= address < start + SHARED_TEXT
-            for start, content in areas
-        )
-
     def _in_use(self, address: int, width: int) -> bool:
         """Tell whether the kernel keeps its own values there by now: struct module, but for what a build relocates."""
         section = self.struct_module
@@ -259,7 +256,7 @@ class _Loader:
         if not kind.width:
             return
         before = self.memory.read(place_at, kind.width) if self.memory.same_area(start, place_at) else None
-        if before is None and self._in_shared_text(start, place_at):
+        if before is None and self.memory.in_shared_text(start, place_at):
             before = b"\xcc" * kind.width
         if before is None:
             yield crash(RELOCATIONS, 10, f"{where} changes a place outside of the module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyinsmod import elf_format as elf
 from pyinsmod.checks.loader_memory import LoaderMemory
 from pyinsmod.checks.loader_run import loader_run
 from pyinsmod.checks.memory_layout import place
@@ -13,18 +14,42 @@ from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
 from pyinsmod.load_request import LoadRequest
-from pyinsmod.module_image import ModuleImage
+from pyinsmod.module_image import NAME_LENGTH, NAME_OFFSET, ModuleImage
 
 STEP = 8
 
 
 def check_memory(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
     """Yield why there is no memory for the module, or what is copied to where there is none."""
+    yield from _unfit_struct_module(image, facts)
     yield from _short_struct_module(image, facts)
     if image.header.machine == EM_X86_64 and not is_plain(image):
         finding = loader_run(image, facts).filling
         if finding is not None:
             yield finding
+
+
+def _unfit_struct_module(image: ModuleImage, facts: KernelFacts) -> Iterator[Finding]:
+    """Older loaders do not mind a struct module without contents, and some a name without an end, until they use it."""
+    section = image.struct_module_section
+    if section is None:
+        return
+    name = image.data[section.offset + NAME_OFFSET : section.offset + NAME_OFFSET + NAME_LENGTH]
+    what = None
+    if section.type == elf.SHT_NOBITS and facts.has("idempotent-load") is False:
+        what = "its struct module has no contents in the file, and is all zeros in memory"
+    elif b"\0" not in name and facts.has("fortified-strlen"):
+        what = "the name in its struct module has no end"
+    if what is not None:
+        yield Finding(
+            "memory",
+            STEP,
+            "crashes",
+            f"the kernel would crash: {what}",
+            module_has=what,
+            kernel_has="does not test it",
+            remedy=REBUILD,
+        )
 
 
 def _bytes_behind(image: ModuleImage, section: Section, count: int) -> bytes | None:

@@ -7,7 +7,9 @@ initcall tracepoint tells whether init was reached, which the errno alone does n
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ from pyinsmod.loader import LoadOptions, Syscall, load
 PANIC_ON_OOPS = Path("/proc/sys/kernel/panic_on_oops")
 LOADED = Path("/proc/modules")
 TRACING = Path("/sys/kernel/tracing")
+PATIENCE_SECONDS = 5.0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,6 +30,7 @@ def main(argv: Sequence[str]) -> int:
     refused_first = _load_first(order["first"])
     loaded = [line.partition(" ")[0] for line in LOADED.read_text().splitlines()]
     _watch_initcalls()
+    threading.Thread(target=_say_when_init_lasts, daemon=True).start()
     started = time.monotonic()
     syscall: Syscall = order["syscall"]
     request = LoadRequest(
@@ -60,10 +64,23 @@ def _load_first(modules: Sequence[str]) -> str | None:
 
 def _watch_initcalls() -> None:
     (TRACING / "trace").write_text("")
+    # Of this process only: to verify a signature, the kernel may load modules of its own.
+    (TRACING / "set_event_pid").write_text(str(os.getpid()))
     (TRACING / "events/initcall/enable").write_text("1")
 
 
+def _say_when_init_lasts() -> None:
+    """Report an init function that does not come back, while there is somebody to report: the load may never end."""
+    time.sleep(PATIENCE_SECONDS)
+    if _init_called():
+        print(json.dumps({"init_reached": True}), flush=True)
+
+
 def _init_reached() -> bool:
-    """Tell whether the kernel called any init function meanwhile (do_one_initcall, init/main.c)."""
     (TRACING / "events/initcall/enable").write_text("0")
+    return _init_called()
+
+
+def _init_called() -> bool:
+    """Tell whether the kernel called any init function meanwhile (do_one_initcall, init/main.c)."""
     return "initcall_start" in (TRACING / "trace").read_text()

@@ -86,12 +86,14 @@ async def load_for_real(machines: Laboratory, attempt: Attempt, seconds: float =
         prepare=attempt.prepare,
         seconds=seconds,
     )
+    said = bytearray()
     try:
-        result = await machines.run(job)
+        result = await machines.run(job, on_output=lambda _stream, data: said.extend(data))
     except GuestCrashed as crash:
         return Reality("crashed-kernel", log=crash.last_words, init_reached=_shows_init(crash.last_words))
-    except GuestHung as hang:  # its watchdog may have written a call trace
-        return Reality("hung", log=hang.last_words, init_reached=_shows_init(hang.last_words))
+    except GuestHung as hang:  # it may have said that init lasts, or its watchdog have written a call trace
+        reached = b"init_reached" in said or _shows_init(hang.last_words)
+        return Reality("hung", log=hang.last_words, init_reached=reached)
     return _reported(result)
 
 

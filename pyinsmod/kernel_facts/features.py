@@ -83,6 +83,9 @@ FEATURES: dict[str, Evidence] = {
     "force-load": Evidence((), (b"%s: %s: kernel tainted.",)),
     # Said as an error, and refused; a kernel with CONFIG_MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS says it as a warning.
     "namespaces-enforced": Evidence((), (b"\x013%s: module uses symbol (%s) from namespace",)),
+    # A string that fills its array without an end is the death of this kernel (CONFIG_FORTIFY_SOURCE; in between it
+    # was not, and later kernels do not come to measure a module's name so).
+    "fortified-strlen": Evidence((), (b"\0__fortify_strlen\0",)),
     # module_enforce_rwx_sections (CONFIG_STRICT_MODULE_RWX).
     "strict-rwx": Evidence((), (b"has invalid WRITE|EXEC flags",)),
     # Constructors of modules are called (CONFIG_CONSTRUCTORS).
