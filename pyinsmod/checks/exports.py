@@ -5,13 +5,14 @@ A table of exports needs its companions: the CRCs where symbol versions are comp
 
 from __future__ import annotations
 
+from pyinsmod.checks.force_load import to_force
 from pyinsmod.checks.modversions import rebuild
-from pyinsmod.finding import Finding, Severity
+from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
-from pyinsmod.versions import kernel_compares_versions, may_force_load
+from pyinsmod.versions import kernel_compares_versions
 
 NAME = "exports"
 TABLE, GPL_TABLE, FLAGS = "__ksymtab", "__ksymtab_gpl", "__kflagstab"
@@ -81,25 +82,17 @@ def _no_flags(image: ModuleImage, facts: KernelFacts, *, certain: bool) -> Findi
 
 
 def _no_crcs(image: ModuleImage, facts: KernelFacts, table: str) -> Finding:
-    """`try_to_force_load`, as for a module without symbol versions of its own."""
-    allowed = may_force_load(facts)
-    severities: dict[bool | None, Severity] = {True: "taints", False: "refuses", None: "cannot-tell"}
-    outcome = {
-        True: "the kernel loads it all the same and is tainted (F)",
-        False: "the kernel was built without CONFIG_MODULE_FORCE_LOAD and refuses it",
-        None: f"whether the kernel loads it all the same is unknown: {facts.config.source}",
-    }
-    return Finding(
+    found = Finding(
         NAME,
         8,
-        severities[allowed],
-        f"it exports symbols without versions (no section {CRCS[table]}): {outcome[allowed]}",
-        errno=None if allowed else "ENOEXEC",
+        "refuses",
+        f"it exports symbols without versions (no section {CRCS[table]})",
         module_has=f"{_entries(image, table)} exported symbols in {table}, no {CRCS[table]}",
         kernel_has="compares symbol versions (CONFIG_MODVERSIONS)",
         remedy=rebuild(facts),
-        log=f"{image.name}: no versions for exported symbols: kernel tainted." if allowed else None,
+        log=f"{image.name}: no versions for exported symbols: kernel tainted.",
     )
+    return to_force(found, facts)
 
 
 def _duplicate(symbol: str, owner: str, image: ModuleImage) -> Finding:

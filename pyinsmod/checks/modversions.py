@@ -7,12 +7,13 @@ the structures that the loader itself reads in a module. So its CRC is that of `
 from __future__ import annotations
 
 from pyinsmod.checks.blacklist import name_in_log
-from pyinsmod.finding import Finding, Severity
+from pyinsmod.checks.force_load import to_force
+from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
-from pyinsmod.versions import SymbolVersions, kernel_compares_versions, may_force_load, symbol_versions
+from pyinsmod.versions import SymbolVersions, kernel_compares_versions, symbol_versions
 
 NAME, STEP, LAYOUT = "modversions", 7, "module_layout"
 
@@ -92,26 +93,18 @@ def _missing(image: ModuleImage, versions: SymbolVersions, facts: KernelFacts) -
 
 
 def _no_versions(image: ModuleImage, facts: KernelFacts, *, forced: bool) -> Finding:
-    """`try_to_force_load`: kernels with MODULE_FORCE_LOAD go on and are tainted, others refuse silently."""
-    allowed = may_force_load(facts)
-    severities: dict[bool | None, Severity] = {True: "taints", False: "refuses", None: "cannot-tell"}
-    outcome = {
-        True: "the kernel loads it without comparing any, and is tainted (F)",
-        False: "the kernel was built without CONFIG_MODULE_FORCE_LOAD and refuses it",
-        None: f"whether the kernel loads it without comparing any is unknown: {facts.config.source}",
-    }
     why = "its symbol versions are to be ignored (--force-modversion)" if forced else "it carries no symbol versions"
-    return Finding(
+    found = Finding(
         NAME,
         STEP,
-        severities[allowed],
-        f"{why}: {outcome[allowed]}",
-        errno=None if allowed else "ENOEXEC",
+        "refuses",
+        why,
         module_has="symbol versions that are not to be looked at" if forced else "no section __versions in memory",
         kernel_has="compares symbol versions (CONFIG_MODVERSIONS)",
         remedy=rebuild(facts),
-        log=f"{image.name}: {LAYOUT}: kernel tainted." if allowed else None,
+        log=f"{image.name}: {LAYOUT}: kernel tainted.",
     )
+    return to_force(found, facts, "loads it without comparing any")
 
 
 def _unknown(versions: SymbolVersions, facts: KernelFacts) -> Finding:

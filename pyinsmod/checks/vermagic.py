@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pyinsmod.checks.blacklist import name_in_log
+from pyinsmod.checks.force_load import to_force
 from pyinsmod.checks.modversions import rebuild
-from pyinsmod.finding import Finding, Severity
+from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 from pyinsmod.text import shortened
-from pyinsmod.versions import BASIC, may_force_load
+from pyinsmod.versions import BASIC
 
 NAME, STEP = "vermagic", 7
 
@@ -75,23 +76,15 @@ def _differs(image: ModuleImage, module: str, facts: KernelFacts, kernel: str, *
 
 
 def _no_vermagic(image: ModuleImage, facts: KernelFacts, *, forced: bool) -> Finding:
-    """`try_to_force_load`: MODULE_FORCE_LOAD kernels go on and are tainted, others refuse silently."""
-    allowed = may_force_load(facts)
-    severities: dict[bool | None, Severity] = {True: "taints", False: "refuses", None: "cannot-tell"}
-    outcome = {
-        True: "the kernel loads it all the same and is tainted (F)",
-        False: "the kernel was built without CONFIG_MODULE_FORCE_LOAD and refuses it",
-        None: f"whether the kernel loads it all the same is unknown: {facts.config.source}",
-    }
     why = "the version magic is to be ignored (--force-vermagic)" if forced else "the module carries no vermagic"
-    return Finding(
+    found = Finding(
         NAME,
         STEP,
-        severities[allowed],
-        f"{why}: {outcome[allowed]}",
-        errno=None if allowed else "ENOEXEC",
+        "refuses",
+        why,
         module_has="no vermagic" if image.vermagic is None else shortened(image.vermagic),
         kernel_has=facts.vermagic.value,
         remedy=rebuild(facts),
-        log=f"{image.name}: bad vermagic: kernel tainted." if allowed else None,
+        log=f"{image.name}: bad vermagic: kernel tainted.",
     )
+    return to_force(found, facts)
