@@ -24,7 +24,7 @@ MAX_ERRNO = 4095
 class Circumstances(NamedTuple):
     """What is known beside the answer itself: what matters when one errno has several reasons.
 
-    `policies` are those in force that may refuse this process.
+    `policies` are those in force that may refuse this process, `writers` who has the file open for writing.
     """
 
     findings: Sequence[Finding] = ()
@@ -34,6 +34,7 @@ class Circumstances(NamedTuple):
     caller_may_load: Fact[bool] = NOT_LOOKED_AT
     modules_disabled: Fact[bool] = NOT_LOOKED_AT
     policies: Sequence[Policy] = ()
+    writers: Sequence[str] = ()
 
 
 def explain(failure: SystemCallFailed, around: Circumstances) -> Explanation:
@@ -49,6 +50,11 @@ def explain(failure: SystemCallFailed, around: Circumstances) -> Explanation:
         return _not_permitted(failure, around)
     if name == "EACCES":
         return _by_policy(name, around) or _from_table(name)
+    if name == "ETXTBSY" and around.writers:
+        return Explanation(
+            f"the file is open for writing, and the kernel wants nobody to change it: {', '.join(around.writers)}",
+            "let it finish, then try again",
+        )
     if name in ONLY_THE_LOADER:
         return _from_table(name)
     if name not in CAUSES or _passes(around):
@@ -86,10 +92,10 @@ def _from_log(recognised: Recognised) -> Explanation:
 def _not_permitted(failure: SystemCallFailed, around: Circumstances) -> Explanation:
     """Tell the reasons for a silent EPERM apart: the caller, the sysctl, a security module, or init itself."""
     if around.caller_may_load.value is False:
+        from pyinsmod.kernel_facts.privileges import remedy_for
+
         reason = around.caller_may_load.source
-        return Explanation(
-            f"no permission to load modules: {reason}", "run it as root of the machine itself: sudo pyinsmod FILE"
-        )
+        return Explanation(f"no permission to load modules: {reason}", remedy_for(reason))
     if around.modules_disabled.value:
         return Explanation(
             "module loading is switched off until the next boot (kernel.modules_disabled is 1)",

@@ -14,7 +14,7 @@ from pyinsmod.errors import MalformedModule, SystemCallFailed, UsageError, errno
 from pyinsmod.explanation import Explanation, from_finding
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import KernelFacts, KernelPaths, running_kernel
-from pyinsmod.kernel_facts.files import is_folder
+from pyinsmod.kernel_facts.files import is_folder, writers_of
 from pyinsmod.kernel_facts.privileges import asked_by_this_process
 from pyinsmod.kernel_facts.running import kernel_compression, loaded_modules
 from pyinsmod.kernel_log import SETTLE_SECONDS, KernelLog, LogRecord
@@ -171,6 +171,7 @@ def _refused(failure: SystemCallFailed, start: LoadOutcome, options: LoadOptions
         checked=start.prediction is not None,
         caller_may_load=options.request.caller_may_load,
         policies=options.request.policies,
+        writers=writers_of(start.file) if failure.errno == errno.ETXTBSY else (),
     )
     if start.facts is not None:
         around = around._replace(modules_disabled=start.facts.modules_disabled)

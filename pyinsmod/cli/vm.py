@@ -119,7 +119,8 @@ def _prune(options: argparse.Namespace) -> int:
     freed = prune()
     print(f"snapshots removed, {freed >> 20} MiB freed")
     if options.kernels:
-        shutil.rmtree(cache_root() / "kernels", ignore_errors=True)
+        for folder in ("kernels", "debs", "facts"):
+            shutil.rmtree(cache_root() / folder, ignore_errors=True)
         print("kernels removed")
     return 0
 

@@ -115,3 +115,9 @@ def test_every_errno_of_the_table_has_a_cause_of_one_line(name: str) -> None:
     text = cause(int(getattr(errno, name)), checked=False)
     assert text
     assert "\n" not in text
+
+
+def test_who_writes_to_the_file_is_named() -> None:
+    failure = SystemCallFailed("finit_module", errno.ETXTBSY, "m.ko")
+    assert "4711 (cc1)" in explain(failure, Circumstances(writers=("4711 (cc1)",))).cause
+    assert "another process" in explain(failure, Circumstances()).cause
