@@ -32,8 +32,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, answers: Iterator[Reality | MachineLo
     [
         ([REFUSAL], REFUSAL),
         ([CRASH, REFUSAL], REFUSAL),
-        ([CRASH, CRASH, REFUSAL], REFUSAL),
-        ([CRASH, CRASH, CRASH], CRASH),
+        ([CRASH, CRASH], CRASH),
         ([MachineLost("gone")], None),
     ],
 )
