@@ -75,7 +75,7 @@ def markdown(measured: Sequence[Measured], seed: int, date: str) -> str:
         seed: what the random cases were made from.
         date: the day of the run.
     """
-    return "\n".join((*_head(seed, date), *_counts(measured), *_disagreements(measured))) + "\n"
+    return "\n".join((*_head(seed, date), *_counts(measured), *_disagreements(measured), *_understood())) + "\n"
 
 
 def _head(seed: int, date: str) -> Iterator[str]:
@@ -126,6 +126,25 @@ def _disagreements(measured: Sequence[Measured]) -> Iterator[str]:
             cells = (result.case.name, said(result.prediction), answered(result.reality), last_line(result.reality))
             yield f"| {' | '.join(map(_cell, cells))} |"
         yield ""
+
+
+def _understood() -> Iterator[str]:
+    """Yield what is known of the kinds of disagreement that are left; which case is of which kind shows its name."""
+    yield from (
+        "## What is behind them",
+        "",
+        "*Said to crash the kernel, and loaded or refused.* The file makes the kernel read or write memory that is",
+        "not the module's: a symbol in a section that does not exist (5.10 does not test that), a section name or a",
+        "relocation far outside. What stands there is decided when the kernel boots: mostly nothing, and then it",
+        "crashes; sometimes somebody else's memory, and then it goes on, or refuses the file for what it found there.",
+        "The prediction keeps to the worse: `pyinsmod load` does not ask a kernel that may crash.",
+        "",
+        "*Cannot tell.* A relocation changes struct module, which the kernel has filled by then: the outcome depends on",
+        "values that exist only there.",
+        "",
+        "*Said to reach init, and hung.* Nothing was seen of init within the time limit of the machine.",
+        "",
+    )
 
 
 def said(prediction: Prediction) -> str:
