@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from pyinsmod import elf_format as elf
-from pyinsmod.checks.loader_memory import LoaderMemory
-from pyinsmod.checks.loader_run import loader_run
-from pyinsmod.checks.memory_layout import place
 from pyinsmod.checks.plain import is_plain
 from pyinsmod.checks.relocation_findings import REBUILD
 from pyinsmod.checks.relocations import EM_X86_64
@@ -24,6 +21,8 @@ def check_memory(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) 
     yield from _unfit_struct_module(image, facts)
     yield from _short_struct_module(image, facts)
     if image.header.machine == EM_X86_64 and not is_plain(image):
+        from pyinsmod.checks.loader_run import loader_run  # big, and only for modules that no build system makes
+
         finding = loader_run(image, facts).filling
         if finding is not None:
             yield finding
@@ -54,6 +53,9 @@ def _unfit_struct_module(image: ModuleImage, facts: KernelFacts) -> Iterator[Fin
 
 def _bytes_behind(image: ModuleImage, section: Section, count: int) -> bytes | None:
     """Return what stands behind a section in the module's memory; None when that memory is not the module's."""
+    from pyinsmod.checks.loader_memory import LoaderMemory
+    from pyinsmod.checks.memory_layout import place
+
     memory = LoaderMemory(image, place(image, split=False))
     return None if memory.fill() else memory.read(memory.address(section.number) + section.size, count)
 

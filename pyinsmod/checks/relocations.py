@@ -7,7 +7,6 @@ judged in one sweep; any other is laid out in memory and relocated as the kernel
 
 from __future__ import annotations
 
-from pyinsmod.checks.loader_run import loader_run
 from pyinsmod.checks.plain import is_plain
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
@@ -22,6 +21,8 @@ EM_X86_64 = 62
 def check_relocations(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
     """Yield the first relocation that cannot be applied: the kernel goes no further."""
     if image.header.machine == EM_X86_64 and not is_plain(image):
+        from pyinsmod.checks.loader_run import loader_run  # big, and only for modules that no build system makes
+
         finding = loader_run(image, facts).relocating
         if finding is not None:
             yield finding

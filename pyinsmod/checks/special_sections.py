@@ -7,7 +7,6 @@ module is recognised by the relocations of its tables; any other is followed thr
 from __future__ import annotations
 
 from pyinsmod import elf_format as elf
-from pyinsmod.checks.loader_run import loader_run
 from pyinsmod.checks.patch_entries import Tests, Trouble, Walk
 from pyinsmod.checks.patch_tables import (
     ALTERNATIVES,
@@ -48,6 +47,8 @@ def check_special_sections(image: ModuleImage, facts: KernelFacts, _request: Loa
         and all(_usual(image, section, tables[name], tests) for name, section in found.items())
     ):
         return
+    from pyinsmod.checks.loader_run import loader_run  # big, and only for modules that no build system makes
+
     run = loader_run(image, facts)
     if run.memory is None or run.relocating is not None:
         return
