@@ -15,8 +15,8 @@ from pyinsmod.module_image import NAME_LENGTH, NAME_OFFSET, ModuleImage
 
 STEP = 8
 
-# Bytes at the end of struct module that zeros are good for; before them stand its name, lists and init.
-TAIL = 128
+# The part at the end of struct module that zeros are good for, one in so many; before it stand name, lists and init.
+TAIL = 8
 
 
 def check_memory(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
@@ -69,7 +69,7 @@ def _short_struct_module(image: ModuleImage, facts: KernelFacts) -> Iterator[Fin
     if section is None or size is None or section.size >= size or facts.has("idempotent-load") is not False:
         return
     behind = _bytes_behind(image, section, size - section.size)
-    harmless = size - section.size <= TAIL and behind is not None and not any(behind)
+    harmless = size - section.size <= size // TAIL and behind is not None and not any(behind)
     what = f"struct module has {section.size} bytes, and is used as if it had {size}"
     yield Finding(
         "memory",
