@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pyinsmod.lean import NamedTuple
 
-BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OID = 0x01, 0x02, 0x03, 0x04, 0x06
+INTEGER, BIT_STRING, OCTET_STRING, OID = 0x02, 0x03, 0x04, 0x06
 SEQUENCE, SET = 0x30, 0x31
 
 LONG_TAG, LONG_LENGTH, LONGEST_LENGTH = 0x1F, 0x80, 4

@@ -19,6 +19,7 @@ from pyinsmod.checks.patch_tables import (
     Table,
 )
 from pyinsmod.checks.plain import is_plain
+from pyinsmod.checks.relocation_findings import REBUILD
 from pyinsmod.checks.relocations import EM_X86_64
 from pyinsmod.elf_format import Section
 from pyinsmod.finding import Finding
@@ -30,7 +31,6 @@ from pyinsmod.module_image import ModuleImage
 NAME, STEP = "special-sections", 10
 # An imported object, such as a tracepoint, may have its key within.
 LARGEST_OBJECT = 4096
-REBUILD = "build it again: make -C /lib/modules/$(uname -r)/build M=$PWD clean modules"
 
 
 def check_special_sections(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:

@@ -129,11 +129,6 @@ def modules_at(path: str | os.PathLike[str]) -> Iterator[str]:
     yield from found
 
 
-def examine(file: str, facts: KernelFacts) -> Result:
-    """Return the prediction for one file on one kernel."""
-    return next(iter(examine_on(file, (facts,))))
-
-
 def examine_on(file: str, kernels: Iterable[KernelFacts]) -> Iterator[Result]:
     """Yield the prediction for one file on each kernel; it is read once.
 

@@ -257,3 +257,20 @@ def test_a_hostile_table_takes_no_longer_than_its_size(build_module: BuildModule
     entries = [(0, PC32, PRINTK, 0)] * 100_000
     assert answer(module(build_module, *entries), facts).errno == "ENOEXEC"
     assert run_checks(ModuleImage(module(build_module, *entries)), facts)
+
+
+@pytest.mark.parametrize("kernel", ["5.10", "6.1"])
+def test_a_struct_module_without_contents_is_all_zeros_to_an_old_kernel(
+    build_module: BuildModule, make_facts: MakeFacts, kernel: str
+) -> None:
+    found = answer(header_field(build_module(), 3, 4, "<I", 8), of_kernel(kernel, make_facts))
+    assert (found.outcome, found.step) == ("crashes-kernel", 8)
+
+
+@pytest.mark.parametrize(("fortified", "outcome"), [(True, "crashes-kernel"), (False, "reaches-init")])
+def test_a_name_without_an_end_kills_a_kernel_that_measures_it(
+    build_module: BuildModule, make_facts: MakeFacts, fortified: bool, outcome: str
+) -> None:
+    features = {**(of_kernel("6.1", make_facts).features.value or {}), "fortified-strlen": fortified}
+    facts = make_facts(features=Fact(features, "test"))
+    assert answer(build_module(name="n" * 56), facts).outcome == outcome
