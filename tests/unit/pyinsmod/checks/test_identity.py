@@ -207,6 +207,15 @@ def test_nobody_may_export_the_same_symbol(kernel_tree: Path, make_facts: MakeFa
     assert (found[0].errno, found[0].log) == ("ENOEXEC", log)
 
 
+def test_a_module_called_vmlinux_is_not_the_kernel(kernel_tree: Path, make_facts: MakeFacts) -> None:
+    """Seen on all four kernels: what it exports of theirs is a duplicate, its own name or not."""
+    content = read_module(module_files(kernel_tree)["llc"])
+    image = ModuleImage(content.replace(b"llc".ljust(56, b"\0"), b"vmlinux".ljust(56, b"\0")))
+    assert image.struct_name == "vmlinux"
+    exports = {export.name: KernelExport("vmlinux", 1, gpl=False, namespace="") for export in image.exports}
+    assert list(check_duplicate_exports(image, make_facts(exports=Fact(exports, "test")), LoadRequest()))
+
+
 def test_what_nobody_exports_is_free(kernel_tree: Path, make_facts: MakeFacts) -> None:
     image = ModuleImage(read_module(module_files(kernel_tree)["llc"]))
     assert not list(check_duplicate_exports(image, make_facts(), LoadRequest()))

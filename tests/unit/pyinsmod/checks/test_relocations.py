@@ -10,6 +10,7 @@ import pytest
 
 from pyinsmod.checks import CHECKS, run_checks
 from pyinsmod.checks.plain import is_plain
+from pyinsmod.elf_format import SHT_SYMTAB
 from pyinsmod.kernel_facts import Fact, KernelFacts
 from pyinsmod.kernel_facts.features import FEATURES
 from pyinsmod.load_request import LoadRequest
@@ -274,3 +275,14 @@ def test_a_name_without_an_end_kills_a_kernel_that_measures_it(
     features = {**(of_kernel("6.1", make_facts).features.value or {}), "fortified-strlen": fortified}
     facts = make_facts(features=Fact(features, "test"))
     assert answer(build_module(name="n" * 56), facts).outcome == outcome
+
+
+@pytest.mark.parametrize(("section", "outcome"), [(0x7DCF, "crashes-kernel"), (0xFFF1, "reaches-init")])
+def test_the_first_symbols_section_is_looked_up_before_anybody_tests_it(
+    build_module: BuildModule, facts: KernelFacts, section: int, outcome: str
+) -> None:
+    """`elf_type`, seen to crash 7.2; reserved numbers are not looked up."""
+    data = build_module(undefined=["_printk"])
+    tables = (number for number, header in enumerate(ModuleImage(data).section_headers) if header.type == SHT_SYMTAB)
+    start = ModuleImage(data).section_headers[next(tables)].offset
+    assert answer(patched(data, start + 6, "<H", section), facts).outcome == outcome
