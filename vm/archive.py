@@ -18,6 +18,8 @@ from vm.errors import ArchiveUnreachable, MissingTool
 
 MIRROR_VARIABLE = "PYINSMOD_DEBIAN_MIRROR"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# Suites that are no distribution by themselves → the one their packages' dependencies are looked for in.
+COMPLETED_BY = {"experimental": "sid"}
 DEBIAN_SUITE = re.compile(r"(?:bullseye|bookworm|trixie|forky|duke|sid|(?:old){0,2}stable|testing|unstable)$")
 ARCHITECTURE = "amd64"
 
@@ -30,6 +32,7 @@ Dir::Etc::sourcelist "/dev/null";
 Dir::Etc::sourceparts "{root}/etc/sources.list.d";
 APT::Architecture "{architecture}";
 APT::Architectures "{architecture}";
+APT::Default-Release "{suite}";
 APT::Install-Recommends "false";
 APT::Sandbox::User "";
 Acquire::Languages "none";
@@ -41,7 +44,7 @@ Acquire::http::Timeout "30";
 SOURCES = """\
 Types: deb
 URIs: {mirror}
-Suites: {suite}
+Suites: {suites}
 Components: main
 Architectures: {architecture}
 Signed-By: {keyring}
@@ -87,6 +90,7 @@ class Suite:
             "root": self._root,
             "architecture": ARCHITECTURE,
             "suite": self.name,
+            "suites": " ".join(filter(None, (self.name, COMPLETED_BY.get(self.name)))),
             "mirror": mirror,
             "keyring": KEYRING,
         }

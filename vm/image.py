@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vm import foreign
 from vm.archive import Suite, unpack
 from vm.cache import built_whole, cache_root, locked, storage_errors_named
-from vm.catalogue import USERLAND_PACKAGES, USERLAND_SUITE
+from vm.catalogue import FOREIGN_PROGRAMS, USERLAND_PACKAGES, USERLAND_SUITE
 from vm.cpio import CpioWriter
 from vm.kernel_store import Kernel
 
@@ -33,7 +34,7 @@ LEFT_OUT = (
 MERGED_FOLDERS = ("bin", "sbin", "lib", "lib64")
 EMPTY_FOLDERS = ("proc", "sys", "dev", "run", "root", "tmp", "etc", "var/log", "var/tmp", "usr/local/bin")
 FORMAT = 2  # raise it when this file builds another image from the same inputs
-USERLAND_FORMAT = 1  # raise it when this file unpacks another userland from the same packages
+USERLAND_FORMAT = 2  # raise it when this file unpacks another userland from the same packages
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class GuestContent:
 
 def image_key(content: GuestContent) -> str:
     """Return a name that changes with everything that goes into the image but the packages' versions."""
-    digest = hashlib.sha256(repr((FORMAT, USERLAND_SUITE, USERLAND_PACKAGES, LEFT_OUT)).encode())
+    digest = hashlib.sha256(repr((FORMAT, _userland_recipe())).encode())
     digest.update(
         repr((sorted(content.files.items()), content.preload, content.warm_up, sorted(content.warm.items()))).encode()
     )
@@ -107,8 +108,7 @@ def _add_scripts(archive: CpioWriter, content: GuestContent) -> None:
 
 def _userland() -> Path:
     """Return the unpacked userland, building it on first use."""
-    wanted = repr((USERLAND_FORMAT, USERLAND_SUITE, USERLAND_PACKAGES, LEFT_OUT))
-    target = cache_root() / "userland" / hashlib.sha256(wanted.encode()).hexdigest()[:16]
+    target = cache_root() / "userland" / hashlib.sha256(_userland_recipe().encode()).hexdigest()[:16]
     with storage_errors_named(), locked(target):
         if not target.exists():
             suite = Suite(USERLAND_SUITE)
@@ -116,6 +116,11 @@ def _userland() -> Path:
             with built_whole(target) as scratch:
                 _unpack_userland(suite, scratch)
     return target
+
+
+def _userland_recipe() -> str:
+    """Return a text that changes with whatever the userland is made of, but for the packages' versions."""
+    return repr((USERLAND_FORMAT, USERLAND_SUITE, USERLAND_PACKAGES, sorted(FOREIGN_PROGRAMS.items()), LEFT_OUT))
 
 
 def _unpack_userland(suite: Suite, root: Path) -> None:
@@ -133,6 +138,8 @@ def _unpack_userland(suite: Suite, root: Path) -> None:
             downloads.rmdir()
     _link_sh(root)
     _link_busybox(root)
+    for name, program in FOREIGN_PROGRAMS.items():
+        foreign.install(name, program, root)
 
 
 def _link_sh(root: Path) -> None:

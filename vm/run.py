@@ -10,6 +10,7 @@ import struct
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from vm.guest import frames
 from vm.image import GuestContent
 from vm.kernel_store import Kernel
 from vm.machine import Machine
-from vm.snapshot import Progress, Snapshot, restored, snapshot_of
+from vm.snapshot import Progress, Snapshot, restored, snapshot_of, snapshot_place
 
 JOB_SECONDS = 120.0
 Output = Callable[[bytes, bytes], None]
@@ -74,11 +75,29 @@ class JobResult:
 
 
 class Laboratory:
-    """Fresh machines of one kernel and one guest content, any number side by side."""
+    """Fresh machines of one kernel and one guest content, any number side by side.
 
-    def __init__(self, snapshot: Snapshot, progress: Progress) -> None:
-        self._snapshot = snapshot
+    Attributes:
+        identity: changes with everything a machine is made of; the same machines have the same.
+    """
+
+    def __init__(
+        self, kernel: Kernel, content: GuestContent, progress: Progress, identity: str, stack: AsyncExitStack
+    ) -> None:
+        self.identity = identity
+        self._sources = kernel, content
         self._progress = progress
+        self._stack = stack
+        self._snapshot: Snapshot | None = None
+        self._making = asyncio.Lock()
+
+    async def ready(self) -> Snapshot:
+        """Make the snapshot, if there is none yet; `run` does so by itself."""
+        async with self._making:
+            if self._snapshot is None:
+                making = snapshot_of(*self._sources, self._progress)
+                self._snapshot = await self._stack.enter_async_context(making)
+            return self._snapshot
 
     async def run(self, job: Job, *, on_output: Output | None = None, stdin: int | None = None) -> JobResult:
         """Run `job` in a machine of its own.
@@ -92,30 +111,34 @@ class Laboratory:
             GuestCrashed: the guest's kernel died; GuestHung: its time was up.
             MachineLost: QEMU or the channel went away, twice if it happened before the job started.
         """
+        snapshot = await self.ready()
         started = time.monotonic()
         with contextlib.suppress(_LostBeforeStart):
-            return await self._attempt(job, on_output, stdin, started)
+            return await _attempt(snapshot, job, on_output, stdin, started)
         self._progress("the machine was lost before the command started; trying once more")
-        return await self._attempt(job, on_output, stdin, started)
-
-    async def _attempt(self, job: Job, on_output: Output | None, stdin: int | None, started: float) -> JobResult:
-        running = False
-        try:
-            async with restored(self._snapshot) as machine:
-                running = True
-                try:
-                    async with asyncio.timeout(job.seconds):
-                        return await _Conversation(machine, job, on_output).hold(stdin, started)
-                except TimeoutError as late:
-                    raise machine.hung(job.seconds) from late
-        except MachineLost as lost:
-            if running:
-                raise
-            raise _LostBeforeStart(str(lost), lost.last_words) from lost
+        return await _attempt(snapshot, job, on_output, stdin, started)
 
 
 class _LostBeforeStart(MachineLost):
     """The machine did not even come up; trying again costs nothing."""
+
+
+async def _attempt(
+    snapshot: Snapshot, job: Job, on_output: Output | None, stdin: int | None, started: float
+) -> JobResult:
+    running = False
+    try:
+        async with restored(snapshot) as machine:
+            running = True
+            try:
+                async with asyncio.timeout(job.seconds):
+                    return await _Conversation(machine, job, on_output).hold(stdin, started)
+            except TimeoutError as late:
+                raise machine.hung(job.seconds) from late
+    except MachineLost as lost:
+        if running:
+            raise
+        raise _LostBeforeStart(str(lost), lost.last_words) from lost
 
 
 class _Conversation:
@@ -229,5 +252,6 @@ async def _readable_bytes(descriptor: int) -> bytes:
 @contextlib.asynccontextmanager
 async def laboratory(kernel: Kernel, content: GuestContent, progress: Progress) -> AsyncIterator[Laboratory]:
     """Yield a laboratory for `kernel`; its snapshot is made on first use."""
-    async with snapshot_of(kernel, content, progress) as snapshot:
-        yield Laboratory(snapshot, progress)
+    place = await snapshot_place(kernel, content)
+    async with AsyncExitStack() as stack:
+        yield Laboratory(kernel, content, progress, place.folder.name, stack)

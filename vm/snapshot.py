@@ -55,11 +55,16 @@ class Snapshot:
         return self.folder / "devices"
 
 
+async def snapshot_place(kernel: Kernel, content: GuestContent) -> Snapshot:
+    """Return where the snapshot of `kernel` with `content` is, or would be: its name tells what goes into it."""
+    hardware = qemu.Hardware(await usable_accelerator(kernel), _memory_mib(kernel))
+    return Snapshot(_folders(kernel.name) / _key(kernel, content, hardware), hardware)
+
+
 @contextlib.asynccontextmanager
 async def snapshot_of(kernel: Kernel, content: GuestContent, progress: Progress) -> AsyncIterator[Snapshot]:
     """Yield the snapshot of `kernel` with `content`, made now if need be, and keep it while in use."""
-    hardware = qemu.Hardware(await usable_accelerator(kernel), _memory_mib(kernel))
-    snapshot = Snapshot(_folders(kernel.name) / _key(kernel, content, hardware), hardware)
+    snapshot = await snapshot_place(kernel, content)
     while True:  # any number may use it at once; only making it wants it alone
         with locked(snapshot.folder, shared=True):
             if snapshot.devices.exists():

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyinsmod.cli.guest import guest_content
+from pyinsmod.cli.recorded import RecordedTraces
 from pyinsmod.text import printable
 from tracer.claims import Claims, Experiment
 from tracer.compare import Observation, Run
@@ -19,7 +20,7 @@ from tracer.errors import MalformedRecord
 from tracer.experiments.errors import ExperimentError, FaultNotApplicable
 from tracer.experiments.loaders import LOADERS, Loader
 from tracer.experiments.survey import survey_records
-from tracer.experiments.workbench import Setup, module_files, set_up
+from tracer.experiments.workbench import Setup, installation, module_files, set_up
 from tracer.records import Record, read
 from vm.errors import MachineEnded
 from vm.kernel_store import Kernel
@@ -36,11 +37,29 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Bench:
-    """What all experiments share."""
+    """What all experiments share.
+
+    Attributes:
+        slots: as many machines run side by side.
+        booting: held while a kernel's snapshot is made, which keeps more than one processor busy.
+        fresh: nothing recorded before is used.
+    """
 
     claims: Claims
     slots: asyncio.Semaphore
+    booting: asyncio.Lock
+    fresh: bool
+    note: Progress
     done: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A kernel's machines, and what was recorded in them before."""
+
+    kernel: Kernel
+    machines: Laboratory
+    recorded: RecordedTraces
 
 
 async def run_matrix(
@@ -49,6 +68,9 @@ async def run_matrix(
     loaders: Sequence[str],
     note: Progress,
     done: Callable[[str], None] = lambda _: None,
+    *,
+    fresh: bool = False,
+    workers: int | None = None,
 ) -> list[Run]:
     """Do every experiment and return the runs, kernels in order, loaders in order within them.
 
@@ -58,13 +80,19 @@ async def run_matrix(
         loaders: names from LOADERS.
         note: told about what takes long (snapshots).
         done: told the name of each experiment that ended.
+        fresh: measure again what was recorded in an earlier run.
+        workers: machines side by side; one for each processor unless said otherwise.
     """
-    bench = Bench(claims, asyncio.Semaphore(os.cpu_count() or 1), done)
-    runs: list[Run] = []
-    for kernel in kernels:
-        async with laboratory(kernel, guest_content(), note) as machines:
-            runs += await asyncio.gather(*(_run(bench, machines, kernel, name, loaders[0]) for name in loaders))
-    return runs
+    slots = asyncio.Semaphore(workers or os.cpu_count() or 1)
+    bench = Bench(claims, slots, asyncio.Lock(), fresh, note, done)
+    by_kernel = await asyncio.gather(*(_runs(bench, kernel, loaders) for kernel in kernels))
+    return [run for runs in by_kernel for run in runs]
+
+
+async def _runs(bench: Bench, kernel: Kernel, loaders: Sequence[str]) -> list[Run]:
+    async with laboratory(kernel, guest_content(), bench.note) as machines:
+        place = Place(kernel, machines, RecordedTraces(kernel.name, machines.identity, fresh=bench.fresh))
+        return list(await asyncio.gather(*(_run(bench, place, name, loaders[0]) for name in loaders)))
 
 
 def needed_experiments(claims: Claims) -> list[Experiment]:
@@ -78,15 +106,15 @@ def planned(experiments: Sequence[Experiment], loaders: Sequence[str]) -> int:
     return sum(1 if one.kernel_only or one.survey else len(loaders) for one in experiments)
 
 
-async def _run(bench: Bench, machines: Laboratory, kernel: Kernel, name: str, reference: str) -> Run:
+async def _run(bench: Bench, place: Place, name: str, reference: str) -> Run:
     """Do everything with one loader; what is the kernel's doing alone only if it is the `reference`."""
-    loader = LOADERS[name]
+    loader, kernel = LOADERS[name], place.kernel
     settled = Observation(inapplicable=f"what the kernel does by itself is settled by {kernel.name}/{reference}")
     experiments = needed_experiments(bench.claims)
     own = [one for one in experiments if name == reference or planned([one], [name, reference]) > 1]
     version, observations = await asyncio.gather(
-        _version(bench, machines, loader),
-        asyncio.gather(*(_observe(bench, machines, kernel, loader, one) for one in own)),
+        _version(bench, place, loader),
+        asyncio.gather(*(_observe(bench, place, loader, one) for one in own)),
     )
     observed = {one.name: seen for one, seen in zip(own, observations, strict=True)}
     return Run(
@@ -94,36 +122,38 @@ async def _run(bench: Bench, machines: Laboratory, kernel: Kernel, name: str, re
     )
 
 
-async def _version(bench: Bench, machines: Laboratory, loader: Loader) -> str:
-    link = ("ln", "-sfn", loader.program, "/usr/sbin/insmod")
+async def _version(bench: Bench, place: Place, loader: Loader) -> str:
+    job = Job(("sh", "-c", loader.version), prepare=(installation(loader),))
+    said = place.recorded.get(job)
+    if said is None:
+        result = await _asked(bench, place, job)
+        said = result.stdout or result.stderr
+        place.recorded.keep(job, said)
+    return printable(said.decode(errors="backslashreplace").partition("\n")[0])
+
+
+async def _asked(bench: Bench, place: Place, job: Job) -> JobResult:
+    async with bench.booting:
+        await place.machines.ready()
     async with bench.slots:
-        result = await machines.run(Job(("sh", "-c", loader.version), prepare=(link,)))
-    first_line = (result.stdout or result.stderr).decode(errors="backslashreplace").partition("\n")[0]
-    return printable(first_line)
+        return await place.machines.run(job)
 
 
-async def _observe(
-    bench: Bench, machines: Laboratory, kernel: Kernel, loader: Loader, experiment: Experiment
-) -> Observation:
-    async with bench.slots:
-        try:
-            return await _do(machines, kernel, loader, experiment)
-        except FaultNotApplicable as reason:
-            return Observation(inapplicable=str(reason))
-        except ExperimentError as failure:
-            return Observation(broke=str(failure))
-        finally:
-            bench.done(experiment.name)
+async def _observe(bench: Bench, place: Place, loader: Loader, experiment: Experiment) -> Observation:
+    try:
+        if experiment.survey:
+            return Observation(records=await asyncio.to_thread(survey_records, place.kernel.root))
+        files = await asyncio.to_thread(module_files, experiment, place.kernel.root)
+        return await _measure(bench, place, set_up(experiment, loader, files))
+    except FaultNotApplicable as reason:
+        return Observation(inapplicable=str(reason))
+    except ExperimentError as failure:
+        return Observation(broke=str(failure))
+    finally:
+        bench.done(experiment.name)
 
 
-async def _do(machines: Laboratory, kernel: Kernel, loader: Loader, experiment: Experiment) -> Observation:
-    if experiment.survey:
-        return Observation(records=await asyncio.to_thread(survey_records, kernel.root))
-    files = module_files(experiment, kernel.root)
-    return await _measure(machines, set_up(experiment, loader, files))
-
-
-async def _measure(machines: Laboratory, setup: Setup) -> Observation:
+async def _measure(bench: Bench, place: Place, setup: Setup) -> Observation:
     job = Job(
         argv=(*TRACE, *setup.command),
         files=setup.files,
@@ -132,21 +162,29 @@ async def _measure(machines: Laboratory, setup: Setup) -> Observation:
         seconds=EXPERIMENT_SECONDS,
     )
     try:
-        result = await machines.run(job)
-        return Observation(_records(result), setup.variables, broke=_why_broken(result))
+        trace = place.recorded.get(job)
+        if trace is not None:
+            return Observation(_records(trace), setup.variables)
+        result = await _asked(bench, place, job)
+        broke = _why_broken(result)
+        trace = result.files.get(RECORDS, b"")
+        observed = Observation(_records(trace), setup.variables, broke=broke)
     except MachineEnded as ended:
         words = " / ".join(printable(line) for line in ended.last_words[-3:])
         return Observation(broke=f"{ended}: {words}" if words else str(ended))
     except MalformedRecord as malformed:
         return Observation(broke=f"the trace is damaged: {malformed}")
+    if broke is None:
+        place.recorded.keep(job, trace)
+    return observed
 
 
-def _records(result: JobResult) -> tuple[Record, ...]:
-    if RECORDS not in result.files:
+def _records(trace: bytes) -> tuple[Record, ...]:
+    if not trace:
         return ()
-    trace = read(result.files[RECORDS].decode().splitlines())
-    end = () if trace.end is None else (trace.end,)
-    return (trace.header, *trace.records, *end)
+    told = read(trace.decode().splitlines())
+    end = () if told.end is None else (told.end,)
+    return (told.header, *told.records, *end)
 
 
 def _why_broken(result: JobResult) -> str | None:

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from vm.catalogue import KERNELS
 from vm.errors import UnknownKernel, VmError
 from vm.kernel_store import Kernel, fetch, fetched
 
+EVERY = "all"
 DEFAULT_KERNELS = ("6.1",)
 DEFAULT_LOADERS = ("kmod", "busybox", "pyinsmod")
 REPOSITORY = Path(__file__).parents[2]
@@ -39,15 +40,15 @@ PLAIN_WIDTH = 160  # columns of a table that goes into a file
 def run(argv: Sequence[str]) -> int:
     """Run `pyinsmod validate`: 0 nothing contradicted, 1 something was, 2 usage, 3 a machine or trace was lost."""
     options = _parse(argv)
-    loaders = options.loader or list(DEFAULT_LOADERS)
+    loaders = list(_spelt_out(options.loader or DEFAULT_LOADERS, LOADERS))
     unknown = [name for name in loaders if name not in LOADERS]
     if unknown:
         complain(f"unknown loader '{unknown[0]}': there are {', '.join(LOADERS)}")
         return EXIT_USAGE
     try:
         claims = read_claims(options.document)
-        kernels = [_fetched_with_notice(name) for name in options.kernel or DEFAULT_KERNELS]
-        runs = _measure(claims, kernels, loaders)
+        kernels = [_fetched_with_notice(name) for name in _spelt_out(options.kernel or DEFAULT_KERNELS, KERNELS)]
+        runs = _measure(claims, kernels, loaders, options)
     except (MalformedClaims, UnknownKernel) as wrong:
         complain(str(wrong))
         return EXIT_USAGE
@@ -69,8 +70,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         description="Hold a document about module loading against real kernels in disposable machines.",
     )
     parser.add_argument("document", nargs="?", type=Path, default=default_document(), help="default: the project's own")
-    parser.add_argument("--kernel", action="append", metavar="K", help=f"one of {', '.join(KERNELS)}; may be repeated")
-    parser.add_argument("--loader", action="append", metavar="L", help=f"one of {', '.join(LOADERS)}; may be repeated")
+    parser.add_argument(
+        "--kernel", action="append", metavar="K", help=f"all, or one of {', '.join(KERNELS)}; repeatable"
+    )
+    parser.add_argument(
+        "--loader", action="append", metavar="L", help=f"all, or one of {', '.join(LOADERS)}; repeatable"
+    )
+    parser.add_argument("--fresh", action="store_true", help="measure again what earlier runs have recorded")
+    parser.add_argument("--workers", type=int, metavar="N", help="machines side by side (default: one a processor)")
     for kind, what in REPORTS.items():
         parser.add_argument(f"--{kind}", type=Path, metavar="FILE", help=what[0])
     return parser.parse_args(argv)
@@ -97,19 +104,27 @@ def default_document() -> Path:
     return in_repository if in_repository.exists() else Path(__file__).parents[1] / "documents" / DOCUMENT
 
 
+def _spelt_out(chosen: Iterable[str], every: Iterable[str]) -> Iterator[str]:
+    """Yield names once each, `all` as those there are."""
+    yield from dict.fromkeys(name for word in chosen for name in (every if word == EVERY else (word,)))
+
+
 def _fetched_with_notice(name: str) -> Kernel:
     if name in KERNELS and fetched(name) is None:
         note(f"fetching kernel {name} from Debian's archive")
     return fetch(name)
 
 
-def _measure(claims: Claims, kernels: Sequence[Kernel], loaders: Sequence[str]) -> list[Run]:
+def _measure(
+    claims: Claims, kernels: Sequence[Kernel], loaders: Sequence[str], options: argparse.Namespace
+) -> list[Run]:
     from pyinsmod.cli.laboratory import needed_experiments, planned, run_matrix
 
     total = len(kernels) * planned(needed_experiments(claims), loaders)
     started = time.monotonic()
     with _progress(total) as done:
-        runs = asyncio.run(run_matrix(claims, kernels, loaders, note, done))
+        matrix = run_matrix(claims, kernels, loaders, note, done, fresh=options.fresh, workers=options.workers)
+        runs = asyncio.run(matrix)
     note(f"{total} experiments in {time.monotonic() - started:.1f} s")
     return runs
 

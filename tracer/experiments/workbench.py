@@ -12,7 +12,7 @@ from tracer.claims import Experiment
 from tracer.errors import MalformedClaims
 from tracer.experiments.donor import dependent_pair
 from tracer.experiments.init_code import Exit, Init
-from tracer.experiments.loaders import INSTALLED_AS, Loader
+from tracer.experiments.loaders import MODULE_FOLDER, Loader
 from tracer.experiments.module_spec import ModuleSpec, build
 
 FOLDER = "/root"
@@ -37,15 +37,21 @@ class Setup:
 
 def set_up(experiment: Experiment, loader: Loader, files: Mapping[str, bytes]) -> Setup:
     """Return what has to be done; `files` come from `module_files`."""
-    arguments = [*(loader.insist if experiment.refused else ()), experiment.file]
-    script = "; ".join([f"insmod {shlex.join(arguments)}", *experiment.afterwards])
-    link = ("ln", "-sfn", loader.program, INSTALLED_AS)
+    named = experiment.file.partition(".ko")[0] if loader.by_name else experiment.file
+    arguments = [*(loader.insist if experiment.refused else ()), named]
+    script = "; ".join([f"{loader.command} {shlex.join(arguments)}", *experiment.afterwards])
+    commands = [*experiment.prepare, *(MODULE_FOLDER if loader.by_name else ())]
     return Setup(
         files={f"{FOLDER}/{name}": content for name, content in files.items()},
-        prepare=(link, *(("sh", "-c", command) for command in experiment.prepare)),
+        prepare=(installation(loader), *(("sh", "-c", command) for command in commands)),
         command=("sh", "-c", script),
         variables={"file": experiment.file, "file_size": len(files[experiment.file])},
     )
+
+
+def installation(loader: Loader) -> tuple[str, ...]:
+    """Return the command that makes `loader` what the traced shell finds."""
+    return ("ln", "-sfn", loader.program, loader.installed_as)
 
 
 def module_files(experiment: Experiment, tree: Path) -> dict[str, bytes]:

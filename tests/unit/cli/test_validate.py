@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pyinsmod.cli import validate
+from tracer.experiments.loaders import LOADERS
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +22,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int,
 
 def test_an_unknown_loader_lists_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     status, said = complaint(capsys, "--loader", "systemd")
-    assert (status, said) == (2, "pyinsmod: unknown loader 'systemd': there are kmod, busybox, pyinsmod\n")
+    assert (status, said) == (2, f"pyinsmod: unknown loader 'systemd': there are {', '.join(LOADERS)}\n")
 
 
 def test_an_unknown_kernel_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,13 @@ def test_only_a_module_that_may_be_refused_is_insisted_on(refused: bool, argumen
     assert setup.command == ("sh", "-c", arguments)
 
 
+def test_a_loader_that_takes_names_finds_the_files_in_the_kernels_folder() -> None:
+    setup = set_up(experiment({}, prepare=("true",)), LOADERS["modprobe"], {"mymod.ko": b"1234"})
+    assert setup.prepare[0] == ("ln", "-sfn", "/usr/bin/kmod", "/usr/sbin/modprobe")
+    assert setup.command == ("sh", "-c", "modprobe mymod")
+    assert [command[2].split()[0] for command in setup.prepare[1:]] == ["true", "mkdir", "cp", "depmod", "mount"]
+
+
 def test_the_same_description_gives_the_same_bytes(kernel_tree: Path) -> None:
     described = experiment({"faults": ["undefined-symbol"], "init": {"log": "hello"}})
     assert module_files(described, kernel_tree) == module_files(described, kernel_tree)
