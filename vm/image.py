@@ -43,6 +43,7 @@ class GuestContent:
 
     Attributes:
         python_packages: folders that become importable in the guest.
+        left_out: folders and files of these packages, `tracer/report`, that no guest has a use for.
         files: guest path without leading slash → content; executable when below a `bin` folder.
         preload: Python modules the agent imports before the snapshot is taken.
         warm_up: `module:function` of functions the agent calls before the snapshot.
@@ -50,6 +51,7 @@ class GuestContent:
     """
 
     python_packages: tuple[Path, ...] = ()
+    left_out: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     preload: tuple[str, ...] = ()
     warm_up: tuple[str, ...] = ()
@@ -63,9 +65,11 @@ def image_key(content: GuestContent) -> str:
         repr((sorted(content.files.items()), content.preload, content.warm_up, sorted(content.warm.items()))).encode()
     )
     for folder in (GUEST_SCRIPTS, *content.python_packages):
-        for path in _python_files(folder):
-            state = os.stat(path)  # noqa: PTH116 - hundreds of files at every start
-            digest.update(f"{folder.name} {path} {state.st_size} {state.st_mtime_ns}\n".encode())
+        for path, name in _files(folder, content.left_out):
+            with open(path, "rb") as file:  # noqa: PTH123 - hundreds of files at every start
+                data = file.read()
+            digest.update(f"{name} {len(data)}\n".encode())
+            digest.update(data)
     return digest.hexdigest()[:16]
 
 
@@ -79,9 +83,8 @@ def write_image(target: Path, kernel: Kernel, content: GuestContent) -> None:
         archive.character_device("dev/console", 5, 1)
         _add_scripts(archive, content)
         for package in content.python_packages:
-            for path in map(Path, _python_files(package)):
-                name = f"{PYTHON_FOLDER}/{package.name}/{path.relative_to(package)}"
-                archive.file(name, path.read_bytes())
+            for path, name in _files(package, content.left_out):
+                archive.file(f"{PYTHON_FOLDER}/{name}", Path(path).read_bytes())
         for name, data in content.files.items():
             archive.file(name, data, 0o755 if "bin/" in name else 0o644)
         archive.directory(f"usr/lib/modules/{kernel.release}")
@@ -159,9 +162,11 @@ def _link_busybox(root: Path) -> None:
             (root / "usr/bin" / applet).symlink_to("busybox")
 
 
-def _python_files(folder: Path) -> list[str]:
+def _files(folder: Path, left_out: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return the files below a package's folder: where each is, and its name from the package's own on."""
     found = []
+    above = len(str(folder.parent)) + 1
     for where, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != "__pycache__"]
-        found += [f"{where}/{name}" for name in names]
-    return sorted(found)
+        folders[:] = [name for name in folders if name != "__pycache__" and f"{where}/{name}"[above:] not in left_out]
+        found += [(f"{where}/{name}", f"{where}/{name}"[above:]) for name in names]
+    return sorted(one for one in found if one[1] not in left_out)

@@ -33,3 +33,23 @@ def test_a_changed_source_changes_the_key_and_a_cached_byte_code_does_not(tmp_pa
     assert image_key(content) == before
     package(tmp_path, "x = 22\n")
     assert image_key(content) != before
+
+
+def test_the_same_content_elsewhere_has_the_same_key(tmp_path: Path) -> None:
+    """Another checkout finds the snapshots of this one."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    here, there = (GuestContent(python_packages=(package(tmp_path / name),)) for name in "ab")
+    assert image_key(here) == image_key(there)
+
+
+def test_what_is_left_out_changes_nothing(tmp_path: Path) -> None:
+    folder = package(tmp_path)
+    (folder / "report").mkdir()
+    content = GuestContent(python_packages=(folder,), left_out=("thing/report", "thing/compare.py"))
+    before = image_key(content)
+    (folder / "report/page.html").write_text("page")
+    (folder / "compare.py").write_text("x = 1")
+    assert image_key(content) == before
+    (folder / "other.py").write_text("x = 1")
+    assert image_key(content) != before
