@@ -102,3 +102,10 @@ def test_a_module_that_crashes_the_loader_is_foretold(try_it: Try, kernel_tree: 
 def test_a_hang_is_a_result(try_it: Try, kernel_tree: Path) -> None:
     status, (result,) = try_it(init_that(WAITS_FOREVER, kernel_tree), "--timeout", "6")
     assert (status, result["reality"]["outcome"], result["lost"]) == (1, "hung", None)
+
+
+def test_a_folder_with_an_unpacked_package_is_a_kernel_too(try_it: Try, kernel_tree: Path) -> None:
+    """The same files as in the store, named by where they are: booted, and the module loaded there."""
+    status, (result,) = try_it(build(ModuleSpec(), kernel_tree), "--kernel", str(kernel_tree))
+    assert (status, result["kernel"], result["reality"]["outcome"]) == (0, str(kernel_tree), "loaded")
+    assert result["agreement"]["agrees"]
