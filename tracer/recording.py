@@ -81,7 +81,7 @@ class Recording:
             record["filename"] = call.decoded["pathname"]
         self._emit(record)
 
-    def signalled(self, pid: int, t: int, number: int) -> None:
+    def signalled(self, pid: int, t: int, number: int, information: bytes | None) -> None:  # noqa: ARG002
         """Record the delivery of a signal."""
         self._emit({"type": "signal", "t": t, "pid": pid, "signal": names.signal_name(number)})
 

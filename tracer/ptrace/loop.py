@@ -36,8 +36,8 @@ class Observer(Protocol):
     def executed(self, pid: int, t: int, call: RawCall | None) -> None:
         """Task `pid` now runs another program; `call` is the execve under way, if it is of interest."""
 
-    def signalled(self, pid: int, t: int, number: int) -> None:
-        """A signal is about to be delivered."""
+    def signalled(self, pid: int, t: int, number: int, information: bytes | None) -> None:
+        """A signal is about to be delivered; its struct siginfo, unless the task is gone."""
 
     def ended(self, pid: int, t: int, wait_status: int) -> None:
         """A task is gone."""
@@ -96,7 +96,7 @@ class Loop:
                 listen = self._at_event(tracee, now, status >> 16, status >> 8 & 0xFF)
             else:
                 deliver = status >> 8
-                self._observer.signalled(pid, now, deliver)
+                self._observer.signalled(pid, now, deliver, binding.signal_information(pid))
             # From the entry of a call of interest SYSCALL leads to its exit, with or without a filter (the
             # filter's stop comes after the entry's since Linux 4.8; PTRACE_GET_SYSCALL_INFO is from 5.3).
             request = binding.SYSCALL if tracee.call is not None else self._between_calls
