@@ -39,6 +39,12 @@ class Observer(Protocol):
     def signalled(self, pid: int, t: int, number: int, information: bytes | None) -> None:
         """A signal is about to be delivered; its struct siginfo, unless the task is gone."""
 
+    def stopped(self, pid: int, t: int, number: int) -> None:
+        """A task is in a group-stop: all of its process are, until SIGCONT comes."""
+
+    def superseded(self, pid: int, t: int, by: int) -> None:
+        """Thread `by` executes another program and takes the place of its leader, `pid`; `executed` follows."""
+
     def ended(self, pid: int, t: int, wait_status: int) -> None:
         """A task is gone."""
 
@@ -169,7 +175,10 @@ class Loop:
         if event == binding.EVENT_STOP:
             # A group-stop names the stopping signal; LISTEN keeps the task stopped until SIGCONT. SIGTRAP:
             # a child's first stop, or the end of a group-stop.
-            return number != signal.SIGTRAP
+            if number == signal.SIGTRAP:
+                return False
+            self._observer.stopped(tracee.pid, now, number)
+            return True
         if event == binding.EVENT_EXEC:
             self._executed(tracee, now)
         elif event in _BIRTHS:
@@ -192,6 +201,7 @@ class Loop:
             if tracee.call is not None:
                 self._observer.left(tracee.call)
             tracee.call, tracee.skipping = former.call, former.skipping
+            self._observer.superseded(tracee.pid, now, former.pid)
         else:
             self._tracees[tracee.pid] = tracee
         self._interest = self._interest_after_exec
