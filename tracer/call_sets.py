@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from tracer.decode.modules import MODULE_CALLS
+#: Calls that load and remove kernel modules; the kernel's state is worth a look at their borders.
+MODULE_CALLS = frozenset(("init_module", "finit_module", "delete_module"))
 
 #: A set of names; None stands for all calls.
 CallSet = frozenset[str] | None

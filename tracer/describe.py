@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyinsmod.text import printable
-from tracer.strace_text import line
+from tracer.strace_text import words
 
 # Addresses differ from run to run and say nothing to a reader; the evidence beside a sentence keeps them.
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
@@ -33,8 +33,7 @@ def _call(record: Mapping[str, Any]) -> str:
     if record.get("name") == "write" and args.get("fd", {}).get("value") in STREAMS:
         said = str((args.get("buf") or {}).get("data", "")).strip()
         return f"it wrote to {STREAMS[args['fd']['value']]}: “{said}”"
-    text = (line(dict(record)) or str(record.get("name"))).strip()
-    text = text.partition(" ")[2].strip() if text.partition(" ")[0].isdigit() else text
+    text = words(dict(record)) or str(record.get("name"))
     return ENVIRONMENT.sub("", text)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from tracer import decode
-from tracer.call_sets import LEFT_OUT_PATHS, CallSet, left_out_calls
-from tracer.decode import names
-from tracer.decode.modules import MODULE_CALLS
+from tracer.call_sets import LEFT_OUT_PATHS, MODULE_CALLS, CallSet, left_out_calls
+from tracer.decode import names, signature
+from tracer.decode.kinds.numbers import signal_symbol
+from tracer.decode.kinds.siginfo import siginfo
 from tracer.decode.tables.architectures import BY_AUDIT
 from tracer.decode.values import Task
 from tracer.escapes import escaped
@@ -23,7 +24,7 @@ class _Plan(NamedTuple):
     """What is to be done at the stops of one call: looked up once for each number."""
 
     name: str
-    decoder: decode.Decoder
+    decoder: signature.Plan
     recorded: bool
     hooked: bool
     #: Not recorded when it reads one of the kernel's own files.
@@ -81,16 +82,33 @@ class Recording:
             record["filename"] = call.decoded["pathname"]
         self._emit(record)
 
-    def signalled(self, pid: int, t: int, number: int) -> None:
+    def signalled(self, pid: int, t: int, number: int, information: bytes | None) -> None:
         """Record the delivery of a signal."""
-        self._emit({"type": "signal", "t": t, "pid": pid, "signal": names.signal_name(number)})
+        record: Record = {"type": "signal", "t": t, "pid": pid, "signal": str(signal_symbol(number))}
+        if information is not None:
+            record["siginfo"] = siginfo(information)
+        self._emit(record)
+
+    def stopped(self, pid: int, t: int, number: int) -> None:
+        """Record a group-stop."""
+        self._emit({"type": "stopped", "t": t, "pid": pid, "signal": str(signal_symbol(number))})
+
+    def superseded(self, pid: int, t: int, by: int) -> None:
+        """Record that a thread's execve made it the leader."""
+        self._tasks.pop(by, None)
+        self._emit({"type": "superseded", "t": t, "pid": pid, "by": by})
 
     def ended(self, pid: int, t: int, wait_status: int) -> None:
         """Record the end of a task."""
         self._tasks.pop(pid, None)
         code = os.waitstatus_to_exitcode(wait_status)
-        how = {"signal": names.signal_name(-code)} if code < 0 else {"status": code}
-        self._emit({"type": "exit", "t": t, "pid": pid, **how})
+        record: Record = {"type": "exit", "t": t, "pid": pid}
+        if code < 0:
+            record["signal"] = str(signal_symbol(-code))
+            record["core_dumped"] = os.WCOREDUMP(wait_status)
+        else:
+            record["status"] = code
+        self._emit(record)
 
     def finish(self, kernel_records: Iterable[Record], status: int) -> None:
         """Give what was kept to the sink, both sides in the order of their time, and the end."""
@@ -125,13 +143,18 @@ class Recording:
             record["arch"] = plan.foreign
         if result is None:
             return record
+        decoder = plan.decoder
         if call.failed:
             record["return"] = None if names.is_restart(-result) else -1
             record["errno"] = names.errno_symbol(-result)
+            if record["errno"] == "ERESTART_RESTARTBLOCK":
+                self._task(call).interrupted = plan.name
+            if decoder.exit_failed is not None:
+                decoder.exit_failed(self._task(call), call.arguments, result, call.decoded)
             return record
-        if plan.decoder.exit is not None:
-            plan.decoder.exit(self._task(call), call.arguments, result, call.decoded)
-        if plan.decoder.returns_descriptor:
+        if decoder.exit is not None:
+            decoder.exit(self._task(call), call.arguments, result, call.decoded)
+        if decoder.returns_descriptor is not None and decoder.returns_descriptor(call.arguments):
             record["return_path"] = self._task(call).link(f"fd/{result}")
         return record
 
@@ -139,7 +162,7 @@ class Recording:
         name = names.call_names(call.arch).get(call.number, f"syscall_{call.number:#x}")
         plan = self._plans[call.arch, call.number] = _Plan(
             name,
-            decode.decoder_of(name, _architecture(call.arch)),
+            decode.plan_of(name, _architecture(call.arch)),
             recorded=self._calls is None or name in self._calls,
             hooked=name in self.hooked,
             left_out=name in self._left_out_calls,

@@ -49,6 +49,8 @@ REQUIRED: Mapping[str, Mapping[str, tuple[type, ...]]] = MappingProxyType(
         "exec": {"t": _INTEGER, "pid": _INTEGER, "path": _TEXT_OR_NONE, "argv": (list,)},
         "exit": {"t": _INTEGER, "pid": _INTEGER},
         "signal": {"t": _INTEGER, "pid": _INTEGER, "signal": _TEXT},
+        "stopped": {"t": _INTEGER, "pid": _INTEGER, "signal": _TEXT},
+        "superseded": {"t": _INTEGER, "pid": _INTEGER, "by": _INTEGER},
         "kernel_call": _TIMED,
         "kernel_event": _TIMED,
         "uevent": _TIMED,

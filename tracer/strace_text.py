@@ -1,4 +1,9 @@
-"""Records as text in strace's conventions, one line a record, the task's pid in front."""
+"""Records as text, as `strace -f` writes it: one line a record, the task's pid in front.
+
+What is between the brackets, and after the `=`, comes from the call's signature (`tracer.decode`) and the
+record alone. Where strace splits a call in two lines because another task's came between (`<unfinished ...>`,
+`<... resumed>`), the call is one line here: a record is written when the call is complete.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +12,18 @@ from collections.abc import Callable
 from errno import errorcode
 from typing import Any
 
-from tracer.escapes import unescaped
+from tracer.decode import text_plan_of
+from tracer.decode.kinds.siginfo import show_siginfo
+from tracer.decode.quoting import quoted
+from tracer.decode.signature import Text
 from tracer.records import Record
 
-#: strace's default for strings that are not paths (-s).
-STRING_LIMIT = 32
+__all__ = ["line", "quoted", "words"]
 
-_PATHS = frozenset(("pathname", "filename", "name"))
-_HEX_RETURNS = frozenset(("mmap", "brk", "mremap", "shmat"))
-_ERRNOS = {symbol: number for number, symbol in errorcode.items()}
-_ESCAPES = {
-    0x22: '\\"',
-    0x5C: "\\\\",
-    0x09: "\\t",
-    0x0A: "\\n",
-    0x0B: "\\v",
-    0x0C: "\\f",
-    0x0D: "\\r",
-}
+#: The column of the `=` (strace's -a).
+_COLUMN = 40
+
+_ERRNOS = {**{symbol: number for number, symbol in errorcode.items()}, "EOPNOTSUPP": 95, "EDEADLK": 35}
 _RESTART_TEXTS = {
     "ERESTARTSYS": "To be restarted if SA_RESTART is set",
     "ERESTARTNOINTR": "To be restarted",
@@ -35,101 +34,83 @@ _RESTART_TEXTS = {
 
 def line(record: Record) -> str | None:
     """Return one record as a line without its newline; None for those that strace has nothing like."""
+    if record["type"] == "syscall":
+        shown, result = _parts(record)
+        begun = f"{record['pid']:<5} {shown} "
+        return f"{begun:{_COLUMN}}= {result}"
     writer = _LINES.get(record["type"])
     return None if writer is None else f"{record['pid']:<5} {writer(record)}"
 
 
-def quoted(data: bytes, limit: int | None = None) -> str:
-    """Return bytes as strace shows a string: C escapes, octal for the rest, `...` where it was cut."""
-    shown = data if limit is None else data[:limit]
-    parts = []
-    for position, byte in enumerate(shown):
-        if byte in _ESCAPES:
-            parts.append(_ESCAPES[byte])
-        elif 0x20 <= byte < 0x7F:
-            parts.append(chr(byte))
-        else:
-            following = shown[position + 1 : position + 2]
-            # Three digits only before another digit, which would else be taken for part of the number.
-            parts.append(f"\\{byte:03o}" if following.isdigit() else f"\\{byte:o}")
-    return f'"{"".join(parts)}"' + ("..." if len(shown) < len(data) else "")
+def words(record: Record) -> str | None:
+    """Return what `line` does without the pid and without padding, for a sentence."""
+    if record["type"] == "syscall":
+        return " = ".join(_parts(record))
+    writer = _LINES.get(record["type"])
+    return None if writer is None else writer(record)
 
 
-def _syscall(record: Record) -> str:
-    arguments = ", ".join(_argument(record["name"], key, value) for key, value in record["args"].items())
-    return f"{record['name']}({arguments}) = {_result(record)}"
-
-
-def _result(record: Record) -> str:
+def _parts(record: Record) -> tuple[str, str]:
+    """Return a call with its arguments, and its result."""
+    name, arguments = record["name"], record["args"]
+    text = text_plan_of(name, record.get("arch", "")).of(arguments)
     value, errno = record["return"], record.get("errno")
     if value is None:
-        return f"? {errno} ({_RESTART_TEXTS.get(errno, '?')})" if errno else "?"
+        return _never_returned(name, text, arguments, errno)
+    shown = f"{name}({', '.join([_shown(show, arguments[key]) for key, show in text.arguments if key in arguments])})"
     if errno:
-        number = _ERRNOS.get(errno)
-        return f"-1 {errno} ({'?' if number is None else os.strerror(number)})"
-    if record["name"] in _HEX_RETURNS:
-        return hex(value & 0xFFFFFFFFFFFFFFFF)
-    return str(value)
+        return shown, f"-1 {errno} ({_error_text(errno)})"
+    return shown, text.result(value, arguments)
 
 
-def _argument(call: str, key: str, value: Any) -> str:  # noqa: ANN401  (any JSON value)
-    if value is None:
-        return "NULL"
-    if key == "argv" and isinstance(value, list):
-        return f"[{', '.join(_text(each) for each in value)}]"
-    if key == "iov" and isinstance(value, list):
-        return f"[{', '.join(_vector_element(each) for each in value)}]"
-    if isinstance(value, list):
-        return "|".join(value) or "0"
-    if isinstance(value, dict):
-        return _object(key, value)
-    if key in _PATHS:
-        return _text(value)
-    if key == "param_values":
-        return quoted(unescaped(value), STRING_LIMIT)
-    if key == "offset" and call == "mmap":
-        return hex(value) if value else "0"
-    return str(value)
+def _shown(show: Callable[[Any], str], value: Any) -> str:  # noqa: ANN401  (any JSON value)
+    try:
+        return show(value)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        # A record of a recorder that decoded the call otherwise.
+        return str(value)
 
 
-def _object(key: str, value: dict[str, Any]) -> str:
-    if "value" in value:
-        return str(value["value"])
-    if key == "envp" and "count" in value:
-        return f"{value['address']} /* {value['count']} var{'' if value['count'] == 1 else 's'} */"
-    if "data" in value:
-        return _buffer(value)
-    return "NULL" if value.get("address") is None else str(value["address"])
+def _never_returned(name: str, text: Text, arguments: dict[str, Any], errno: str | None) -> tuple[str, str]:
+    """Return a call that will be restarted, or whose task ended in it; then strace has not come to its output."""
+    early = text.arguments if errno or text.whole_at_entry else text.arguments[: text.early]
+    parts = [_shown(show, arguments[key]) for key, show in early if key in arguments]
+    if errno:
+        return f"{name}({', '.join(parts)})", f"? {errno} ({_RESTART_TEXTS.get(errno, '?')})"
+    if text.whole_at_entry:
+        return f"{name}({', '.join(parts)})", "?"
+    comma = ", " if parts and text.early < len(text.arguments) else ""
+    return f"{name}({', '.join(parts)}{comma} <unfinished ...>)", "?"
 
 
-def _buffer(value: dict[str, Any]) -> str:
-    data = unescaped(value["data"])
-    text = quoted(data, STRING_LIMIT)
-    return text + "..." if value.get("truncated") and not text.endswith("...") else text
-
-
-def _vector_element(value: dict[str, Any] | None) -> str:
-    if value is None or "data" not in value:
-        return "{iov_base=NULL, iov_len=0}" if value is None else "{iov_base=" + str(value["address"]) + "}"
-    return f"{{iov_base={_buffer(value)}, iov_len={value['length']}}}"
-
-
-def _text(value: str | dict[str, Any] | None) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, dict):
-        return _object("", value)
-    return quoted(unescaped(value))
+def _error_text(errno: str) -> str:
+    number = _ERRNOS.get(errno)
+    return "?" if number is None else os.strerror(number)
 
 
 def _exit(record: Record) -> str:
     if "signal" in record:
-        return f"+++ killed by {record['signal']} +++"
+        dumped = " (core dumped)" if record.get("core_dumped") else ""
+        return f"+++ killed by {record['signal']}{dumped} +++"
     return f"+++ exited with {record.get('status')} +++"
 
 
 def _signal(record: Record) -> str:
-    return f"--- {record['signal']} ---"
+    information = record.get("siginfo")
+    return f"--- {record['signal']}{'' if information is None else ' ' + show_siginfo(information)} ---"
 
 
-_LINES: dict[str, Callable[[Record], str]] = {"syscall": _syscall, "exit": _exit, "signal": _signal}
+def _stopped(record: Record) -> str:
+    return f"--- stopped by {record['signal']} ---"
+
+
+def _superseded(record: Record) -> str:
+    return f"+++ superseded by execve in pid {record['by']} +++"
+
+
+_LINES: dict[str, Callable[[Record], str]] = {
+    "exit": _exit,
+    "signal": _signal,
+    "stopped": _stopped,
+    "superseded": _superseded,
+}

@@ -1,48 +1,27 @@
-"""A command under strace and under our tracer: the same calls with the same results, in the same order."""
+"""Commands under `strace -f` and under our tracer: the same text, line by line, but for what varies by itself.
+
+The oracle is the strace installed here (6.1 when this was written). What is normalised stands in `strace_lines`.
+A program's own order of events can differ between two runs (threads, a child that is quicker than its parent),
+so a command has several tries to agree; text that is wrong differs in all of them.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from tracer import records, strace_text
-from tracer.decode import DECODERS
-from tracer.records import Records
+from tests.host import strace_lines
+from tests.host.strace_lines import Trace
+from tests.host.traced_programs import COMMANDS, LEFT_OUT, PROGRAM_32
+from tracer.decode import decoded_calls
 
-# Results that differ from run to run: pids, addresses.
-_VARYING = frozenset(("mmap",))
-_CALLS = frozenset(name for name in DECODERS if name not in {"creat", "stat", "lstat"})
-_LINE = re.compile(r"^(\d+) +(\w+)\(.*?\) += (-?\d+|0x[0-9a-f]+|\?)(?: (E\w+))?")
-
-THREADS = """
-import threading
-for number in range(3):
-    thread = threading.Thread(target=print, args=(number,))
-    thread.start()
-    thread.join()
-"""
-
-COMMANDS = {
-    "cat": ["cat", "/etc/passwd"],
-    "pipe": ["sh", "-c", "ls / | wc -l"],
-    "threads": [sys.executable, "-I", "-S", "-c", THREADS],
-    "failing-exec": ["sh", "-c", "/etc/passwd || /nonexistent/x || exec /tmp"],
-    "killed": ["sh", "-c", "kill -KILL $$"],
-    "background": ["sh", "-c", "sleep 0.2 & wait; exit 7"],
-    "busybox": ["busybox", "sha256sum", "/etc/passwd"],
-    "toybox": ["toybox", "head", "-c", "3", "/etc/passwd"],
-    "insmod-nothing": ["insmod", "/nonexistent.ko"],
-    "busybox-insmod-nothing": ["busybox", "insmod", "/nonexistent.ko"],
-    "dd": ["dd", "if=/dev/zero", "of=/dev/null", "bs=1000", "count=20", "status=none"],
-}
+_TRIES = 8
+_ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -56,91 +35,117 @@ def strace() -> str:
     return found
 
 
-Call = tuple[str, str, str]
+def prepare(folder: Path) -> Path:
+    """Return an empty folder, always of the same name, with a few files."""
+    work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "folder").mkdir(parents=True)
+    (work / "one").write_text("one line\nanother\n")
+    (work / "folder" / "two").write_text("two\n")
+    (work / "folder" / "link").symlink_to("two")
+    for path in (work / "one", work / "folder" / "two", work / "folder", work):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    return work
 
 
-def under_strace(strace: str, command: list[str], folder: Path) -> tuple[list[list[Call]], int]:
-    """Return, for each task, its calls as (name, result, errno), and the exit status."""
-    # A file for each task (-ff): no call is split into two lines.
-    prefix = folder / "strace"
-    names = ",".join(sorted(_CALLS))
+def environment() -> dict[str, str]:
+    """Return the same environment for both, and little of it."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {**kept, "LC_ALL": "C.UTF-8", "TZ": "UTC", "PERL_HASH_SEED": "0", "PYTHONHASHSEED": "0"}
+
+
+def under_strace(strace: str, command: list[str], folder: Path) -> tuple[Trace, int]:
+    """Return the trace and the exit status."""
     done = subprocess.run(
-        [strace, "-ff", "-o", prefix, "-e", f"trace={names}", "--", *command],
+        [strace, "-f", "-o", folder / "theirs", "--", *command],
         check=False,
         capture_output=True,
-        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        cwd=prepare(folder),
+        env=environment(),
+        timeout=60,
     )
-    tasks = []
-    for path in sorted(folder.glob("strace.*")):
-        calls: list[Call] = []
-        for text in path.read_text(errors="replace").splitlines():
-            match = _LINE.match(f"1 {text}")
-            if match:
-                calls.append(normal(match[2], match[3], match[4] or ""))
-        tasks.append(calls)
-    return tasks, done.returncode
+    return strace_lines.read((folder / "theirs").read_text(errors="replace")), done.returncode
 
 
-def under_ours(command: list[str], folder: Path) -> tuple[list[list[Call]], int]:
+# Our tracer in a process of its own, whose command gets just the environment that strace's gets.
+_RUN = """
+import os, sys
+sys.path.insert(0, {root!r})
+from pyinsmod.cli import main
+sys.exit(main())
+"""
+
+
+def under_ours(command: list[str], folder: Path) -> tuple[Trace, int]:
     """Return the same from our tracer."""
-    whole, status = recorded(command, folder, _CALLS)
-    tasks: dict[int, list[Call]] = defaultdict(list)
-    for record in whole.calls():
-        match = _LINE.match(strace_text.line(record) or "")
-        assert match, record
-        tasks[record["pid"]].append(normal(match[2], match[3], match[4] or ""))
-    # strace makes a file for each task, also for one that makes none of the calls.
-    return [tasks[record["pid"]] for record in whole.of_type("exit")], status
-
-
-def recorded(command: list[str], folder: Path, calls: Iterable[str]) -> tuple[Records, int]:
-    path = folder / "ours"
-    options = ["--format", "json", "-o", str(path), "--calls", ",".join(calls)]
+    options = ["trace", "--pin", "never", "--format", "strace", "-o", str(folder / "ours")]
     done = subprocess.run(
-        [sys.executable, "-m", "pyinsmod", "trace", *options, "--", *command],
+        [sys.executable, "-c", _RUN.format(root=str(_ROOT)), *options, "--", *command],
         check=False,
         capture_output=True,
-        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        cwd=prepare(folder),
+        env=environment(),
+        timeout=60,
     )
-    return records.read_file(path), done.returncode
+    return strace_lines.read((folder / "ours").read_text(errors="replace")), done.returncode
 
 
-def without_memory(tasks: list[list[Call]]) -> list[list[Call]]:
-    return [[call for call in calls if call[0] not in {"mmap", "munmap", "mprotect"}] for calls in tasks]
-
-
-def normal(name: str, result: str, errno: str) -> Call:
-    return name, "address" if name in _VARYING and not errno else result, errno
+def without(trace: Trace, calls: tuple[str, ...]) -> Trace:
+    """Return a trace without the lines of some calls."""
+    starts = tuple(f"{name}(" for name in calls)
+    tasks = {place: [line for line in lines if not line.startswith(starts)] for place, lines in trace.tasks.items()}
+    return trace._replace(tasks=tasks)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_task_makes_the_same_calls(name: str, strace: str, tmp_path: Path) -> None:
+def test_the_text_is_straces(name: str, strace: str, tmp_path: Path) -> None:
     command = COMMANDS[name]
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is missing: apt-get install {command[0]}")
-    expected, status = under_strace(strace, command, tmp_path)
-    got, our_status = under_ours(command, tmp_path)
-    assert our_status == (status if status >= 0 else 128 - status)
-    if name == "threads":  # whether a stack is used again depends on which thread is quicker
-        got, expected = without_memory(got), without_memory(expected)
-    assert sorted(got) == sorted(expected)
+    compare(name, command, strace, tmp_path)
 
 
-@pytest.mark.parametrize("command", [["cat", "/etc/passwd"], ["insmod", "/nonexistent.ko"]], ids=["cat", "insmod"])
-def test_text_agrees_with_straces_but_for_addresses(command: list[str], strace: str, tmp_path: Path) -> None:
-    calls = ("execve", "openat", "close", "read", "write", "pread64", "mmap", "munmap", "lseek", "exit_group")
-    subprocess.run(
-        [strace, "-o", tmp_path / "out", "-e", f"trace={','.join(calls)}", "--", *command],
-        check=False,
-        capture_output=True,
-        cwd=tmp_path,
-    )
-    whole, _ = recorded(command, tmp_path, calls)
-    ours = [strace_text.line(record) or "" for record in whole.of_type("syscall", "exit")]
-    theirs = (tmp_path / "out").read_text().splitlines()
-    assert [plain(line.split(None, 1)[1]) for line in ours] == [plain(line) for line in theirs]
+def compare(name: str, command: list[str], strace: str, folder: Path) -> None:
+    """Fail with the first line that differs."""
+    difference: str | None = None
+    for _ in range(_TRIES):
+        expected, status = under_strace(strace, command, folder)
+        got, our_status = under_ours(command, folder)
+        assert our_status == (status if status >= 0 else 128 - status)
+        not_decoded = sorted(strace_lines.calls_of(expected) - decoded_calls())
+        assert not not_decoded, f"no signature for {', '.join(not_decoded)}"
+        misplaced = [line for line in got.raw if not strace_lines.padded(line)]
+        assert not misplaced
+        left_out = LEFT_OUT.get(name, ())
+        difference = strace_lines.first_difference(without(expected, left_out), without(got, left_out))
+        if difference is None:
+            return
+    pytest.fail(f"{name}: {difference}")
 
 
-def plain(line: str) -> str:
-    """Return a line with addresses and the padding before the result normalised."""
-    return re.sub(r"0x[0-9a-f]{6,}", "ADDRESS", re.sub(r" += ", " = ", line))
+def test_straces_own_text_is_read_as_ours_is(strace: str, tmp_path: Path) -> None:
+    """The padding rule the tests above hold us to is strace's, on a trace where no call was split."""
+    expected, _ = under_strace(strace, ["cat", "one"], tmp_path)
+    assert len(expected.tasks["0"]) > 10
+    assert all(map(strace_lines.padded, expected.raw))
+
+
+@pytest.fixture
+def program_32(tmp_path: Path) -> list[str]:
+    """Make a program of 32-bit x86 from assembler; it needs no library."""
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("gcc is missing: apt-get install gcc")
+    path = tmp_path / "program32"
+    (tmp_path / "program32.S").write_text(PROGRAM_32)
+    options = ["-m32", "-nostdlib", "-static", "-o", str(path), str(tmp_path / "program32.S")]
+    done = subprocess.run([compiler, *options], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"gcc makes no 32-bit programs here: {done.stderr[:200]}")
+    return [str(path)]
+
+
+def test_the_text_of_a_32_bit_program_is_straces(program_32: list[str], strace: str, tmp_path: Path) -> None:
+    compare("32-bit", program_32, strace, tmp_path)

@@ -1,82 +1,94 @@
-"""Raw calls to records' arguments: one short function for a family of calls, named here.
+"""Raw calls to records' arguments, and records to strace's text: tables of signatures, made ready when needed.
 
-To decode another call: write its function in the family's file, values into `tables/`, and a row below.
+To decode another call: a row in the table of its family in `calls`, made of the kinds in `kinds`, and the
+names of its values in `tables`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from tracer.decode import files, memory, modules, processes
-from tracer.decode.values import Task
-from tracer.ptrace.tracee import RawArguments
+from tracer.decode.calls import (
+    aarch64,
+    descriptors,
+    files,
+    i386,
+    memory,
+    modules,
+    polling,
+    processes,
+    signals,
+    sockets,
+    times,
+)
+from tracer.decode.kinds.numbers import HEX
+from tracer.decode.signature import Plan, Signature, Text, Variants, call, plan, text_of
+from tracer.decode.tables.architectures import BY_NAME, Architecture
 
-Entry = Callable[[Task, RawArguments], dict[str, Any]]
-Exit = Callable[[Task, RawArguments, int, dict[str, Any]], None]
-
-
-class Decoder(NamedTuple):
-    """How one call is decoded: its input before the call, its output after a success.
-
-    `returns_descriptor`: the result is one, and its path goes into the record as `return_path`.
-    """
-
-    entry: Entry
-    exit: Exit | None = None
-    returns_descriptor: bool = False
-
-
-DECODERS: Mapping[str, Decoder] = MappingProxyType(
+#: Every call that is decoded, on most architectures alike.
+SIGNATURES: Mapping[str, Signature] = MappingProxyType(
     {
-        "open": Decoder(files.open_entry, returns_descriptor=True),
-        "openat": Decoder(files.openat_entry, returns_descriptor=True),
-        "openat2": Decoder(files.openat2_entry, returns_descriptor=True),
-        "creat": Decoder(files.creat_entry, returns_descriptor=True),
-        "read": Decoder(files.read_entry, files.read_exit),
-        "pread64": Decoder(files.pread64_entry, files.read_exit),
-        "write": Decoder(files.write_entry),
-        "pwrite64": Decoder(files.pwrite64_entry),
-        "writev": Decoder(files.writev_entry),
-        "close": Decoder(files.close_entry),
-        "fstat": Decoder(files.fstat_entry),
-        "stat": Decoder(files.stat_entry),
-        "lstat": Decoder(files.stat_entry),
-        "newfstatat": Decoder(files.newfstatat_entry),
-        "statx": Decoder(files.statx_entry),
-        "lseek": Decoder(files.lseek_entry),
-        "mmap": Decoder(memory.mmap_entry),
-        "munmap": Decoder(memory.munmap_entry),
-        "mprotect": Decoder(memory.mprotect_entry),
-        "execve": Decoder(processes.execve_entry),
-        "execveat": Decoder(processes.execveat_entry),
-        "exit": Decoder(processes.exit_entry),
-        "exit_group": Decoder(processes.exit_entry),
-        "finit_module": Decoder(modules.finit_module_entry),
-        "init_module": Decoder(modules.init_module_entry),
-        "delete_module": Decoder(modules.delete_module_entry),
+        **files.CALLS,
+        **descriptors.CALLS,
+        **polling.CALLS,
+        **memory.CALLS,
+        **processes.CALLS,
+        **signals.CALLS,
+        **times.CALLS,
+        **sockets.CALLS,
+        **modules.CALLS,
     }
 )
+#: What is different on one, or only there.
+_ELSEWHERE: Mapping[str, Mapping[str, Signature]] = MappingProxyType({"i386": i386.CALLS, "aarch64": aarch64.CALLS})
 
-#: Arguments of calls shown raw, where there are not six.
-_ARGUMENT_COUNTS: Mapping[str, int] = MappingProxyType(
-    {"fork": 0, "vfork": 0, "clone": 5, "clone3": 2, "getpid": 0, "gettid": 0, "brk": 1, "dup": 1, "dup2": 2}
-)
-
-
-#: Calls whose registers mean something else on an architecture: a block of arguments, an offset in halves.
-_RAW_ON: Mapping[str, frozenset[str]] = MappingProxyType({"i386": frozenset(("mmap", "pread64", "pwrite64"))})
+_UNKNOWN = Architecture("", 0, "", {})
 
 
-def decoder_of(name: str, arch: str = "") -> Decoder:
-    """Return how to decode a call; one without a row is shown raw, as `arg0`, `arg1` and so on."""
-    known = None if name in _RAW_ON.get(arch, ()) else DECODERS.get(name)
+def signature_of(name: str, arch: str = "") -> Signature:
+    """Return a call's signature; one without a row has its raw registers, as `arg0`, `arg1` and so on."""
+    known = _ELSEWHERE.get(arch, {}).get(name) or SIGNATURES.get(name)
     if known is not None:
         return known
-    count = _ARGUMENT_COUNTS.get(name, 6)
+    return call(*((f"arg{index}", HEX) for index in range(6)))
 
-    def raw_entry(_task: Task, raw: RawArguments) -> dict[str, Any]:
-        return {f"arg{index}": hex(value) for index, value in enumerate(raw[:count])}
 
-    return Decoder(raw_entry)
+def decoded_calls() -> frozenset[str]:
+    """Return the names of all calls with a signature, on any architecture."""
+    return frozenset(SIGNATURES).union(*_ELSEWHERE.values())
+
+
+@functools.cache
+def plan_of(name: str, arch: str = "") -> Plan:
+    """Return how a call of an architecture is decoded."""
+    return plan(signature_of(name, arch), BY_NAME.get(arch, _UNKNOWN))
+
+
+class TextPlan:
+    """How the records of one call are shown: as one signature has it, or as the variant does."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._name: str | None = None
+        self._cases: dict[Any, Text] = {}
+        if isinstance(signature, Variants):
+            self._name = signature.name
+            self._cases = {signature.symbol(value): text_of(case) for value, case in signature.cases.items()}
+            self._default = text_of(signature.default)
+        else:
+            self._default = text_of(signature)
+
+    def of(self, arguments: Mapping[str, Any]) -> Text:
+        """Return how a record with these arguments is shown."""
+        if self._name is None:
+            return self._default
+        deciding = arguments.get(self._name)
+        return self._cases.get(deciding, self._default) if isinstance(deciding, (str, int)) else self._default
+
+
+@functools.cache
+def text_plan_of(name: str, arch: str = "") -> TextPlan:
+    """Return how the records of a call are shown."""
+    return TextPlan(signature_of(name, arch))

@@ -6,7 +6,6 @@ import errno as errno_table
 import functools
 import importlib.machinery
 import importlib.util
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +20,8 @@ _RESTARTS = {
     514: "ERESTARTNOHAND",
     516: "ERESTART_RESTARTBLOCK",
 }
-_LAST_CLASSIC_SIGNAL = 31
+# Where a number has two names, the kernel's own (Python has the other).
+_ERRNOS = {**errno_table.errorcode, **_RESTARTS, 35: "EDEADLK", 95: "EOPNOTSUPP"}
 
 
 @functools.cache
@@ -60,17 +60,9 @@ def check_call_names(names: frozenset[str], machine: str) -> None:
         raise UnknownCall(f"no such system call: {', '.join(repr(name) for name in unknown)}")
 
 
-def signal_name(number: int) -> str:
-    """Return a signal's name; a real-time signal as strace writes it, counted as the kernel does, from 32."""
-    if number <= _LAST_CLASSIC_SIGNAL:
-        return signal.Signals(number).name
-    first = _LAST_CLASSIC_SIGNAL + 1
-    return "SIGRTMIN" if number == first else f"SIGRT_{number - first}"
-
-
 def errno_symbol(errno: int) -> str:
     """Return the symbol of an errno, also of those the kernel keeps to itself; else `errno NNN`."""
-    return errno_table.errorcode.get(errno) or _RESTARTS.get(errno) or f"errno {errno}"
+    return _ERRNOS.get(errno) or f"errno {errno}"
 
 
 def is_restart(errno: int) -> bool:

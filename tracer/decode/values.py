@@ -27,12 +27,14 @@ _SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 class Task:
     """A stopped task as the decoders see it: its memory and descriptors."""
 
-    __slots__ = ("arch", "data_limit", "pid")
+    __slots__ = ("arch", "data_limit", "interrupted", "pid")
 
     def __init__(self, pid: int, arch: str, data_limit: int) -> None:
         self.pid = pid
         self.arch = arch
         self.data_limit = data_limit
+        #: The call that restart_syscall will go on with.
+        self.interrupted: str | None = None
 
     def read(self, address: int, length: int) -> bytes:
         """Return up to `length` bytes of its memory; fewer where it ends."""
@@ -43,6 +45,14 @@ class Task:
         try:
             return escaped(os.readlink(f"/proc/{self.pid}/{name}".encode()))  # noqa: PTH115  (bytes)
         except OSError:
+            return None
+
+    def stack_pointer(self) -> int | None:
+        """Return its stack pointer (proc(5), syscall); None when the kernel does not say."""
+        try:
+            with open(f"/proc/{self.pid}/syscall") as stream:  # noqa: PTH123
+                return int(stream.read().split()[-2], 16)
+        except (OSError, ValueError, IndexError):
             return None
 
 
@@ -100,17 +110,17 @@ def text(task: Task, address: int, limit: int = _PATH_MAX) -> str | dict[str, An
     return escaped(data)
 
 
-def text_list(task: Task, address: int, limit: int = 4096) -> list[Any] | dict[str, Any] | None:
-    """Return the strings of a NULL-terminated array of pointers, such as argv."""
-    addresses = _pointers(task, address, limit)
+def text_list(task: Task, address: int, word: int = 8, limit: int = 4096) -> list[Any] | dict[str, Any] | None:
+    """Return the strings of a NULL-terminated array of pointers of `word` bytes, such as argv."""
+    addresses = _pointers(task, address, word, limit)
     if addresses is None:
         return unreadable(address)
     return [text(task, each, _CHUNK) for each in addresses]
 
 
-def count_list(task: Task, address: int, limit: int = 65536) -> dict[str, Any] | None:
+def count_list(task: Task, address: int, word: int = 8, limit: int = 65536) -> dict[str, Any] | None:
     """Return address and length of a NULL-terminated array of pointers, without what they point to."""
-    addresses = _pointers(task, address, limit)
+    addresses = _pointers(task, address, word, limit)
     if addresses is None:
         return unreadable(address)
     return {"address": hex(address), "count": len(addresses)}
@@ -166,8 +176,7 @@ def _terminated(task: Task, address: int, limit: int) -> bytes | None:
     return data
 
 
-def _pointers(task: Task, address: int, limit: int) -> list[int] | None:
-    size = 4 if task.arch == "i386" else 8
+def _pointers(task: Task, address: int, size: int, limit: int) -> list[int] | None:
     addresses: list[int] = []
     while len(addresses) < limit:
         here = address + len(addresses) * size

@@ -17,6 +17,7 @@ DETACH = 17
 SYSCALL = 24
 SETOPTIONS = 0x4200
 GETEVENTMSG = 0x4201
+GETSIGINFO = 0x4202
 SEIZE = 0x4206
 INTERRUPT = 0x4207
 LISTEN = 0x4208
@@ -28,6 +29,7 @@ REQUEST_NAMES = {
     SYSCALL: "SYSCALL",
     SETOPTIONS: "SETOPTIONS",
     GETEVENTMSG: "GETEVENTMSG",
+    GETSIGINFO: "GETSIGINFO",
     SEIZE: "SEIZE",
     INTERRUPT: "INTERRUPT",
     LISTEN: "LISTEN",
@@ -150,6 +152,20 @@ def event_message(pid: int) -> int:
     message = ctypes.c_ulong()
     ptrace(GETEVENTMSG, pid, 0, ctypes.addressof(message))
     return message.value
+
+
+_SIGINFO_SIZE = 128
+
+
+def signal_information(pid: int) -> bytes | None:
+    """Return the struct siginfo of the signal that `pid` is about to get, as this machine lays it out.
+
+    None when the task is gone, or is stopped for another reason (a group-stop: EINVAL).
+    """
+    buffer = ctypes.create_string_buffer(_SIGINFO_SIZE)
+    if raw_ptrace(GETSIGINFO, pid, 0, ctypes.addressof(buffer)) < 0:
+        return None
+    return buffer.raw
 
 
 # What nearly every read of memory needs, made once: making them costs as much as the call.

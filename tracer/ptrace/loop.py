@@ -36,8 +36,14 @@ class Observer(Protocol):
     def executed(self, pid: int, t: int, call: RawCall | None) -> None:
         """Task `pid` now runs another program; `call` is the execve under way, if it is of interest."""
 
-    def signalled(self, pid: int, t: int, number: int) -> None:
-        """A signal is about to be delivered."""
+    def signalled(self, pid: int, t: int, number: int, information: bytes | None) -> None:
+        """A signal is about to be delivered; its struct siginfo, unless the task is gone."""
+
+    def stopped(self, pid: int, t: int, number: int) -> None:
+        """A task is in a group-stop: all of its process are, until SIGCONT comes."""
+
+    def superseded(self, pid: int, t: int, by: int) -> None:
+        """Thread `by` executes another program and takes the place of its leader, `pid`; `executed` follows."""
 
     def ended(self, pid: int, t: int, wait_status: int) -> None:
         """A task is gone."""
@@ -96,7 +102,7 @@ class Loop:
                 listen = self._at_event(tracee, now, status >> 16, status >> 8 & 0xFF)
             else:
                 deliver = status >> 8
-                self._observer.signalled(pid, now, deliver)
+                self._observer.signalled(pid, now, deliver, binding.signal_information(pid))
             # From the entry of a call of interest SYSCALL leads to its exit, with or without a filter (the
             # filter's stop comes after the entry's since Linux 4.8; PTRACE_GET_SYSCALL_INFO is from 5.3).
             request = binding.SYSCALL if tracee.call is not None else self._between_calls
@@ -169,7 +175,10 @@ class Loop:
         if event == binding.EVENT_STOP:
             # A group-stop names the stopping signal; LISTEN keeps the task stopped until SIGCONT. SIGTRAP:
             # a child's first stop, or the end of a group-stop.
-            return number != signal.SIGTRAP
+            if number == signal.SIGTRAP:
+                return False
+            self._observer.stopped(tracee.pid, now, number)
+            return True
         if event == binding.EVENT_EXEC:
             self._executed(tracee, now)
         elif event in _BIRTHS:
@@ -192,6 +201,7 @@ class Loop:
             if tracee.call is not None:
                 self._observer.left(tracee.call)
             tracee.call, tracee.skipping = former.call, former.skipping
+            self._observer.superseded(tracee.pid, now, former.pid)
         else:
             self._tracees[tracee.pid] = tracee
         self._interest = self._interest_after_exec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracer.records import Record
-from tracer.strace_text import line, quoted
+from tracer.strace_text import line, quoted, words
 
 
 def call(name: str, result: int | None, errno: str | None = None, **args: object) -> Record:
@@ -99,8 +99,27 @@ def test_strings_are_escaped_like_c(data: bytes, limit: int | None, text: str) -
         ({"type": "exit", "t": 1, "pid": 42, "signal": "SIGKILL"}, "+++ killed by SIGKILL +++"),
     ],
 )
-def test_a_record_is_a_line_after_its_pid(record: Record, text: str) -> None:
-    assert line(record) == f"42    {text}"
+def test_a_record_in_words_is_what_strace_writes_but_for_pid_and_padding(record: Record, text: str) -> None:
+    assert words(record) == text
+
+
+def test_a_line_has_the_pid_in_front_and_the_result_at_column_40() -> None:
+    assert line(call("close", 0, fd={"value": 3, "path": None})) == "42    close(3)                          = 0"
+    assert line({"type": "exit", "t": 1, "pid": 1234567, "status": 3}) == "1234567 +++ exited with 3 +++"
+    long = call("chdir", 0, pathname="/a/folder/with/a/very/long/name")
+    assert line(long) == '42    chdir("/a/folder/with/a/very/long/name") = 0'
+
+
+def test_a_call_that_a_task_ended_in_has_what_strace_wrote_at_its_entry() -> None:
+    fd = {"value": 0, "path": "/dev/null"}
+    assert words(call("read", None, fd=fd, buf={"address": "0x7f0"}, count=1)) == "read(0,  <unfinished ...>) = ?"
+    waiting = call("futex", None, uaddr="0x7f0", futex_op="FUTEX_WAIT_PRIVATE", val=2, timeout=None)
+    assert words(waiting) == "futex(0x7f0, FUTEX_WAIT_PRIVATE, 2, NULL) = ?"
+
+
+def test_a_record_of_a_recorder_that_decoded_otherwise_is_shown_all_the_same() -> None:
+    assert words(call("close", 0, fd=7)) == "close(7) = 0"
+    assert words(call("openat", 3, dirfd=[1], pathname=5, flags=3)) == "openat([1], 5, 3) = 3"
 
 
 @pytest.mark.parametrize("kind", ["header", "exec", "kernel_event", "end"])

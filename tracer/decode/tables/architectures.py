@@ -14,6 +14,10 @@ class Architecture(NamedTuple):
     audit: int
     ptrace_table: str
     lacking: dict[int, str]
+    #: Bytes of a pointer and of a C long.
+    word: int = 8
+    #: How a 64-bit member of a structure is aligned.
+    align_64: int = 8
 
 
 # Since Linux 5.1 new calls have one number everywhere (scripts/syscall.tbl); current to Linux 7.1.
@@ -74,7 +78,7 @@ _X86_64 = {283: "timerfd_create", 334: "rseq", 335: "uretprobe", 336: "uprobe"}
 ARCHITECTURES = (
     Architecture("x86_64", 0xC000003E, "x86_64", COMMON_SINCE_5_1 | _X86_64),
     Architecture("aarch64", 0xC00000B7, "aarch64", COMMON_SINCE_5_1),
-    Architecture("i386", 0x40000003, "i386", COMMON_SINCE_5_1 | I386),
+    Architecture("i386", 0x40000003, "i386", COMMON_SINCE_5_1 | I386, word=4, align_64=4),
 )
 BY_NAME = {architecture.name: architecture for architecture in ARCHITECTURES}
 BY_AUDIT = {architecture.audit: architecture for architecture in ARCHITECTURES}

@@ -10,4 +10,4 @@ INIT_FLAGS = (
 )
 
 #: delete_module(2) takes open(2)'s flags.
-DELETE_FLAGS = ((0o1000, "O_TRUNC"), (0o4000, "O_NONBLOCK"))
+DELETE_FLAGS = ((0o4000, "O_NONBLOCK"), (0o1000, "O_TRUNC"))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tracer.decode.names import call_names, call_numbers, errno_symbol, is_restart, signal_name
+from tracer.decode.kinds.numbers import signal_symbol
+from tracer.decode.names import call_names, call_numbers, errno_symbol, is_restart
 
 X86_64 = 0xC000003E
 AARCH64 = 0xC00000B7
@@ -47,10 +48,11 @@ def test_an_unknown_architecture_has_no_names() -> None:
 
 
 def test_signals_and_errnos() -> None:
-    assert [signal_name(number) for number in (1, 9, 17, 31)] == ["SIGHUP", "SIGKILL", "SIGCHLD", "SIGSYS"]
-    assert [signal_name(number) for number in (32, 33, 64)] == ["SIGRTMIN", "SIGRT_1", "SIGRT_32"]
+    assert [signal_symbol(number) for number in (1, 9, 17, 31)] == ["SIGHUP", "SIGKILL", "SIGCHLD", "SIGSYS"]
+    assert [signal_symbol(number) for number in (32, 33, 64)] == ["SIGRTMIN", "SIGRT_1", "SIGRT_32"]
     assert errno_symbol(8) == "ENOEXEC"
     assert errno_symbol(512) == "ERESTARTSYS"
+    assert [errno_symbol(number) for number in (35, 95)] == ["EDEADLK", "EOPNOTSUPP"]
     assert errno_symbol(9999) == "errno 9999"
     assert is_restart(514)
     assert not is_restart(4)
