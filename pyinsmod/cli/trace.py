@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
             options.command,
             output.write,
             calls=call_set(options.calls),
-            kernel_side=_kernel_tracing() if options.kernel_events else None,
+            kernel_side=_kernel_tracing(quick=options.quick) if options.kernel_events else None,
             pin=options.pin,
             data_limit=options.data_limit,
         )
@@ -86,6 +86,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--kernel-events", action="store_true", help="record the kernel's side too (root)")
     parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="with --kernel-events: in the system's one trace buffer, without arguments of functions; starts sooner",
+    )
+    parser.add_argument(
         "-s",
         dest="data_limit",
         metavar="SIZE",
@@ -112,9 +117,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _kernel_tracing() -> KernelSide:
+def _kernel_tracing(*, quick: bool) -> KernelSide:
     """Load the kernel's side when it is asked for: it needs more packages than the tracer itself."""
-    tracing: KernelSide = importlib.import_module("tracer.kernel_side.tracing").KernelTracing()
+    tracing: KernelSide = importlib.import_module("tracer.kernel_side.tracing").KernelTracing(quick=quick)
     return tracing
 
 
