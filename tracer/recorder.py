@@ -77,7 +77,8 @@ def record(
             one_cpu(child.pid, wanted=pin == "auto") as cpu,
             _no_garbage_collection(),
         ):
-            sink(_header(command, child.pid, calls, cpu, "syscall" if program is None else "seccomp"))
+            header = _header(command, child.pid, calls, cpu, "syscall" if program is None else "seccomp")
+            sink({**header, **(kernel_side.header() if kernel_side else {})})
             status = _exit_status(_run(loop, child))
         recording.finish(kernel_records, status)
     except BaseException:

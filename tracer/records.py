@@ -72,7 +72,7 @@ class Writer:
         r"""Write one record; undecodable bytes in strings (surrogates, as Python has them) become `\xNN`."""
         line = self._encode(record)
         if "\\udc" in line:
-            line = self._encode(_clean(record))
+            line = self._encode(clean(record))
         self._stream.write(line + "\n")
 
     def flush(self) -> None:
@@ -218,11 +218,12 @@ def _time(record: Record) -> int:
     return int(record["t"])
 
 
-def _clean(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
+def clean(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
+    r"""Return a record, or a part of one, with undecodable bytes in its strings as `\xNN`."""
     if isinstance(value, str):
         return without_surrogates(value)
     if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
+        return {clean(key): clean(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_clean(item) for item in value]
+        return [clean(item) for item in value]
     return value

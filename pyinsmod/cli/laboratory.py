@@ -29,7 +29,7 @@ from vm.run import Job, JobResult, Laboratory, laboratory
 RECORDS = "/tmp/records.jsonl"  # noqa: S108 - a path in the guest, which has one user and lives for a second
 EXPERIMENT_SECONDS = 60.0
 TRACE = (
-    *("pyinsmod", "trace", "--kernel-events", "--format", "json", "--calls", "module-loading"),
+    *("pyinsmod", "trace", "--kernel-events", "--quick", "--format", "json", "--calls", "module-loading"),
     *("-s", "512", "-o", RECORDS, "--"),
 )
 Progress = Callable[[str], None]

@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import sys
-from collections.abc import Callable, Sequence
-from typing import IO, TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_USAGE, complain
-from pyinsmod.text import printable
-from tracer import recorder, strace_text
+from pyinsmod.cli.trace_output import FORMATS, Output, opened
+from tracer import recorder
 from tracer.call_sets import call_set
 from tracer.errors import CommandNotStarted, Interrupted, TracerError, UnknownCall
-from tracer.records import Record, Writer
 
 if TYPE_CHECKING:
     from tracer.kernel_side import KernelSide
@@ -26,16 +24,16 @@ def run(argv: Sequence[str]) -> int:
     if options.kernel_events and os.geteuid() != 0:
         return _complain("--kernel-events needs root: run 'sudo pyinsmod trace --kernel-events …'", EXIT_USAGE)
     try:
-        stream = _open(options.output)
+        stream = opened(options.output)
     except OSError as error:
         return _complain(f"cannot write '{options.output}': {error.strerror}", EXIT_USAGE)
-    output = _Output(stream, options.format)
+    output = Output(stream, options.format, options.summary)
     try:
         status = recorder.record(
             options.command,
             output.write,
             calls=call_set(options.calls),
-            kernel_side=_kernel_tracing() if options.kernel_events else None,
+            kernel_side=_kernel_tracing(quick=options.quick) if options.kernel_events else None,
             pin=options.pin,
             data_limit=options.data_limit,
         )
@@ -65,10 +63,20 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("-o", dest="output", metavar="FILE", help="write the trace to FILE, not to standard error")
     parser.add_argument(
         "--format",
-        choices=("json", "strace"),
+        choices=FORMATS,
         default="strace",
-        help="JSON lines, or text like strace's (default)",
+        help="JSON lines; perfetto: trace events for ui.perfetto.dev and chrome://tracing; "
+        "or text like strace's (default)",
     )
+    summary = parser.add_mutually_exclusive_group()
+    summary.add_argument(
+        "-c",
+        dest="summary",
+        action="store_const",
+        const="only",
+        help="a table of calls, errors and times, nothing else",
+    )
+    summary.add_argument("-C", dest="summary", action="store_const", const="too", help="that table after the trace")
     parser.add_argument(
         "--calls",
         metavar="SET",
@@ -77,6 +85,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "or names with commas between them",
     )
     parser.add_argument("--kernel-events", action="store_true", help="record the kernel's side too (root)")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="with --kernel-events: in the system's one trace buffer, without arguments of functions; starts sooner",
+    )
     parser.add_argument(
         "-s",
         dest="data_limit",
@@ -99,62 +112,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error("no command to trace: put it after '--'")
     if not options.command[0]:
         parser.error("the command's name is empty")
+    if options.summary == "too" and options.format == "perfetto":
+        parser.error("-C writes a table, which a viewer cannot read behind trace events: give -c, or another format")
     return options
 
 
-class _Output:
-    """Writes records in one format; after a failure it stays silent, so that the command goes on unharmed."""
-
-    def __init__(self, stream: IO[str], format_name: str) -> None:
-        self.error: OSError | None = None
-        self._stream = stream
-        self._write: Callable[[Record], None] = Writer(stream).write if format_name == "json" else self._text
-
-    def write(self, record: Record) -> None:
-        """Write one record."""
-        if self.error is None:
-            try:
-                self._write(record)
-            except OSError as error:
-                self.error = error
-
-    def close(self) -> None:
-        """Flush; a disk that is full often says so only now."""
-        try:
-            self._stream.flush()
-            if self._stream is not sys.stderr:
-                self._stream.close()
-        except OSError as error:
-            self.error = self.error or error
-
-    def _text(self, record: Record) -> None:
-        text = strace_text.line(record)
-        if text is None and record.get("left_out"):
-            text = f"      # left out, of files below /proc and /sys: {_counts(record['left_out'])}"
-        elif text is None and record["type"] not in {"header", "exec", "end"}:
-            text = f"      # {_comment(record)}"
-        if text is not None:
-            self._stream.write(text + "\n")
-
-
-def _counts(numbers: dict[str, int]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in numbers.items())
-
-
-def _comment(record: Record) -> str:
-    details = " ".join(f"{key}={value}" for key, value in record.items() if key not in {"type", "t"})
-    return printable(f"{record['type']} {details}")
-
-
-def _open(path: str | None) -> IO[str]:
-    if path is None:
-        return sys.stderr
-    return open(path, "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123  (closed by _Output)
-
-
-def _kernel_tracing() -> KernelSide:
+def _kernel_tracing(*, quick: bool) -> KernelSide:
     """Load the kernel's side when it is asked for: it needs more packages than the tracer itself."""
-    tracing: KernelSide = importlib.import_module("tracer.kernel_side.tracing").KernelTracing()
+    tracing: KernelSide = importlib.import_module("tracer.kernel_side.tracing").KernelTracing(quick=quick)
     return tracing
 
 

@@ -9,7 +9,7 @@ import contextlib
 import io
 from pathlib import Path
 
-from tracer.kernel_side.tracefs import remember_functions
+from tracer.kernel_side.function_graph import remember_functions
 
 
 def warm_up() -> None:
@@ -20,5 +20,19 @@ def warm_up() -> None:
     if module is not None:
         with contextlib.redirect_stdout(io.StringIO()):
             main(["check", str(module)])
-    main(["trace", "--kernel-events", "--format", "json", "--calls", "module-loading", "-o", "/dev/null", "--", "true"])
+    main(
+        [
+            "trace",
+            "--kernel-events",
+            "--quick",
+            "--format",
+            "json",
+            "--calls",
+            "module-loading",
+            "-o",
+            "/dev/null",
+            "--",
+            "true",
+        ]
+    )
     remember_functions()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from tracer.ptrace.tracee import Moment, RawCall
@@ -15,6 +15,10 @@ class KernelSide(Protocol):
 
     def start(self, pid: int, command: Sequence[str]) -> None:
         """Begin: process `pid` exists, is seized, and waits to execute `command`."""
+
+    def header(self) -> dict[str, Any]:
+        """Return what the header says of this side; called once, after `start`."""
+        return {}
 
     def at_module_call(self, moment: Moment, call: RawCall) -> None:
         """Look at the kernel's state now: the task stands still at the border of a module call.

@@ -20,15 +20,14 @@ BUFFER_SIZE = 1 << 20
 
 
 class Uevents:
-    """Listens from its creation on."""
+    """Listens from its creation on; what came is parsed at the end, so that nobody waits for it."""
 
     def __init__(self) -> None:
         kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         self._socket = socket.socket(socket.AF_NETLINK, kind, NETLINK_KOBJECT_UEVENT)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_SIZE)
         self._socket.bind((0, KERNEL_GROUP))
-        self._parser = MarshalUevent()
-        self._records: list[dict[str, Any]] = []
+        self._received: list[tuple[int, bytes]] = []
 
     def wait(self, seconds: float) -> None:
         """Collect what arrives within `seconds`; return as soon as something did."""
@@ -39,7 +38,8 @@ class Uevents:
         """Return the uevent records and close the socket."""
         self._collect()
         self._socket.close()
-        return self._records
+        parse = MarshalUevent().parse
+        return [{"type": "uevent", "t": t, **_fields(message)} for t, data in self._received for message in parse(data)]
 
     def _collect(self) -> None:
         while True:
@@ -47,9 +47,7 @@ class Uevents:
                 data = self._socket.recv(MESSAGE_SIZE)
             except BlockingIOError:
                 return
-            now = time.monotonic_ns()
-            for message in self._parser.parse(data):
-                self._records.append({"type": "uevent", "t": now, **_fields(message)})
+            self._received.append((time.monotonic_ns(), data))
 
 
 def _fields(message: Any) -> dict[str, Any]:  # noqa: ANN401 - pyroute2 ships no types

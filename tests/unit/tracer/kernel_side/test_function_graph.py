@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from tracer.kernel_side.function_graph import function_numbers
 from tracer.kernel_side.functions import FUNCTIONS
-from tracer.kernel_side.tracefs import function_numbers
 
 
 def test_only_functions_that_were_asked_for_are_numbered_from_one() -> None:

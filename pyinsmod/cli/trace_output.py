@@ -1,0 +1,98 @@
+"""What `pyinsmod trace` writes: records in one of the formats, a summary table, or both."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import IO, Literal
+
+from pyinsmod.text import printable
+from tracer import strace_text
+from tracer.perfetto import PerfettoWriter
+from tracer.records import Record, Writer
+from tracer.summary import Summary
+
+FORMATS = ("json", "strace", "perfetto")
+
+
+class Output:
+    """Writes records in one format; after a failure it stays silent, so that the command goes on unharmed."""
+
+    def __init__(self, stream: IO[str], format_name: str, summary: Literal["only", "too"] | None) -> None:
+        self.error: OSError | None = None
+        self._stream = stream
+        self._format = format_name
+        self._perfetto = (
+            PerfettoWriter(stream, _thread_group) if format_name == "perfetto" and summary != "only" else None
+        )
+        self._summary = Summary() if summary else None
+        self._writers: list[Callable[[Record], None]] = [self._summary.add] if self._summary else []
+        if summary != "only":
+            self._writers.append(self._record_writer())
+
+    def write(self, record: Record) -> None:
+        """Write one record."""
+        if self.error is None:
+            try:
+                for write in self._writers:
+                    write(record)
+            except OSError as error:
+                self.error = error
+
+    def close(self) -> None:
+        """Write what comes last, and flush; a disk that is full often says so only now."""
+        try:
+            if self.error is None:
+                self._write_end()
+            self._stream.flush()
+            if self._stream is not sys.stderr:
+                self._stream.close()
+        except OSError as error:
+            self.error = self.error or error
+
+    def _write_end(self) -> None:
+        if self._perfetto:
+            self._perfetto.close()
+        if self._summary and self._format == "json":
+            self._stream.write(json.dumps(self._summary.as_json()) + "\n")
+        elif self._summary:
+            self._stream.writelines(f"{line}\n" for line in self._summary.lines())
+
+    def _record_writer(self) -> Callable[[Record], None]:
+        if self._perfetto:
+            return self._perfetto.write
+        return Writer(self._stream).write if self._format == "json" else self._text
+
+    def _text(self, record: Record) -> None:
+        text = strace_text.line(record)
+        if text is None and record.get("left_out"):
+            text = f"      # left out, of files below /proc and /sys: {_counts(record['left_out'])}"
+        elif text is None and record["type"] not in {"header", "exec", "end"}:
+            text = f"      # {_comment(record)}"
+        if text is not None:
+            self._stream.write(text + "\n")
+
+
+def _counts(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in numbers.items())
+
+
+def _comment(record: Record) -> str:
+    details = " ".join(f"{key}={value}" for key, value in record.items() if key not in {"type", "t"})
+    return printable(f"{record['type']} {details}")
+
+
+def _thread_group(pid: int) -> int | None:
+    try:
+        with open(f"/proc/{pid}/status", "rb") as stream:  # noqa: PTH123  (per task: a Path costs more)
+            return next(int(line[5:]) for line in stream if line.startswith(b"Tgid:"))
+    except (OSError, StopIteration):
+        return None
+
+
+def opened(path: str | None) -> IO[str]:
+    """Return the stream a trace goes to: the file, or standard error."""
+    if path is None:
+        return sys.stderr
+    return open(path, "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123  (closed by Output)

@@ -1,0 +1,56 @@
+"""Uevents as they come, and while a module call is under way every change of the modules' states."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from tracer.kernel_side.module_state import state_records
+from tracer.kernel_side.uevents import Uevents
+
+POLL_SECONDS = 0.004
+IDLE_SECONDS = 0.05
+#: Looking may take one part in so many of the time between two looks, or it would slow the load down.
+SHARE = 25
+
+
+class Watcher:
+    """A thread of its own; from its creation until `stop`."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.inside = threading.Event()
+        self._names = sorted(names)
+        self._uevents = Uevents()
+        self._seen: dict[str, object] = {}
+        self._changes: list[dict[str, Any]] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> list[dict[str, Any]]:
+        """End the thread and return the state changes and the uevents."""
+        self._done.set()
+        self._thread.join()
+        return [*self._changes, *self._uevents.stop()]
+
+    def _watch(self) -> None:
+        pause = POLL_SECONDS
+        while not self._done.is_set():
+            if not self.inside.is_set():
+                self._uevents.wait(IDLE_SECONDS)
+                continue
+            self._uevents.wait(pause)
+            if self.inside.is_set():
+                before = time.perf_counter()
+                self._look()
+                pause = max(POLL_SECONDS, SHARE * (time.perf_counter() - before))
+
+    def _look(self) -> None:
+        for record in state_records("during", self._names, details=False):
+            loaded = record["proc_modules"]
+            seen = (loaded and loaded["state"], record["sys_module"])
+            if self._seen.get(record["module"]) != seen:
+                self._seen[record["module"]] = seen
+                self._changes.append(record)
