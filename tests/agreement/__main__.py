@@ -22,6 +22,7 @@ from tests.agreement.cases import MODULES, SEED, Bench, cases
 from tests.agreement.judge import Predictor
 from tests.agreement.measure import Answers, Result, measured
 from tests.agreement.measure import results as answered_cases
+from tests.agreement.reasons import UNDECIDABLE, reason_of
 from tests.agreement.table import Measured, answered, counted, markdown, said
 from vm.run import laboratory
 
@@ -49,8 +50,14 @@ def main(argv: Sequence[str]) -> int:
 
 
 def forbidden(result: Result) -> bool:
-    """Tell whether a disagreement must not be: a faulty module's at all, any other's when it promises in vain."""
-    return result.verdict.dangerous or (result.case.kind in ("fault", "pair") and not result.verdict.agrees)
+    """Tell whether a disagreement must not be: a faulty module's at all, any other's when it promises in vain.
+
+    What no file decides may be left open of a faulty module, too.
+    """
+    verdict = result.verdict
+    if verdict.agrees or (verdict.undecided and reason_of(result.prediction, result.because) in UNDECIDABLE):
+        return False
+    return verdict.dangerous or result.case.kind in ("fault", "pair")
 
 
 async def _run(bench: Bench, chosen: list[Case], *, fresh: bool) -> list[Result]:

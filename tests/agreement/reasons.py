@@ -57,6 +57,8 @@ _TABLE = (
         UNSETTLED,
         Reason("a table that leads near to the module, and outside", "It is followed untested."),
     ),
+    _Row("sysfs-name", UNSETTLED, Reason("a parameter's name outside of the module", "It is read untested.")),
+    _Row("parameters", UNSETTLED, Reason("a parameter's name outside of the module", "It is read untested.")),
     _Row(
         "relocations",
         "changes struct module",
@@ -67,6 +69,7 @@ _TABLE = (
         ),
     ),
 )
+UNDECIDABLE = frozenset(row.reason for row in _TABLE)
 UNKNOWN = Reason("not understood", "Nothing is known of these yet: a fault of the prediction.")
 UNLIKE = Reason("something else is undecided", "A fact that no file of the kernel's package has, as the finding says.")
 
