@@ -103,6 +103,17 @@ def test_an_address_of_the_kernel_fits_into_32_bits_only_with_a_sign(
     assert answer(module(build_module, (4, kind, PRINTK, 0)), facts).outcome == outcome
 
 
+@pytest.mark.parametrize(("place", "outcome"), [(1, "refused"), (2, "refused"), (3, "reaches-init")])
+def test_what_stays_in_the_copy_of_the_file_is_out_of_reach(
+    build_module: BuildModule, facts: KernelFacts, place: int, outcome: str
+) -> None:
+    """Seen on 6.1, of a symbol in .modinfo: `overflow in relocation type 11`. Struct module is near."""
+    data = bytearray(module(build_module, (4, S32, PRINTK, 0)))
+    start = ModuleImage(bytes(data)).section_headers[SYMTAB].offset
+    struct.pack_into("<H", data, start + 24 + 6, place)
+    assert answer(bytes(data), facts).outcome == outcome
+
+
 def test_rel_is_refused(build_module: BuildModule, facts: KernelFacts) -> None:
     data = header_field(module(build_module, (4, PC32, PRINTK, 0)), RELA_TEXT, 4, "<I", 9)
     found = answer(data, facts)
