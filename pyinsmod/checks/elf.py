@@ -11,7 +11,7 @@ from pyinsmod import elf_format as elf
 from pyinsmod.checks.elf_contents import contents_faults
 from pyinsmod.checks.elf_fault import Fault
 from pyinsmod.checks.elf_names import names_outside
-from pyinsmod.elf_format import ElfHeader, SectionHeader
+from pyinsmod.elf_format import ElfHeader
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Callable, Iterator
@@ -27,7 +27,13 @@ COPY_AGAIN = "get the file again, and compare the copy with the original: sha256
 def check_elf(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> Iterator[Finding]:
     """Yield what is wrong with the ELF structures; each stage needs the one before it to be sound."""
     size = _loaded_length(image, facts, request)
-    for faults in (_identity_faults(image, size, facts), _table_faults(image, size), _name_faults(image, facts)):
+    for faults in (
+        _identity_faults(image, size, facts),
+        _header_table_faults(image, size),
+        _empty_name_table(image, facts),
+        _extent_faults(image, size),
+        _name_faults(image, facts),
+    ):
         found = list(faults)
         yield from (_finding(fault) for fault in found)
         if not image.data or any(fault.severity in ("refuses", "crashes") for fault in found):
@@ -116,8 +122,8 @@ def _machine(header: ElfHeader, facts: KernelFacts) -> Fault | None:
     )
 
 
-def _table_faults(image: ModuleImage, size: int) -> Iterator[Fault]:
-    """The section header table and the extent of every section: `elf_validity_cache_sechdrs`."""
+def _header_table_faults(image: ModuleImage, size: int) -> Iterator[Fault]:
+    """The section header table: `elf_validity_cache_sechdrs`."""
     header = image.header
     if header.shentsize != elf.SECTION.size:
         yield Fault(
@@ -134,11 +140,22 @@ def _table_faults(image: ModuleImage, size: int) -> Iterator[Fault]:
             f"wants {end} bytes",
             "Invalid ELF section header overflow",
         )
-    else:
-        yield from _extent_faults(image.section_headers, size)
 
 
-def _extent_faults(headers: tuple[SectionHeader, ...], size: int) -> Iterator[Fault]:
+def _empty_name_table(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
+    """Old loaders look at the last byte of the names before all else: of none at all, at the byte before the file."""
+    index = image.header.shstrndx
+    if not 0 < index < image.header.shnum or facts.has("empty-section-names-tested") is not False:
+        return
+    header = image.section_headers[index]
+    if not header.size and not header.offset:
+        what = "the kernel would crash: the table of section names is empty, and its last byte is read"
+        yield Fault(what, "0 bytes at the beginning of the file", "does not test it", severity="crashes")
+
+
+def _extent_faults(image: ModuleImage, size: int) -> Iterator[Fault]:
+    """Section 0, and the extent of every other."""
+    headers = image.section_headers
     if headers and (headers[0].type or headers[0].size or headers[0].addr):
         yield Fault(
             "section 0 is not the empty one that ELF wants there",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import mmap
 
 from pyinsmod import elf_format as elf
-from pyinsmod.checks.memory_layout import INIT_TEXT, LONG, TEXT, Placement, page_end
+from pyinsmod.checks.memory_layout import INIT_TEXT, LONG, PAGE, TEXT, Placement, page_end, unsettled_behind_file
 from pyinsmod.lean import NamedTuple
 from pyinsmod.module_image import ModuleImage
 
@@ -22,9 +22,17 @@ FILE_START = 0xFFFFC90000400000
 # Before 6.15 a per-cpu variable's address is its distance from the beginning of the per-cpu area.
 PERCPU_START = 0x30000
 AREA_GAP = 1 << 20
+# What is imported is taken to lie here, with that much of the kernel's image around it.
+IMPORTED, IMPORTED_REACH = KERNEL_START + 0x0080_0000, 1 << 16
 
 # Large pages that code is put into are twice as big; how far into one a module lies is not known.
 SHARED_TEXT = 1 << 20
+
+# How far from an area others may lie, the module's next ones first. Further away nothing was ever seen to be.
+AREA_NEIGHBOURS, SHARED_TEXT_NEIGHBOURS = 1 << 16, 1 << 22
+
+# enum module_state, which the kernel fills in before anything is relocated (`add_unformed_module`); then a list.
+STATE_UNFORMED, LIST_OFFSETS = 3, (8, 16)
 
 # Bytes that are not worth a mapping of their own.
 PLENTY = 1 << 16
@@ -100,6 +108,27 @@ class LoaderMemory:
                 return True
         return address >= FILE_START and address - FILE_START + len(content) <= self.file_size
 
+    def enter_in_list(self, struct_module: int) -> None:
+        """Put into struct module, at its address, what it holds by the time of relocation, as far as it is certain."""
+        self.write(struct_module, STATE_UNFORMED.to_bytes(4, "little"))
+        for offset in LIST_OFFSETS:
+            self.write(struct_module + offset + 4, b"\xff" * 4)
+
+    def unsettled(self, address: int) -> bool:
+        """Tell whether somebody else's memory may stand at an address that is not the module's.
+
+        Every area of vmalloc has a page behind it that is never there, so that there is none just before it, either.
+        """
+        if FILE_START <= address < KERNEL_START:
+            return unsettled_behind_file(address - FILE_START - self.file_size)
+        shared = [start for start, _ in self._shared_areas()]
+        own = [(start, len(content)) for start, content in self.areas if content and start not in shared]
+        apart = [max(start - 1 - address, address - start - size) for start, size in own]
+        if any(0 <= distance < PAGE for distance in apart):
+            return False
+        reach = SHARED_TEXT_NEIGHBOURS if shared else AREA_NEIGHBOURS
+        return any(distance < reach for distance in (*apart, *(abs(address - start) for start in shared)))
+
     def same_area(self, one: int, other: int) -> bool:
         """Tell whether two addresses lie in one area: how far it is from one area to another shows nowhere."""
         areas = [start for start, content in self.areas for at in (one, other) if start <= at < start + len(content)]
@@ -107,7 +136,7 @@ class LoaderMemory:
 
     def writable(self, address: int) -> bool:
         """Tell whether the kernel could write 16 bytes there when it has protected the module's memory."""
-        if address >= KERNEL_START and address + 16 <= KERNEL_END:
+        if abs(address - IMPORTED) < IMPORTED_REACH:
             return True
         for number in self.placement.sections:
             header, start = self.image.section_headers[number], self.address(number)
@@ -116,11 +145,9 @@ class LoaderMemory:
         return self.read(address, 16) is not None
 
     def mapped(self, address: int, size: int = 1) -> bool:
-        """Tell whether the kernel could read there: in the module, in the file's copy, in its own image."""
-        if address >= KERNEL_START and address + size <= KERNEL_END:
-            return True
-        near = any(start - SHARED_TEXT <= address < start + SHARED_TEXT for start, _ in self._shared_areas())
-        return near or self.read(address, size) is not None
+        """Tell whether the kernel could read there: in the module, in the file's copy, near to what is imported."""
+        shared = any(start <= address < start + SHARED_TEXT for start, _ in self._shared_areas())
+        return shared or abs(address - IMPORTED) < IMPORTED_REACH or self.read(address, size) is not None
 
     def in_shared_text(self, target: int, address: int) -> bool:
         """Tell whether an address lies behind the code that `target` is part of, where other code and traps are."""

@@ -20,7 +20,9 @@ from pyinsmod.checks.relocation_findings import (
     not_zero,
     refusal,
     unknown_type,
+    unsettled_crash,
 )
+from pyinsmod.checks.relocation_overflow import overflow
 from pyinsmod.checks.relocation_types_x86_64 import KINDS
 from pyinsmod.elf_format import Section
 from pyinsmod.finding import Finding
@@ -33,22 +35,18 @@ _VALUE = struct.Struct("<Q")
 
 # MODULES_LEN of x86-64 with a kernel that moves its base: no area is bigger.
 MODULES_LENGTH = 1008 << 20
-# How far the real addresses may be from the made-up ones: the kernel's image, and the modules.
-_KERNEL_SPAN = (-0x0080_0000, 0x3D80_0000)
-_MODULE_SPAN = (-0x003F_F000, 0x07C0_0000)
-# Behind the highest boundary a module's area is never found.
-_BOTTOM = 1 << 63
 
 
 class LoaderRun(NamedTuple):
     """How far the loader gets: what it trips over while it fills the memory, or while it relocates.
 
-    `memory` is the module's memory as it then is; None when it was never filled.
+    `memory` is the module's memory as it then is; None when it was never filled. What it trips over is one finding, or
+    a doubt and what may be.
     """
 
     memory: LoaderMemory | None
-    filling: Finding | None = None
-    relocating: Finding | None = None
+    filling: tuple[Finding, ...] = ()
+    relocating: tuple[Finding, ...] = ()
 
 
 def loader_run(image: ModuleImage, facts: KernelFacts) -> LoaderRun:
@@ -85,13 +83,20 @@ class _Loader:
     def run(self) -> LoaderRun:
         filling = self._no_memory()
         if filling is not None:
-            return LoaderRun(None, filling)
+            return LoaderRun(None, (filling,))
         self.memory = LoaderMemory(self.image, self.placement, shared_text=self.shared_text)
         fault = self.memory.fill() or self._symbol_fault()
         if fault is not None:
-            return LoaderRun(None, crash(MEMORY, 8, fault.what))
-        relocating = next(self._relocate(), None) or self._symbols_spoilt()
-        return LoaderRun(self.memory, None, relocating)
+            return LoaderRun(None, self._crash(MEMORY, 8, fault.address, fault.what))
+        if self.struct_module is not None:
+            self.memory.enter_in_list(self.memory.address(self.struct_module.number))
+        relocating = next(self._relocate(), ()) or self._symbols_spoilt()
+        return LoaderRun(self.memory, (), relocating)
+
+    def _crash(self, check: str, step: int, address: int, what: str) -> tuple[Finding, ...]:
+        """Return the crash of an access to what is not the module's memory, with a doubt if it may be somebody's."""
+        unsettled = self.memory.unsettled(address)
+        return unsettled_crash(check, step, what) if unsettled else (crash(check, step, what),)
 
     # --- memory
 
@@ -123,22 +128,25 @@ class _Loader:
             stays = symbol[0] and place in self.placement.staying
             if number and (stays or not place) and (symbol[0] >= room or (stays and symbol[0] >= own_room)):
                 return at.Fault(0, f"the name of symbol {number} is read at {symbol[0]:#x} of the table of names")
-            if not number and len(self.headers) <= place < elf.SHN_LORESERVE and not self._flags_readable(place):
-                return at.Fault(0, f"symbol 0 lies in section {place}, of {len(self.headers)}")
+            if not number and len(self.headers) <= place < elf.SHN_LORESERVE:
+                # `elf_type` (kernel/module/kallsyms.c) reads the flags; nobody tests symbol 0 before it.
+                flags = self._header_field(place, 8)
+                if self.memory.read(flags, 8) is None:
+                    return at.Fault(flags, f"symbol 0 lies in section {place}, of {len(self.headers)}")
             if place not in addresses:
                 addresses[place] = self._base_of(place)
             base = addresses[place] if place or not number else self._resolved(symbol)
             if base is None:
-                return at.Fault(0, f"symbol {number} lies in section {place}, of {len(self.headers)}")
+                what = f"symbol {number} lies in section {place}, of {len(self.headers)}"
+                return at.Fault(self._header_field(place, 16), what)
             if base and number:
                 _VALUE.pack_into(values, elf.SYMBOL.size * number + 8, (base + symbol[4]) & LONG)
         self.memory.write(self.memory.address(self.symbols), bytes(values))
         return None
 
-    def _flags_readable(self, section: int) -> bool:
-        """Tell whether `elf_type` (kernel/module/kallsyms.c) could read the flags; nobody tests symbol 0 before it."""
-        position = at.FILE_START + self.image.header.shoff + elf.SECTION.size * section + 8
-        return self.memory.read(position, 8) is not None
+    def _header_field(self, section: int, offset: int) -> int:
+        """Return where the loader reads a field of a section header, be there such a section or not."""
+        return at.FILE_START + self.image.header.shoff + elf.SECTION.size * section + offset
 
     def _room_for_names(self) -> tuple[int, int]:
         """Return how far names can be read from the beginning of their table: in the file's copy, in the module's own.
@@ -161,8 +169,7 @@ class _Loader:
             return self.memory.address(section)
         if self.tests_symbols:
             return 0
-        position = at.FILE_START + self.image.header.shoff + elf.SECTION.size * section + 16
-        raw = self.memory.read(position, 8)
+        raw = self.memory.read(self._header_field(section, 16), 8)
         return None if raw is None else int.from_bytes(raw, "little")
 
     def _resolved(self, symbol: tuple[int, ...]) -> int:
@@ -171,29 +178,29 @@ class _Loader:
             name = self.image.text_at(self.headers[self.image.symbol_sections[1]].offset + symbol[0])
             if name not in self.exports:
                 return 0
-        return (at.KERNEL_START + 0x0080_0000 - symbol[4]) & LONG
+        return (at.IMPORTED - symbol[4]) & LONG
 
-    def _symbols_spoilt(self) -> Finding | None:
+    def _symbols_spoilt(self) -> tuple[Finding, ...]:
         """A relocation may have hit the symbols: their names are read once more (`add_kallsyms`, `kallsyms_lookup`)."""
         table, (_file, room) = self.memory.address(self.symbols), self._room_for_names()
         content = self.memory.read(table, len(self.image.symbol_bytes)) or b""
         for number, symbol in enumerate(elf.SYMBOL.iter_unpack(content)):
             read = not number or symbol[3] in self.placement.staying or (self.names_looked_up and symbol[3])
             if read and symbol[0] >= room:
-                return crash(RELOCATIONS, 10, f"the name of symbol {number} is read at {symbol[0]:#x} of the names")
-        return None
+                return (crash(RELOCATIONS, 10, f"the name of symbol {number} is read at {symbol[0]:#x} of the names"),)
+        return ()
 
     # --- relocations
 
-    def _relocate(self) -> Iterator[Finding]:
+    def _relocate(self) -> Iterator[tuple[Finding, ...]]:
         for section in self.image.sections[1:]:
             target = self._target(section)
             if target is None:
                 continue
             if section.flags & elf.SHF_RELA_LIVEPATCH:
-                yield from self._livepatch(section)
+                yield self._livepatch(section)
             elif section.type == elf.SHT_REL:
-                yield refusal("relocations without addends (REL)", "SHT_REL", "RELA", "REL relocation unsupported")
+                yield (refusal("relocations without addends (REL)", "SHT_REL", "RELA", "REL relocation unsupported"),)
             elif section.type == elf.SHT_RELA:
                 yield from self._apply(section, target)
 
@@ -206,12 +213,11 @@ class _Loader:
         percpu = self.percpu is not None and section.info == self.percpu.number
         return section.info if percpu and self.relocates_percpu else None
 
-    def _livepatch(self, section: Section) -> Iterator[Finding]:
+    def _livepatch(self, section: Section) -> tuple[Finding, ...]:
         if section.name.startswith(".klp.rela."):
-            yield Finding(RELOCATIONS, 10, "cannot-tell", "relocations of a live patch are not looked at here")
-            return
+            return (Finding(RELOCATIONS, 10, "cannot-tell", "relocations of a live patch are not looked at here"),)
         log = f"livepatch: section {section.name} has an incorrectly formatted name"
-        yield Finding(
+        refused = Finding(
             RELOCATIONS,
             10,
             "refuses",
@@ -222,18 +228,20 @@ class _Loader:
             remedy=REBUILD,
             log=log,
         )
+        return (refused,)
 
-    def _apply(self, section: Section, target: int) -> Iterator[Finding]:
+    def _apply(self, section: Section, target: int) -> Iterator[tuple[Finding, ...]]:
         start, table = self.memory.address(target), self.memory.address(self.symbols)
         content = self.memory.read(self.memory.address(section.number), section.size - section.size % elf.RELA.size)
         if content is None:
-            yield crash(RELOCATIONS, 10, f"the relocations in '{section.name}' are read from where nothing is")
+            yield (crash(RELOCATIONS, 10, f"the relocations in '{section.name}' are read from where nothing is"),)
             return
         for number, (offset, info, addend) in enumerate(elf.RELA.iter_unpack(content)):
-            value = self.memory.read((table + elf.SYMBOL.size * (info >> 32) + 8) & LONG, 8)
+            value_at = (table + elf.SYMBOL.size * (info >> 32) + 8) & LONG
+            value = self.memory.read(value_at, 8)
             where = f"relocation {number} in '{section.name}'"
             if value is None:
-                yield crash(RELOCATIONS, 10, f"{where} names symbol {info >> 32}, which does not exist")
+                yield self._crash(RELOCATIONS, 10, value_at, f"{where} names symbol {info >> 32}, which does not exist")
                 return
             place_at, base = (start + offset) & LONG, int.from_bytes(value, "little")
             yield from self._apply_one(where, start, place_at, info & 0xFFFFFFFF, base, addend)
@@ -248,10 +256,10 @@ class _Loader:
 
     def _apply_one(
         self, where: str, start: int, place_at: int, kind_number: int, base: int, addend: int
-    ) -> Iterator[Finding]:
+    ) -> Iterator[tuple[Finding, ...]]:
         kind = KINDS.get(kind_number)
         if kind is None:
-            yield unknown_type(where, kind_number)
+            yield (unknown_type(where, kind_number),)
             return
         if not kind.width:
             return
@@ -259,37 +267,13 @@ class _Loader:
         if before is None and self.memory.in_shared_text(start, place_at):
             before = b"\xcc" * kind.width
         if before is None:
-            yield crash(RELOCATIONS, 10, f"{where} changes a place outside of the module")
+            yield self._crash(RELOCATIONS, 10, place_at, f"{where} changes a place outside of the module")
             return
-        if self._in_use(place_at, kind.width):
-            yield in_struct_module(where)
         value = (base + addend - (place_at if kind.relative else 0)) & LONG
         if any(before):
-            yield not_zero(where, kind_number, before)
+            yield (not_zero(where, kind_number, before),)
+        elif self._in_use(place_at, kind.width):
+            yield (in_struct_module(where),)
         elif kind.limits is not None:
-            yield from _overflow(where, kind_number, value, base, kind.limits)
+            yield from overflow(where, kind_number, value, base, kind.limits)
         self.memory.write(place_at, (value & ((1 << 8 * kind.width) - 1)).to_bytes(kind.width, "little"))
-
-
-def _overflow(where: str, kind: int, value: int, base: int, limits: tuple[int, int]) -> Iterator[Finding]:
-    fits = {_fits((value + shift) & LONG, limits) for shift in _span(base)}
-    if fits == {True}:
-        return
-    finding = refusal(
-        f"{where} overflows: {value:#x} does not fit",
-        f"{KINDS[kind].name}, {value:#x}",
-        f"wants a value from {limits[0]:#x} to {limits[1]:#x}",
-        f"overflow in relocation type {kind} val",
-    )
-    yield finding if fits == {False} else finding._replace(severity="cannot-tell")
-
-
-def _span(base: int) -> tuple[int, ...]:
-    if at.KERNEL_START <= base < at.KERNEL_END:
-        return _KERNEL_SPAN
-    return _MODULE_SPAN if base >= at.KERNEL_END else (0,)
-
-
-def _fits(value: int, limits: tuple[int, int]) -> bool:
-    signed = value - (1 << 64) if value >= _BOTTOM and limits[0] < 0 else value
-    return limits[0] <= signed <= limits[1]

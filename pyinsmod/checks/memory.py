@@ -26,9 +26,7 @@ def check_memory(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) 
     if image.header.machine == EM_X86_64 and not is_plain(image):
         from pyinsmod.checks.loader_run import loader_run  # big, and only for modules that no build system makes
 
-        finding = loader_run(image, facts).filling
-        if finding is not None:
-            yield finding
+        yield from loader_run(image, facts).filling
 
 
 def _unfit_struct_module(image: ModuleImage, facts: KernelFacts) -> Iterator[Finding]:

@@ -13,6 +13,9 @@ from pyinsmod.lean import Iterator, Mapping, NamedTuple
 from pyinsmod.module_image import ModuleImage
 
 PAGE, CACHE_LINE = 4096, 64
+# Behind the copy of the file is a page that is never there, and then who knows what: stacks, per-cpu memory, 256 MiB of
+# PCI's configuration. Further away nothing was ever seen to be, on machines with little memory.
+FILE_NEIGHBOURS = 1 << 29
 WORD, LONG = (1 << 32) - 1, (1 << 64) - 1
 
 # struct mod_kallsyms, on 64 bits: three pointers and a count.
@@ -56,6 +59,11 @@ class Placement(NamedTuple):
 def page_end(size: int) -> int:
     """Return `size` rounded up to whole pages."""
     return -(-size // PAGE) * PAGE
+
+
+def unsettled_behind_file(distance: int) -> bool:
+    """Tell whether somebody else's memory may stand so many bytes behind the last page of the file's copy."""
+    return PAGE <= distance < FILE_NEIGHBOURS
 
 
 def aligned(size: int, alignment: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 
+from pyinsmod.checks.special_sections import stray_parameter_names
 from pyinsmod.errors import errno_name
 from pyinsmod.finding import Finding, Severity
 from pyinsmod.kernel_facts.facts import KernelFacts
@@ -35,6 +36,10 @@ Known = dict[bytes, "KernelParameter"]
 def check_parameters(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> Iterator[Finding]:
     """Yield a finding for each argument that is refused, ignored, or not what it looks like."""
     if not request.parameters:
+        return
+    stray = list(stray_parameter_names(image, facts, NAME, STEP))
+    yield from stray
+    if stray:
         return
     from pyinsmod.parameter_advice import accents
     from pyinsmod.parameter_values import split_arguments

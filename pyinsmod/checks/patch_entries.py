@@ -19,10 +19,11 @@ ESCAPE, NEAR_JUMPS = 0x0F, 0x80
 
 
 class Trouble(NamedTuple):
-    """What the kernel stumbles over."""
+    """What the kernel stumbles over; `unsettled`: unless somebody else's memory happens to stand there."""
 
     what: str
     severity: Severity = "crashes"
+    unsettled: bool = False
 
 
 class Tests(NamedTuple):
@@ -101,20 +102,25 @@ class Walk:
                     yield trouble._replace(what=f"entry {number} of {name} {trouble.what}")
                     break
 
+    def _away(self, where: int, what: str, size: int = 1) -> Trouble | None:
+        """Return the trouble of reading at an address, None if the kernel can."""
+        return None if self.memory.mapped(where, size) else Trouble(what, unsettled=self.memory.unsettled(where))
+
     def _code(self, where: int, size: int = 5) -> bytes:
         return self.memory.read(where, size) or b""
 
     def site(self, at: int, entry: bytes) -> Trouble | None:
         """`apply_returns`, `apply_retpolines`: the instruction there is decoded."""
         where = near(at, struct.unpack("<i", entry)[0])
-        return None if self.memory.mapped(where) else Trouble("leads to an instruction outside of the module")
+        return self._away(where, "leads to an instruction outside of the module")
 
     def alternative(self, at: int, entry: bytes) -> Trouble | None:
         """`apply_alternatives`."""
         old, new = struct.unpack_from("<ii", entry)
         length, new_length = entry[-2:]
-        if new_length and not self.memory.mapped(near(at + 4, new), new_length):
-            return Trouble("takes instructions from outside of the module")
+        away = self._away(near(at + 4, new), "takes instructions from outside of the module", new_length)
+        if new_length and away:
+            return away
         return self.tests.alternative(entry, self._code(near(at, old), length))
 
     def paravirt(self, _at: int, entry: bytes) -> Trouble | None:
@@ -138,12 +144,12 @@ class Walk:
     def export(self, at: int, entry: bytes) -> Trouble | None:
         """`verify_exported_symbols`: the name is looked up."""
         name = near(at + 4, struct.unpack_from("<i", entry, 4)[0])
-        return None if self.memory.mapped(name) else Trouble("has its name outside of the module")
+        return self._away(name, "has its name outside of the module")
 
     def parameter(self, _at: int, entry: bytes) -> Trouble | None:
         """`module_param_sysfs_setup`: those with permissions get a file of their name."""
         name, permissions = struct.unpack_from("<Q", entry)[0], struct.unpack_from("<H", entry, 24)[0]
-        return Trouble("has its name outside of the module") if permissions and not self.memory.mapped(name) else None
+        return self._away(name, "has its name outside of the module") if permissions else None
 
     def object(self, _at: int, entry: bytes) -> Trouble | None:
         """Pointers to what a notifier registers and changes: trace events, SRCU structures."""
@@ -153,7 +159,7 @@ class Walk:
 
     def pointer(self, _at: int, entry: bytes) -> Trouble | None:
         """Pointers to what is read: formats of trace_printk()."""
-        return None if self.memory.mapped(struct.unpack("<Q", entry)[0], 8) else Trouble("leads out of the module")
+        return self._away(struct.unpack("<Q", entry)[0], "leads out of the module", 8)
 
 
 _READERS: dict[str, Callable[[Walk, int, bytes], Trouble | None]] = {
@@ -165,7 +171,7 @@ _READERS: dict[str, Callable[[Walk, int, bytes], Trouble | None]] = {
     ".static_call_sites": Walk.static_call,
     "__ksymtab": Walk.export,
     "__ksymtab_gpl": Walk.export,
-    "__param": Walk.parameter,
+    tables.PARAMETERS: Walk.parameter,
     "_ftrace_events": Walk.object,
     "___srcu_struct_ptrs": Walk.object,
     "__trace_printk_fmt": Walk.pointer,

@@ -36,6 +36,7 @@ class Table(NamedTuple):
     last: int = 0
 
 
+PARAMETERS = "__param"
 _SITES = Table(4, {0: Pointer(CODE, PC32)}, any_flags=True)
 _POINTERS = Table(8, {0: Pointer(ANY, R64)})
 _EXPORTS = Table(12, {0: Pointer(ANY, PC32), 4: Pointer(ANY, PC32), 8: Pointer(ANY, PC32)})
@@ -49,7 +50,7 @@ TABLES: dict[str, Table] = {
     ".static_call_sites": Table(8, {0: Pointer(CODE, PC32), 4: Pointer(ANY, PC32, written=True)}),
     "__ksymtab": _EXPORTS,
     "__ksymtab_gpl": _EXPORTS,
-    "__param": Table(40, {0: Pointer(ANY, R64), 16: Pointer(ANY, R64)}),
+    PARAMETERS: Table(40, {0: Pointer(ANY, R64), 16: Pointer(ANY, R64)}),
     "_ftrace_events": Table(8, {0: Pointer(ANY, R64, written=True)}),
     "___srcu_struct_ptrs": Table(8, {0: Pointer(ANY, R64, written=True)}),
     "__trace_printk_fmt": _POINTERS,

@@ -146,6 +146,9 @@ def _plain_values(image: ModuleImage, words: Sequence[int]) -> bool:
             return False
         if place >= len(image.sections) or (place != elf.SHN_UNDEF and not image.sections[place].in_memory):
             return False
+        # These stay in the copy of the file, which is out of reach of 32 bits.
+        if place in [each.number for each in (image.modinfo_section, image.find_allocated("__versions")) if each]:
+            return False
     return True
 
 

@@ -6,6 +6,7 @@ from pyinsmod.checks.relocation_types_x86_64 import KINDS, NAMES
 from pyinsmod.finding import Finding
 
 RELOCATIONS = "relocations"
+UNSETTLED = "it depends on the memory of the running kernel whether it crashes, or goes on with what stands there"
 REBUILD = "build it again: make -C /lib/modules/$(uname -r)/build M=$PWD clean modules"
 
 
@@ -55,3 +56,13 @@ def crash(check: str, step: int, what: str) -> Finding:
     """Return the crash of a check at its step."""
     summary = f"the kernel would crash: {what}"
     return Finding(check, step, "crashes", summary, module_has=what, kernel_has="does not test it", remedy=REBUILD)
+
+
+def unsettled_crash(check: str, step: int, what: str) -> tuple[Finding, Finding]:
+    """Return the doubt about a crash, and the crash: what a neighbour in memory has there, no file and no kernel tells.
+
+    Both are needed: the doubt makes the prediction `cannot-tell`, and the crash keeps `load` from trying it out.
+    """
+    doubt = f"{what}: {UNSETTLED}"
+    maybe = crash(check, step, what)._replace(summary=f"the kernel may crash: {what}")
+    return Finding(check, step, "cannot-tell", doubt, module_has=what, remedy=REBUILD), maybe

@@ -23,6 +23,4 @@ def check_relocations(image: ModuleImage, facts: KernelFacts, _request: LoadRequ
     if image.header.machine == EM_X86_64 and not is_plain(image):
         from pyinsmod.checks.loader_run import loader_run  # big, and only for modules that no build system makes
 
-        finding = loader_run(image, facts).relocating
-        if finding is not None:
-            yield finding
+        yield from loader_run(image, facts).relocating

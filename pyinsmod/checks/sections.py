@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyinsmod import elf_format as elf
+from pyinsmod.checks.elf_names import names_read_late
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
@@ -35,7 +36,11 @@ def check_section_flags(image: ModuleImage, facts: KernelFacts, _request: LoadRe
 
 
 def check_constructors(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
-    """Yield EINVAL for a module with constructors of both kinds, where the kernel calls constructors at all."""
+    """Yield EINVAL for a module with constructors of both kinds, where the kernel calls constructors at all.
+
+    Where these are looked for, some names of sections are read for the first time (`find_module_sections`).
+    """
+    yield from names_read_late(image, facts, "find_any_sec", "constructors", 8)
     called = facts.built_with("CONSTRUCTORS", "constructors")
     ctors = image.find_allocated(".ctors")
     if called is False or ctors is None or image.find_allocated(".init_array") is None:

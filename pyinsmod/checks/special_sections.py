@@ -7,6 +7,7 @@ module is recognised by the relocations of its tables; any other is followed thr
 from __future__ import annotations
 
 from pyinsmod import elf_format as elf
+from pyinsmod.checks.elf_names import names_read_late
 from pyinsmod.checks.patch_entries import Tests, Trouble, Walk
 from pyinsmod.checks.patch_tables import (
     ALTERNATIVES,
@@ -14,12 +15,13 @@ from pyinsmod.checks.patch_tables import (
     LONGEST_PATCH,
     NEW_ALTERNATIVE,
     OLD_ALTERNATIVE,
+    PARAMETERS,
     TABLES,
     WRITTEN,
     Table,
 )
 from pyinsmod.checks.plain import is_plain
-from pyinsmod.checks.relocation_findings import REBUILD
+from pyinsmod.checks.relocation_findings import REBUILD, crash, unsettled_crash
 from pyinsmod.checks.relocations import EM_X86_64
 from pyinsmod.elf_format import Section
 from pyinsmod.finding import Finding
@@ -35,12 +37,29 @@ LARGEST_OBJECT = 4096
 
 def check_special_sections(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
     """Yield the first entry of a table that the kernel would stumble over."""
+    yield from names_read_late(image, facts, "module_finalize", NAME, STEP)
+    yield from _stumbles(image, facts, (NAME, STEP), parameters=False)
+
+
+def stray_parameter_names(image: ModuleImage, facts: KernelFacts, check: str, step: int) -> Iterator[Finding]:
+    """Yield the first parameter whose name the kernel would stumble over, for the check that comes to read it first.
+
+    That is `parse_args` if there are arguments, else `mod_sysfs_setup`: both after the notifiers.
+    """
+    yield from _stumbles(image, facts, (check, step), parameters=True)
+
+
+def _stumbles(image: ModuleImage, facts: KernelFacts, place: tuple[str, int], *, parameters: bool) -> Iterator[Finding]:
     if image.header.machine != EM_X86_64:
         return
     tables = {**TABLES, ALTERNATIVES: NEW_ALTERNATIVE if facts.has("idempotent-load") else OLD_ALTERNATIVE}
-    found = {name: section for name, table in tables.items() if (section := _section(image, name, table))}
+    found = {
+        name: section
+        for name, table in tables.items()
+        if (name == PARAMETERS) == parameters and (section := _section(image, name, table))
+    }
     tests = Tests.of(facts)
-    protected = list(_protected(image, found))
+    protected = [] if parameters else list(_protected(image, found))
     if (
         not protected
         and is_plain(image)
@@ -50,18 +69,15 @@ def check_special_sections(image: ModuleImage, facts: KernelFacts, _request: Loa
     from pyinsmod.checks.loader_run import loader_run  # big, and only for modules that no build system makes
 
     run = loader_run(image, facts)
-    if run.memory is None or run.relocating is not None:
+    if run.memory is None or run.relocating:
         return
     for trouble in (*protected, *Walk(run.memory, tests).troubles(found, tables)):
-        yield Finding(
-            NAME,
-            STEP,
-            trouble.severity,
-            trouble.what if trouble.severity == "cannot-tell" else f"the kernel would crash: {trouble.what}",
-            module_has=trouble.what,
-            kernel_has="does not test it",
-            remedy=REBUILD,
-        )
+        if trouble.unsettled:
+            yield from unsettled_crash(*place, trouble.what)
+        elif trouble.severity == "crashes":
+            yield crash(*place, trouble.what)
+        else:
+            yield Finding(*place, trouble.severity, trouble.what, module_has=trouble.what, remedy=REBUILD)
         return
 
 

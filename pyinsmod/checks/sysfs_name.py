@@ -5,6 +5,7 @@ It is taken without a module of that name being loaded when code built into the 
 
 from __future__ import annotations
 
+from pyinsmod.checks.special_sections import stray_parameter_names
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
@@ -14,13 +15,18 @@ from pyinsmod.module_image import ModuleImage
 NAME, STEP = "sysfs-name", 11
 
 
-def check_sysfs_name(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
-    """Yield EINVAL when a built-in module has the name, and when the name inside struct module is empty."""
+def check_sysfs_name(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> Iterator[Finding]:
+    """Yield EINVAL when a built-in module has the name, and when the name inside struct module is empty.
+
+    The files of its parameters come next, and with them their names if nobody has read them before.
+    """
     name, taken, loaded = image.struct_name, facts.sysfs_modules.value, facts.loaded.value
     if name == "":
         yield _nameless(image)
     elif name is not None and taken is not None and loaded is not None and name in taken and name not in loaded:
         yield _built_in(name)
+    if not request.parameters:
+        yield from stray_parameter_names(image, facts, NAME, STEP)
 
 
 def _built_in(name: str) -> Finding:

@@ -30,6 +30,8 @@ FEATURES: dict[str, Evidence] = {
     "export-flags": Evidence(("__start___kflagstab",), (b"%s: no flags for exported symbols",)),
     # elf_validity_cache_* as a family: every section's name is tested, not only that of SHF_ALLOC ones.
     "section-names-all-tested": Evidence((), (b"Invalid ELF section name table type",)),
+    # An empty table of section names is refused; loaders before 6.0 read the byte before its beginning.
+    "empty-section-names-tested": Evidence((), (b"empty section name table",)),
     # elf_validity_cache_strtab looks into the symbol string table.
     "symbol-strings-tested": Evidence((), (b"symbol string table missing leading NUL", b"symbol name out of bounds")),
     # simplify_symbols tests st_shndx against the number of sections.

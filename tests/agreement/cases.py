@@ -39,15 +39,16 @@ _INITS = (Init(returns=-19), Init(returns=-5000), Init(returns=1), Init(returns=
 
 @dataclass(frozen=True)
 class Bench:
-    """One kernel with all that its cases are made from."""
+    """One kernel with all that its cases are made from; `seed`: what the random ones are."""
 
     kernel: Kernel
     known: OtherKernel
+    seed: int = SEED
 
     @classmethod
-    def of(cls, name: str) -> Bench:
+    def of(cls, name: str, seed: int = SEED) -> Bench:
         """Return the bench of a kernel of the store."""
-        return cls(fetch(name), kernel_named(name))
+        return cls(fetch(name), kernel_named(name), seed)
 
     @cached_property
     def donors(self) -> dict[Role, Donor]:
@@ -240,7 +241,7 @@ def mutation_cases(bench: Bench, count: int = MUTATIONS) -> Iterator[Case]:
         kind = list(mutations.MUTATIONS)[number % len(mutations.MUTATIONS)]
         signed = number % SIGNED_EVERY == SIGNED_EVERY - 1
         image = bench.donors[role].image if signed else sound[role]
-        chance = random.Random(f"{SEED}/{bench.kernel.name}/{number}")
+        chance = random.Random(f"{bench.seed}/{bench.kernel.name}/{number}")
         damaged = mutations.MUTATIONS[kind](bytearray(image), chance)
         name = f"mutation/{kind}/{number:04} of {'signed ' if signed else ''}{role}"
         yield Case(name, bytes(damaged), first=bench.first_for(role))
@@ -252,7 +253,7 @@ def mutation_cases(bench: Bench, count: int = MUTATIONS) -> Iterator[Case]:
 def module_cases(bench: Bench, count: int = MODULES + SPARE_MODULES) -> Iterator[Case]:
     """Yield unmodified modules of the kernel's package, chosen by seed, with what they depend on."""
     files = module_files(bench.kernel.root)
-    chance = random.Random(f"{SEED}/{bench.kernel.name}/modules")
+    chance = random.Random(f"{bench.seed}/{bench.kernel.name}/modules")
     for name in chance.sample(sorted(files), min(count, len(files))):
         try:
             content = read_module(files[name])

@@ -13,7 +13,7 @@ from pyinsmod.kernel_facts.loaded_modules import facts_with_loaded
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import read_image
-from pyinsmod.prediction import Prediction, predict
+from pyinsmod.prediction import Prediction, decisive_finding, predict
 from tests.agreement.case import Case
 
 
@@ -56,9 +56,12 @@ class Predictor:
         found = run_checks(image, self._facts(case.first), request)
         return tuple(finding.for_file(case.name, image.known_name) for finding in found)
 
-    def prediction(self, case: Case) -> Prediction:
-        """Return what is predicted for a case."""
-        return predict(self.findings(case))
+    def prediction(self, case: Case) -> tuple[Prediction, Finding | None]:
+        """Return what is predicted for a case, and the finding that decides it or leaves it open."""
+        findings = self.findings(case)
+        prediction = predict(findings)
+        doubt = next((finding for finding in findings if finding.severity == "cannot-tell"), None)
+        return prediction, doubt if prediction.outcome == "cannot-tell" else decisive_finding(findings)
 
     def _facts(self, first: tuple[str, ...]) -> KernelFacts:
         if self._known.tree is None or not first:

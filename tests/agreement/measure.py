@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pyinsmod.cli.reality import Attempt, Reality, load_for_real
+from pyinsmod.finding import Finding
 from pyinsmod.prediction import Prediction
 from tests.agreement.case import Case
 from tests.agreement.cases import Bench
@@ -26,12 +27,13 @@ _EVERY_SECONDS, _EVERY_SECONDS_IN_A_LOG = 5.0, 60.0
 
 
 class Result(NamedTuple):
-    """One case with its prediction, the kernel's answer and the verdict."""
+    """One case with its prediction, the kernel's answer and the verdict; `because`: what the prediction rests on."""
 
     case: Case
     prediction: Prediction
     reality: Reality
     verdict: Verdict
+    because: Finding | None = None
 
 
 class Answers:
@@ -128,8 +130,8 @@ def results(bench: Bench, keys: Mapping[str, Case], answers: Answers) -> list[Re
     for key, case in keys.items():
         reality = answers.get(key)
         if reality is not None and reality.complaint is None:
-            prediction = predictor.prediction(case)
-            found.append(Result(case, prediction, reality, judged(prediction, reality)))
+            prediction, because = predictor.prediction(case)
+            found.append(Result(case, prediction, reality, judged(prediction, reality), because))
     return found
 
 

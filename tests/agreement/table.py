@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
 from typing import NamedTuple
 
 from pyinsmod.cli.reality import Reality
@@ -10,6 +12,7 @@ from pyinsmod.prediction import Prediction
 from pyinsmod.text import printable
 from tests.agreement.case import KINDS
 from tests.agreement.measure import Result
+from tests.agreement.reasons import NEIGHBOURS, Reason, reason_of
 
 _TITLES = {
     "fault": "single faults",
@@ -17,7 +20,7 @@ _TITLES = {
     "mutation": "random mutations",
     "module": "unmodified modules",
 }
-_LONGEST = 160
+_LONGEST, _WIDTH = 160, 118
 
 
 class Measured(NamedTuple):
@@ -50,7 +53,15 @@ class Row(NamedTuple):
     @property
     def agreed(self) -> float:
         """The share of cases in which nothing was amiss, in percent."""
-        return 100 * (self.outcome - (self.refused - self.errno)) / self.cases if self.cases else 100.0
+        return self._share(self.cases)
+
+    @property
+    def told(self) -> float:
+        """The same share of the cases in which something definite was predicted, in percent."""
+        return self._share(self.cases - self.undecided)
+
+    def _share(self, cases: int) -> float:
+        return 100 * (self.outcome - (self.refused - self.errno)) / cases if cases else 100.0
 
 
 def counted(results: Iterable[Result]) -> Row:
@@ -75,7 +86,7 @@ def markdown(measured: Sequence[Measured], seed: int, date: str) -> str:
         seed: what the random cases were made from.
         date: the day of the run.
     """
-    return "\n".join((*_head(seed, date), *_counts(measured), *_disagreements(measured), *_understood())) + "\n"
+    return "\n".join((*_head(seed, date), *_counts(measured), *_disagreements(measured), *_reasons(measured))) + "\n"
 
 
 def _head(seed: int, date: str) -> Iterator[str]:
@@ -90,15 +101,17 @@ def _head(seed: int, date: str) -> Iterator[str]:
         "",
         "*Outcome* agrees when a file said to reach init reaches it (what init returns is the module's own affair),",
         "one said to be refused is refused before init, one said to crash the kernel does. *Errno* is compared for",
-        "those that are refused before init. *Cannot tell* is an honest answer, and is not counted as agreement.",
+        "those that are refused before init. *Cannot tell* is an honest answer, and no agreement: *agreement* is the",
+        "share of all cases, *of those told* the share of those in which something definite was predicted.",
         "*In vain*: said to reach init, and refused, hung or crashed before: the one mistake that must not be.",
         "",
     )
 
 
 def _counts(measured: Sequence[Measured]) -> Iterator[str]:
-    yield "| kernel | release | class | cases | outcome agrees | errno agrees | cannot tell | in vain | agreement |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    titles = "cases | outcome agrees | errno agrees | cannot tell | in vain | agreement | of those told"
+    yield f"| kernel | release | class | {titles} |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for kernel in measured:
         for kind in KINDS:
             row = counted(result for result in kernel.results if result.case.kind == kind)
@@ -106,12 +119,13 @@ def _counts(measured: Sequence[Measured]) -> Iterator[str]:
                 yield (
                     f"| {kernel.kernel} | {kernel.release} | {_TITLES[kind]} | {row.cases} | {row.outcome} |"
                     f" {row.errno} of {row.refused} | {row.undecided} | {row.dangerous} | {row.agreed:.2f} % |"
+                    f" {row.told:.2f} % |"
                 )
     yield ""
 
 
 def _disagreements(measured: Sequence[Measured]) -> Iterator[str]:
-    yield "## Every disagreement"
+    yield "## Every case without agreement"
     yield ""
     for kernel in measured:
         wrong = [result for result in kernel.results if not result.verdict.agrees]
@@ -120,31 +134,41 @@ def _disagreements(measured: Sequence[Measured]) -> Iterator[str]:
         if not wrong:
             yield "None."
         else:
-            yield "| case | predicted | the kernel's answer | its last line |"
-            yield "|---|---|---|---|"
+            yield "| case | predicted | the kernel's answer | reason | its last line |"
+            yield "|---|---|---|---|---|"
         for result in wrong:
-            cells = (result.case.name, said(result.prediction), answered(result.reality), last_line(result.reality))
+            reason = reason_of(result.prediction, result.because).name
+            answer, line = answered(result.reality), last_line(result.reality)
+            cells = (result.case.name, said(result.prediction), answer, reason, line)
             yield f"| {' | '.join(map(_cell, cells))} |"
         yield ""
 
 
-def _understood() -> Iterator[str]:
-    """Yield what is known of the kinds of disagreement that are left; which case is of which kind shows its name."""
-    yield from (
-        "## What is behind them",
-        "",
-        "*Said to crash the kernel, and loaded or refused.* The file makes the kernel use memory that is not the",
-        "module's: a symbol in a section that does not exist (5.10 does not test that), a section name or a relocation",
-        "far outside. What stands there is decided when the kernel boots: mostly nothing, and then it crashes;",
-        "sometimes somebody else's memory, and then it goes on, or refuses the file for what it found there. The",
-        "prediction keeps to the worse: `pyinsmod load` does not ask a kernel that may crash.",
-        "",
-        "*Cannot tell.* A relocation changes struct module, which the kernel has filled by then: the outcome",
-        "depends on values that exist only there.",
-        "",
-        "*Said to reach init, and hung.* Nothing was seen of init within the time limit of the machine.",
-        "",
-    )
+def _reasons(measured: Sequence[Measured]) -> Iterator[str]:
+    """Yield each reason once, with how the kernels answered in such cases."""
+    found: dict[Reason, Counter[tuple[str, str]]] = {}
+    for kernel in measured:
+        for result in kernel.results:
+            if not result.verdict.agrees:
+                counts = found.setdefault(reason_of(result.prediction, result.because), Counter())
+                counts[kernel.kernel, result.reality.outcome] += 1
+    if not found:
+        return
+    yield "## What is behind them"
+    yield ""
+    yield f"| reason | {' | '.join(kernel.kernel for kernel in measured)} |"
+    yield f"|---|{'---|' * len(measured)}"
+    for reason, counts in found.items():
+        cells = (", ".join(_answers(counts, kernel.kernel)) for kernel in measured)
+        yield f"| {reason.name} | {' | '.join(cells)} |"
+    yield ""
+    yield from (*wrap(NEIGHBOURS, _WIDTH), "")
+    for reason in found:
+        yield from (*wrap(f"*{reason.name.capitalize()}.* {reason.text}", _WIDTH), "")
+
+
+def _answers(counts: Counter[tuple[str, str]], kernel: str) -> Iterator[str]:
+    return (f"{count} {outcome}" for (name, outcome), count in sorted(counts.items()) if name == kernel)
 
 
 def said(prediction: Prediction) -> str:

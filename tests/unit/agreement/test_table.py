@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from pyinsmod.checks.relocation_findings import unsettled_crash
 from pyinsmod.cli.reality import Reality
 from pyinsmod.prediction import Prediction
 from tests.agreement.case import Case
@@ -25,14 +28,15 @@ RESULTS = [result(f"fault/{n}", pair) for n, pair in enumerate((RIGHT, WRONG_ERR
 def test_results_are_counted() -> None:
     assert counted(RESULTS) == Row(cases=4, outcome=2, refused=2, errno=1, undecided=1, dangerous=1)
     assert counted(RESULTS).agreed == 25.0
-    assert counted([]).agreed == 100.0
+    assert counted(RESULTS).told == pytest.approx(100 / 3)
+    assert counted([]).agreed == counted([]).told == 100.0
 
 
 def test_every_disagreement_is_listed_with_what_the_kernel_said() -> None:
     page = markdown([Measured("6.1", "6.1.0-1-amd64", RESULTS)], seed=3, date="2026-01-01")
-    assert "| 6.1 | 6.1.0-1-amd64 | single faults | 4 | 2 | 1 of 2 | 1 | 1 | 25.00 % |" in page
-    assert "| fault/1 | refused EINVAL | refused ENOEXEC | mymod: a\\|b &lt;i> |" in page
-    assert "| fault/2 | reaches-init | crashed-kernel | BUG: bad page |" in page
+    assert "| 6.1 | 6.1.0-1-amd64 | single faults | 4 | 2 | 1 of 2 | 1 | 1 | 25.00 % | 33.33 % |" in page
+    assert "| fault/1 | refused EINVAL | refused ENOEXEC | not understood | mymod: a\\|b &lt;i> |" in page
+    assert "| fault/2 | reaches-init | crashed-kernel | not understood | BUG: bad page |" in page
     assert "fault/0" not in page
     assert "seed 3" in page
     assert "2026-01-01" in page
@@ -46,3 +50,13 @@ def test_a_kernel_without_disagreements_says_so() -> None:
 def test_a_long_line_is_cut() -> None:
     assert last_line(Reality("refused", log=("x" * 1000,))) == "x" * 160 + "…"
     assert last_line(Reality("refused")) == ""
+
+
+def test_reasons_are_told_from_findings_and_counted_by_kernel() -> None:
+    doubt = unsettled_crash("relocations", 10, "relocation 1 changes a place outside of the module")[0]
+    unsettled = [result("mutation/1", pair)._replace(because=doubt) for pair in (UNDECIDED, UNDECIDED)]
+    kernels = [Measured("5.10", "a", unsettled), Measured("6.1", "b", RESULTS)]
+    page = markdown(kernels, seed=3, date="2026-01-01")
+    assert "| a relocation near to the module, and outside | 2 loaded |  |" in page
+    assert "| not understood |  | 1 crashed-kernel, 1 refused |" in page
+    assert "*A relocation near to the module, and outside.* The place it changes" in page

@@ -103,6 +103,17 @@ def test_an_address_of_the_kernel_fits_into_32_bits_only_with_a_sign(
     assert answer(module(build_module, (4, kind, PRINTK, 0)), facts).outcome == outcome
 
 
+@pytest.mark.parametrize(("place", "outcome"), [(1, "refused"), (2, "refused"), (3, "reaches-init")])
+def test_what_stays_in_the_copy_of_the_file_is_out_of_reach(
+    build_module: BuildModule, facts: KernelFacts, place: int, outcome: str
+) -> None:
+    """Seen on 6.1, of a symbol in .modinfo: `overflow in relocation type 11`. Struct module is near."""
+    data = bytearray(module(build_module, (4, S32, PRINTK, 0)))
+    start = ModuleImage(bytes(data)).section_headers[SYMTAB].offset
+    struct.pack_into("<H", data, start + 24 + 6, place)
+    assert answer(bytes(data), facts).outcome == outcome
+
+
 def test_rel_is_refused(build_module: BuildModule, facts: KernelFacts) -> None:
     data = header_field(module(build_module, (4, PC32, PRINTK, 0)), RELA_TEXT, 4, "<I", 9)
     found = answer(data, facts)
@@ -112,7 +123,7 @@ def test_rel_is_refused(build_module: BuildModule, facts: KernelFacts) -> None:
 def test_tables_for_sections_that_stay_out_of_memory_are_passed_over(
     build_module: BuildModule, facts: KernelFacts
 ) -> None:
-    bad = module(build_module, (1 << 40, 99, 77777, 0))
+    bad = module(build_module, (1 << 40, 99, 7777777, 0))
     for other in (0, SYMTAB + 1, 999, 0xFFFFFFFF):
         wrong = header_field(bad, RELA_TEXT, 44, "<I", other)
         # The symbols' names are in memory by then (`layout_symtab`), nothing else of these is.
@@ -120,14 +131,14 @@ def test_tables_for_sections_that_stay_out_of_memory_are_passed_over(
         assert answer(wrong, facts).outcome == expected
 
 
-@pytest.mark.parametrize("offset", [1 << 30, 1 << 63, (1 << 64) - 4096])
+@pytest.mark.parametrize("offset", [1 << 30, 1 << 63, (1 << 64) - (1 << 28)])
 def test_a_place_outside_of_the_module_crashes_every_kernel(
     build_module: BuildModule, facts: KernelFacts, offset: int
 ) -> None:
     assert answer(module(build_module, (offset, PC32, PRINTK, 0)), facts).outcome == "crashes-kernel"
 
 
-@pytest.mark.parametrize("symbol", [0xC14, 0x80001, 0x32424751, 0xCB22852A])
+@pytest.mark.parametrize("symbol", [0x80001, 0x32424751, 0xCB22852A])
 def test_a_symbol_that_is_not_there_crashes_every_kernel(
     build_module: BuildModule, facts: KernelFacts, symbol: int
 ) -> None:
@@ -231,7 +242,7 @@ def test_constructors_of_both_kinds_matter_where_constructors_are_called(
 def test_the_name_of_a_section_out_of_memory_is_read_before_it_is_tested(
     build_module: BuildModule, make_facts: MakeFacts, kernel: str, outcome: str
 ) -> None:
-    data = header_field(build_module(extra=[(".comment", 1, 0, b"gcc\0")]), 4, 0, "<I", 0x80009)
+    data = header_field(build_module(extra=[(".comment", 1, 0, b"gcc\0")]), 4, 0, "<I", 0x40000009)
     assert answer(data, of_kernel(kernel, make_facts)).outcome == outcome
 
 
@@ -277,11 +288,11 @@ def test_a_name_without_an_end_kills_a_kernel_that_measures_it(
     assert answer(build_module(name="n" * 56), facts).outcome == outcome
 
 
-@pytest.mark.parametrize(("section", "outcome"), [(0x7DCF, "crashes-kernel"), (0xFFF1, "reaches-init")])
+@pytest.mark.parametrize(("section", "outcome"), [(0x7DCF, "cannot-tell"), (0xFFF1, "reaches-init")])
 def test_the_first_symbols_section_is_looked_up_before_anybody_tests_it(
     build_module: BuildModule, facts: KernelFacts, section: int, outcome: str
 ) -> None:
-    """`elf_type`, seen to crash 7.2; reserved numbers are not looked up."""
+    """`elf_type`, seen to crash 7.2, and to do 6.1 no harm; reserved numbers are not looked up."""
     data = build_module(undefined=["_printk"])
     tables = (number for number, header in enumerate(ModuleImage(data).section_headers) if header.type == SHT_SYMTAB)
     start = ModuleImage(data).section_headers[next(tables)].offset

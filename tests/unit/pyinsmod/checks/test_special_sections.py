@@ -26,7 +26,8 @@ NOP5 = bytes.fromhex("0f1f440000")
 def found(data: bytes, make_facts: MakeFacts, *features: str) -> list[Finding]:
     """Return what the check finds on a kernel with those features and no others."""
     facts = make_facts(features=Fact({**dict.fromkeys(FEATURES, False), **dict.fromkeys(features, True)}, "test"))
-    return list(CHECKS["special-sections"](ModuleImage(data), facts, LoadRequest()))
+    checks = ("special-sections", "sysfs-name")
+    return [finding for name in checks for finding in CHECKS[name](ModuleImage(data), facts, LoadRequest())]
 
 
 def module(
@@ -140,3 +141,29 @@ def test_struct_module_must_not_be_read_only(build_module: BuildModule, make_fac
     data = bytearray(build_module())
     struct.pack_into("<Q", data, struct.unpack_from("<Q", data, 40)[0] + 64 * 3 + 8, 2)
     assert found(bytes(data), make_facts)[0].severity == "crashes"
+
+
+@pytest.mark.parametrize("addend", [1 << 30, 0x10000063, -0x20000000])
+def test_the_kernels_image_is_not_everywhere_in_its_part_of_the_address_space(
+    build_module: BuildModule, make_facts: MakeFacts, addend: int
+) -> None:
+    """Seen to crash 6.12 in strcmp: a name somewhere in the two gigabytes that image and modules lie in."""
+    entries = ((0, PC32, TEXT_SYMBOL, 0), (4, PC32, PRINTK, addend), (8, PC32, TEXT_SYMBOL, 0))
+    (finding,) = found(module(build_module, "__ksymtab", bytes(12), *entries), make_facts)
+    assert finding.severity == "crashes"
+
+
+def test_a_parameters_name_is_read_after_the_notifiers_or_with_the_first_argument(
+    build_module: BuildModule, make_facts: MakeFacts
+) -> None:
+    table = bytes(24) + struct.pack("<H", 0o644) + bytes(14)
+    data = module(build_module, "__param", table, (0, R64, TEXT_SYMBOL, 1 << 33), (16, R64, PRINTK, 0))
+    for request, check in ((LoadRequest(), "sysfs-name"), (LoadRequest("x=1"), "parameters")):
+        facts = make_facts()
+        said = [
+            name
+            for name in CHECKS
+            for each in CHECKS[name](ModuleImage(data), facts, request)
+            if "__param" in each.summary
+        ]
+        assert said == [check]

@@ -1,0 +1,83 @@
+"""Why a case does not agree: told from what was predicted and from the finding behind it, never from its name."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pyinsmod.checks.relocation_findings import UNSETTLED
+from pyinsmod.finding import Finding
+from pyinsmod.prediction import Prediction
+
+# What is common to most.
+NEIGHBOURS = (
+    "*Outside.* Only a page behind each of the kernel's areas is certain not to be there. Further on stands what the"
+    " running kernel happens to have taken memory for: stacks, per-cpu memory, other modules, what devices are"
+    " configured with. Where nothing stands the kernel crashes, else it goes on with what it reads. The same file"
+    " crashes one kernel and is loaded by another of the same release, so that neither can be promised; `pyinsmod load`"
+    " does not try it out."
+)
+
+
+class Reason(NamedTuple):
+    """One reason: a short name for tables, and what there is to know."""
+
+    name: str
+    text: str
+
+
+class _Row(NamedTuple):
+    check: str
+    words: str
+    reason: Reason
+
+
+_TABLE = (
+    _Row("elf", UNSETTLED, Reason("a section's name far behind the file", "It is read untested.")),
+    _Row("constructors", UNSETTLED, Reason("a section's name far behind the file", "It is read untested.")),
+    _Row(
+        "memory",
+        UNSETTLED,
+        Reason(
+            "a symbol in a section that is not there",
+            "The header of that section is read behind the table: 5.10 does so for every symbol, the others for symbol"
+            " 0, whose section nobody tests.",
+        ),
+    ),
+    _Row(
+        "relocations",
+        UNSETTLED,
+        Reason(
+            "a relocation near to the module, and outside",
+            "The place it changes, or the symbol it names, lies behind the module's own memory. What is not zero there"
+            " is refused (ENOEXEC), what is zero is changed.",
+        ),
+    ),
+    _Row(
+        "special-sections",
+        UNSETTLED,
+        Reason("a table that leads near to the module, and outside", "It is followed untested."),
+    ),
+    _Row("sysfs-name", UNSETTLED, Reason("a parameter's name outside of the module", "It is read untested.")),
+    _Row("parameters", UNSETTLED, Reason("a parameter's name outside of the module", "It is read untested.")),
+    _Row(
+        "relocations",
+        "changes struct module",
+        Reason(
+            "a relocation of struct module",
+            "The kernel has filled struct module by then. Its state, its lists and its name are known not to be zero,"
+            " which is refused (ENOEXEC); of the rest of it that is known in the running kernel only.",
+        ),
+    ),
+)
+UNDECIDABLE = frozenset(row.reason for row in _TABLE)
+UNKNOWN = Reason("not understood", "Nothing is known of these yet: a fault of the prediction.")
+UNLIKE = Reason("something else is undecided", "A fact that no file of the kernel's package has, as the finding says.")
+
+
+def reason_of(prediction: Prediction, because: Finding | None) -> Reason:
+    """Return why a prediction did not come true, by the finding it rests on."""
+    if because is not None:
+        for row in _TABLE:
+            if because.check == row.check and row.words in because.summary:
+                return row.reason
+    return UNLIKE if prediction.outcome == "cannot-tell" else UNKNOWN
