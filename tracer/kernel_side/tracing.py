@@ -16,7 +16,7 @@ from tracer.errors import KernelSideUnavailable
 from tracer.kernel_side import KernelSide
 from tracer.kernel_side.graph_text import graph_records
 from tracer.kernel_side.kmsg import AlignedLog
-from tracer.kernel_side.module_file import file_record
+from tracer.kernel_side.module_file import file_record, kbuild_name, modprobe_files
 from tracer.kernel_side.module_state import proc_modules, state_records, sys_module
 from tracer.kernel_side.relocated import relocation_record
 from tracer.kernel_side.tracefs import FunctionGraph
@@ -132,18 +132,21 @@ def module_name(path: Path) -> str:
         name = read_image(path.read_bytes()).name
     except (OSError, MalformedModule):
         name = None
-    return name or path.name.partition(".")[0].replace("-", "_")
+    return name or kbuild_name(path.name)
 
 
 def _module_files(command: Sequence[str]) -> list[Path]:
-    """Return the module files a command line names, also inside the script of `sh -c`."""
+    """Return the module files a command line names, also inside the script of `sh -c` and by name for modprobe."""
     words = [word for argument in command for word in (argument, *_shell_words(argument))]
-    paths = [Path(word).absolute() for word in words if MODULE_FILE.search(word)]
+    paths = [Path(word).absolute() for word in words if MODULE_FILE.search(word)] + modprobe_files(words)
     return [path for path in dict.fromkeys(paths) if path.is_file()]
 
 
 def _shell_words(text: str) -> list[str]:
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
     try:
-        return shlex.split(text)
+        return list(lexer)
     except ValueError:  # unbalanced quotes: no shell script then
         return []
