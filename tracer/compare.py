@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from tracer import selectors
-from tracer.claims import Claim, Claims, ClaimTest
+from tracer.claims.model import Claim, Claims, ClaimTest
 from tracer.describe import sentence
+from tracer.errno_table import undocumented
 from tracer.selectors import Record, Selector
 
 Verdict: TypeAlias = Literal["confirmed", "contradicted", "depends", "not-observed", "not-applicable", "harness-broke"]
@@ -93,14 +94,34 @@ def combined(verdicts: Sequence[Verdict]) -> Verdict:
 
 def judge_run(claim: Claim, run: Run) -> RunVerdict:
     """Judge one claim in one run: every test that can be done there must hold."""
-    results = [_judge_test(test, run.observations[test.experiment]) for test in claim.tests]
-    results = [result for result in results if result.verdict != "not-applicable"] or results
+    if claim.broken:
+        return RunVerdict("harness-broke", claim.broken)
+    if not claim.tests:
+        return RunVerdict("not-observed", "no experiment of the claims file provokes it")
+    results = [(test, _judge_in_run(test, run)) for test in claim.tests]
+    results = [pair for pair in results if pair[1].verdict != "not-applicable"] or results
+    needed = [result for test, result in results if not (test.optional and result.verdict == "not-observed")]
+    return _all_of(needed or [result for _, result in results])
+
+
+def _all_of(results: Sequence[RunVerdict]) -> RunVerdict:
     for decisive in ("harness-broke", "not-applicable", "contradicted", "not-observed"):
         for result in results:
             if result.verdict == decisive:
                 return result
     records = tuple(record for result in results for record in result.records)
     return RunVerdict("confirmed", "; ".join(dict.fromkeys(result.reality for result in results)), records)
+
+
+def _judge_in_run(test: ClaimTest, run: Run) -> RunVerdict:
+    if test.errnos_of is None:
+        return _judge_test(test, run.observations[test.experiment])
+    found = undocumented(test.errnos_of, test.errnos, {name: one.records for name, one in run.observations.items()})
+    if not found.failures:
+        return RunVerdict("not-observed", f"{test.errnos_of}() never failed here")
+    if found.undocumented:
+        return RunVerdict("contradicted", found.in_words(), tuple(found.undocumented.values())[:10])
+    return RunVerdict("confirmed", found.in_words(), found.failures[:3])
 
 
 def _judge_test(test: ClaimTest, observed: Observation) -> RunVerdict:
@@ -111,6 +132,9 @@ def _judge_test(test: ClaimTest, observed: Observation) -> RunVerdict:
     absent = _first_absent(test.given, observed)
     if absent:
         return RunVerdict("not-observed", f"the experiment did not get there: no {absent}")
+    if test.given_any and not any(_find(selector, observed) for selector in test.given_any):
+        wanted = " and no ".join(selectors.describe(one, observed.variables) for one in test.given_any)
+        return RunVerdict("not-observed", f"the experiment did not get there: no {wanted}")
     return _judge_seen(test, observed)
 
 
@@ -130,28 +154,38 @@ def _judge_seen(test: ClaimTest, observed: Observation) -> RunVerdict:
         if not alternatives:
             return _missed(test, test.any[0], observed)
         evidence += alternatives[:3]
+    told = [] if not evidence else [_said(evidence[: max(1, len(test.see) + bool(test.any))])]
     if test.order:
         ordered = _judge_order(test, observed)
         if ordered.verdict != "confirmed":
             return ordered
         evidence += ordered.records
+        told.append(ordered.reality)
     evidence += [record for selector in test.given for record in _find(selector, observed)[:1]]
     denied = [f"no {selectors.describe(selector, observed.variables)}" for selector in test.never]
-    told = [] if not evidence else [_said(evidence[: max(1, len(test.see) + bool(test.any), len(test.order))])]
+    told = told or ([_said(evidence[:1])] if evidence else [])
     return RunVerdict("confirmed", "; ".join(told + denied), tuple(evidence))
 
 
 def _judge_order(test: ClaimTest, observed: Observation) -> RunVerdict:
-    first: list[Record] = []
-    for selector in test.order:
+    first: list[tuple[Record, str]] = []
+    absent: list[str] = []
+    for number, selector in enumerate(test.order):
         found = _find(selector, observed)
-        if not found:
-            absent = selectors.describe(selector, observed.variables)
-            return RunVerdict("not-observed", f"nothing to put in order: no {absent}", tuple(first))
-        first.append(found[0])
-    verdict: Verdict = "confirmed" if all(a["t"] <= b["t"] for a, b in itertools.pairwise(first)) else "contradicted"
-    happened = sorted(first, key=lambda record: record["t"])
-    return RunVerdict(verdict, "in this order: " + ", then ".join(map(sentence, happened)), tuple(happened))
+        label = test.labels[number] if test.labels else ""
+        if found:
+            first.append((found[0], label))
+        else:
+            absent.append(label or selectors.describe(selector, observed.variables))
+    if absent and (not test.optional or len(first) < 2):
+        nothing = f"nothing to put in order: no {' and no '.join(absent)}"
+        return RunVerdict("not-observed", nothing, tuple(record for record, _ in first))
+    in_order = all(a[0]["t"] <= b[0]["t"] for a, b in itertools.pairwise(first))
+    happened = sorted(first, key=lambda pair: pair[0]["t"])
+    told = ", then ".join(f"{label}: {sentence(one)}" if label else sentence(one) for one, label in happened)
+    unseen = f"; not to be seen here: {', '.join(absent)}" if absent else ""
+    records = tuple(record for record, _ in happened)
+    return RunVerdict("confirmed" if in_order else "contradicted", f"in this order: {told}{unseen}", records)
 
 
 def _missed(test: ClaimTest, selector: Selector, observed: Observation) -> RunVerdict:

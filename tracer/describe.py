@@ -104,6 +104,17 @@ def _exec(record: Mapping[str, Any]) -> str:
     return f"{record.get('path')} was executed as {record.get('argv')}"
 
 
+def _output(record: Mapping[str, Any]) -> str:
+    stream = {"stdout": STREAMS[1], "stderr": STREAMS[2]}.get(str(record.get("stream")), "")
+    return f"it wrote to {stream}: “{str(record.get('text', '')).strip()}”"
+
+
+def _file(record: Mapping[str, Any]) -> str:
+    moment = {"before": "before the command", "after": "after the command"}.get(str(record.get("moment")), "meanwhile")
+    held = f"held “{str(record.get('content')).strip()}”" if record.get("exists") else "was not there"
+    return f"{moment}, {record.get('path')} {held}"
+
+
 def _other(record: Mapping[str, Any]) -> str:
     return str(record.get("name") or record.get("type"))
 
@@ -119,4 +130,6 @@ _BY_TYPE: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "log": _log,
     "state": _state,
     "survey": _survey,
+    "output": _output,
+    "file": _file,
 }

@@ -17,6 +17,13 @@ Selector: TypeAlias = Mapping[str, Any]
 Variables: TypeAlias = Mapping[str, Any]
 
 MISSING: Any = object()
+#: Kinds of records there are to select from.
+TYPES = frozenset(
+    (
+        *("header", "syscall", "exec", "exit", "signal", "end", "output"),
+        *("kernel_call", "kernel_event", "uevent", "log", "state", "file", "survey"),
+    )
+)
 
 
 def _contains(value: Any, wanted: Any) -> bool:  # noqa: ANN401 - records hold any JSON
@@ -43,12 +50,12 @@ def problems_of(selector: object) -> list[str]:
         return ["a selector is a table with at least one condition"]
     if "type" not in selector:
         return ["a selector names the record's type"]
-    found = []
+    known = ", ".join(sorted(TYPES))
+    found = [] if selector["type"] in TYPES else [f"unknown type '{selector['type']}'; there are {known}"]
     for key, condition in selector.items():
         if isinstance(condition, dict):
-            unknown = sorted(set(condition) - set(OPERATORS))
-            if unknown or not condition:
-                found.append(f"'{key}': unknown operator {unknown}, there are {', '.join(OPERATORS)}")
+            unknown = sorted(set(condition) - set(OPERATORS)) or ([] if condition else [""])
+            found += [f"'{one}': unknown operator of {key}; there are {', '.join(OPERATORS)}" for one in unknown]
             found += _pattern_problems(key, condition)
     return found
 
@@ -63,7 +70,7 @@ def _pattern_problems(key: str, condition: Mapping[str, Any]) -> list[str]:
 
 def matches(selector: Selector, record: Record, variables: Variables) -> bool:
     """Tell whether a record meets every condition of the selector."""
-    return all(_meets(field_of(record, key), _substituted(condition, variables)) for key, condition in selector.items())
+    return all(_meets(field_of(record, key), substituted(condition, variables)) for key, condition in selector.items())
 
 
 def find(selector: Selector, records: Sequence[Record], variables: Variables) -> list[Record]:
@@ -85,7 +92,7 @@ def describe(selector: Selector, variables: Variables) -> str:
     """Say in words what is looked for, for a report."""
     kind = str(selector.get("type", "record"))
     conditions = [
-        f"{key.removeprefix('args.')} {_in_words(_substituted(condition, variables))}"
+        f"{key.removeprefix('args.')} {_in_words(substituted(condition, variables))}"
         for key, condition in selector.items()
         if key != "type"
     ]
@@ -108,12 +115,12 @@ def _meets(value: Any, condition: Any) -> bool:  # noqa: ANN401
     return bool(value == condition) and type(value) is type(condition)
 
 
-def _substituted(condition: Any, variables: Variables) -> Any:  # noqa: ANN401
-    """Put the run's variables in: `$file_size` alone keeps the variable's type, inside a text it is text."""
+def substituted(condition: Any, variables: Variables) -> Any:  # noqa: ANN401
+    """Put variables in: `$file_size` alone keeps the variable's type, inside a text it is text."""
     if isinstance(condition, dict):
-        return {operator: _substituted(wanted, variables) for operator, wanted in condition.items()}
+        return {operator: substituted(wanted, variables) for operator, wanted in condition.items()}
     if isinstance(condition, list):
-        return [_substituted(wanted, variables) for wanted in condition]
+        return [substituted(wanted, variables) for wanted in condition]
     if not isinstance(condition, str) or "$" not in condition:
         return condition
     if condition[1:] in variables and condition[0] == "$":

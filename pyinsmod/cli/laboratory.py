@@ -7,6 +7,8 @@ them is `tracer.compare`'s business.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,17 +18,19 @@ from pyinsmod.cli.recorded import RecordedTraces
 from pyinsmod.text import printable
 from tracer.claims import Claims, Experiment
 from tracer.compare import Observation, Run
-from tracer.errors import MalformedRecord
+from tracer.errors import MalformedClaims, MalformedRecord
 from tracer.experiments.errors import ExperimentError, FaultNotApplicable
 from tracer.experiments.loaders import LOADERS, Loader
+from tracer.experiments.outputs import with_outputs
 from tracer.experiments.survey import survey_records
-from tracer.experiments.workbench import Setup, installation, module_files, set_up
+from tracer.experiments.workbench import Setup, installation, module_files, set_up, why_inapplicable
 from tracer.records import Record, read
 from vm.errors import MachineEnded
 from vm.kernel_store import Kernel
 from vm.run import Job, JobResult, Laboratory, laboratory
 
 RECORDS = "/tmp/records.jsonl"  # noqa: S108 - a path in the guest, which has one user and lives for a second
+WATCHED_LINE = '{"type": "file"'
 EXPERIMENT_SECONDS = 60.0
 TRACE = (
     *("pyinsmod", "trace", "--kernel-events", "--quick", "--format", "json", "--calls", "module-loading"),
@@ -96,7 +100,9 @@ async def _runs(bench: Bench, kernel: Kernel, loaders: Sequence[str]) -> list[Ru
 
 
 def needed_experiments(claims: Claims) -> list[Experiment]:
-    """Return the experiments some claim refers to, in the file's order."""
+    """Return the experiments some claim refers to, in the file's order; all, when all a call's errors are looked at."""
+    if claims.errors_of:
+        return list(claims.experiments.values())
     used = {test.experiment for claim in claims.claims for test in claim.tests}
     return [experiment for name, experiment in claims.experiments.items() if name in used]
 
@@ -111,7 +117,7 @@ async def _run(bench: Bench, place: Place, name: str, reference: str) -> Run:
     loader, kernel = LOADERS[name], place.kernel
     settled = Observation(inapplicable=f"what the kernel does by itself is settled by {kernel.name}/{reference}")
     experiments = needed_experiments(bench.claims)
-    own = [one for one in experiments if name == reference or planned([one], [name, reference]) > 1]
+    own = [one for one in experiments if name == reference or not (one.kernel_only or one.survey)]
     version, observations = await asyncio.gather(
         _version(bench, place, loader),
         asyncio.gather(*(_observe(bench, place, loader, one) for one in own)),
@@ -141,13 +147,16 @@ async def _asked(bench: Bench, place: Place, job: Job) -> JobResult:
 
 async def _observe(bench: Bench, place: Place, loader: Loader, experiment: Experiment) -> Observation:
     try:
+        reason = why_inapplicable(experiment, next(name for name, one in LOADERS.items() if one is loader))
+        if reason or experiment.broken:
+            return Observation(inapplicable=reason, broke=experiment.broken)
         if experiment.survey:
             return Observation(records=await asyncio.to_thread(survey_records, place.kernel.root))
         files = await asyncio.to_thread(module_files, experiment, place.kernel.root)
         return await _measure(bench, place, set_up(experiment, loader, files))
     except FaultNotApplicable as reason:
         return Observation(inapplicable=str(reason))
-    except ExperimentError as failure:
+    except (ExperimentError, MalformedClaims) as failure:
         return Observation(broke=str(failure))
     finally:
         bench.done(experiment.name)
@@ -158,7 +167,7 @@ async def _measure(bench: Bench, place: Place, setup: Setup) -> Observation:
         argv=(*TRACE, *setup.command),
         files=setup.files,
         prepare=setup.prepare,
-        get=(RECORDS,),
+        get=(RECORDS, *setup.get),
         seconds=EXPERIMENT_SECONDS,
     )
     try:
@@ -167,7 +176,7 @@ async def _measure(bench: Bench, place: Place, setup: Setup) -> Observation:
             return Observation(_records(trace), setup.variables)
         result = await _asked(bench, place, job)
         broke = _why_broken(result)
-        trace = result.files.get(RECORDS, b"")
+        trace = b"".join(result.files.get(path, b"") for path in (*setup.get, RECORDS))
         observed = Observation(_records(trace), setup.variables, broke=broke)
     except MachineEnded as ended:
         words = " / ".join(printable(line) for line in ended.last_words[-3:])
@@ -180,11 +189,16 @@ async def _measure(bench: Bench, place: Place, setup: Setup) -> Observation:
 
 
 def _records(trace: bytes) -> tuple[Record, ...]:
-    if not trace:
+    """Return a trace's records with what the watcher of files saw in their place, and with what was written."""
+    lines = trace.decode().splitlines()
+    watched = list(itertools.takewhile(lambda line: line.startswith(WATCHED_LINE), lines))
+    if len(watched) == len(lines):
         return ()
-    told = read(trace.decode().splitlines())
-    end = () if told.end is None else (told.end,)
-    return (told.header, *told.records, *end)
+    told = read(lines[len(watched) :])
+    files = [json.loads(line) for line in watched]
+    records = sorted([*told.records, *files], key=lambda record: record["t"]) if files else list(told.records)
+    whole = (told.header, *records)
+    return whole if told.end is None else with_outputs((*whole, told.end))
 
 
 def _why_broken(result: JobResult) -> str | None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pyinsmod.cli import manual_pages
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain, note
 from tracer.claims import Claims, read_claims
 from tracer.compare import Run, compare
@@ -46,7 +47,7 @@ def run(argv: Sequence[str]) -> int:
         complain(f"unknown loader '{unknown[0]}': there are {', '.join(LOADERS)}")
         return EXIT_USAGE
     try:
-        claims = read_claims(options.document)
+        claims = _claims(options)
         kernels = [_fetched_with_notice(name) for name in _spelt_out(options.kernel or DEFAULT_KERNELS, KERNELS)]
         runs = _measure(claims, kernels, loaders, options)
     except (MalformedClaims, UnknownKernel) as wrong:
@@ -55,13 +56,23 @@ def run(argv: Sequence[str]) -> int:
     except VmError as failure:
         complain(str(failure))
         return EXIT_LOST
-    report = Report(options.document, claims.text, runs, compare(claims, runs))
+    report = Report(claims.document, claims.text, runs, compare(claims, runs))
     try:
         _write(report, options)
     except OSError as failure:
         complain(f"cannot write the report {failure.filename}: {failure.strerror}")
         return EXIT_FAILED
-    return _status(report)
+    for problem in claims.problems:
+        complain(str(problem))
+    return EXIT_USAGE if claims.problems else _status(report)
+
+
+def _claims(options: argparse.Namespace) -> Claims:
+    """Read the claims; of a manual page, after fetching it."""
+    if not options.document.startswith(manual_pages.PREFIX):
+        return read_claims(Path(options.document), options.claims)
+    page = manual_pages.page(options.document)
+    return read_claims(page.document, options.claims or page.claims)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -69,7 +80,15 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         prog="pyinsmod validate",
         description="Hold a document about module loading against real kernels in disposable machines.",
     )
-    parser.add_argument("document", nargs="?", type=Path, default=default_document(), help="default: the project's own")
+    parser.add_argument(
+        "document",
+        nargs="?",
+        default=str(default_document()),
+        help="a Markdown file, or a manual page such as 'man:init_module(2)'; default: the project's own",
+    )
+    parser.add_argument(
+        "--claims", type=Path, metavar="FILE", help="its claims (default: DOCUMENT.claims.toml beside it)"
+    )
     parser.add_argument(
         "--kernel", action="append", metavar="K", help=f"all, or one of {', '.join(KERNELS)}; repeatable"
     )

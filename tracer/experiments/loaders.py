@@ -16,6 +16,7 @@ class Loader:
         command: what the traced shell calls it.
         by_name: it is given the module's name, and finds the file in the kernel's module folder: the experiment's
             files are then all that is in there.
+        tools: folder or program that the other commands of an experiment's script come from, and their names.
     """
 
     program: str
@@ -23,6 +24,7 @@ class Loader:
     insist: tuple[str, ...] = ()
     command: str = "insmod"
     by_name: bool = False
+    tools: tuple[str, tuple[str, ...]] = ("", ())
 
     @property
     def installed_as(self) -> str:
@@ -30,12 +32,13 @@ class Loader:
         return f"/usr/sbin/{self.command}"
 
 
+_OTHERS = ("rmmod", "modprobe", "modinfo", "depmod")
 LOADERS = {
     "kmod": Loader("/usr/bin/kmod", "insmod --version"),
-    "kmod-28": Loader("/opt/kmod-28/bin/insmod", "insmod --version"),
-    "kmod-34": Loader("/opt/kmod-34/bin/insmod", "insmod --version"),
-    "busybox": Loader("/usr/bin/busybox", "busybox"),
-    "toybox": Loader("/usr/bin/toybox", "toybox --version"),
+    "kmod-28": Loader("/opt/kmod-28/bin/insmod", "insmod --version", tools=("/opt/kmod-28/bin/", _OTHERS)),
+    "kmod-34": Loader("/opt/kmod-34/bin/insmod", "insmod --version", tools=("/opt/kmod-34/bin/", _OTHERS)),
+    "busybox": Loader("/usr/bin/busybox", "busybox", tools=("/usr/bin/busybox", (*_OTHERS, "lsmod"))),
+    "toybox": Loader("/usr/bin/toybox", "toybox --version", tools=("/usr/bin/toybox", ("rmmod", "modinfo", "lsmod"))),
     "modprobe": Loader("/usr/bin/kmod", "modprobe --version", command="modprobe", by_name=True),
     "pyinsmod": Loader("/usr/bin/pyinsmod", "pyinsmod --version", insist=("--anyway",)),
 }
@@ -44,7 +47,7 @@ LOADERS = {
 #: module is left to the loader; depmod's complaint about it is not wanted here.
 MODULE_FOLDER = (
     "mkdir -p /run/tree/lib/modules/$(uname -r)",
-    "cp /root/*.ko* /run/tree/lib/modules/$(uname -r)",
+    "cp /root/*.ko* /run/tree/lib/modules/$(uname -r) 2>/dev/null || true",
     "depmod -b /run/tree 2>/dev/null || true",
     "mount --bind /run/tree/lib/modules /usr/lib/modules",
 )

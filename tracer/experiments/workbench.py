@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracer.claims import Experiment
+from tracer.claims.model import Experiment
 from tracer.errors import MalformedClaims
+from tracer.experiments import direct_calls
 from tracer.experiments.donor import dependent_pair
 from tracer.experiments.init_code import Exit, Init
 from tracer.experiments.loaders import MODULE_FOLDER, Loader
 from tracer.experiments.module_spec import ModuleSpec, build
+from tracer.experiments.preparations import commands_of, prefix_of
 
 FOLDER = "/root"
+WATCHER = "watch_files.py"
+WATCHED = "/tmp/watched.jsonl"  # noqa: S108 - a path in the guest, which has one user and lives for a second
+_FIFO = "/tmp/watched.fifo"  # noqa: S108
 
 
 @dataclass(frozen=True)
@@ -27,25 +32,32 @@ class Setup:
         prepare: commands to run first, untraced.
         command: the command to trace.
         variables: what `$NAME` in the claims' selectors stands for.
+        get: guest paths of further records, beside the trace.
     """
 
     files: Mapping[str, bytes]
     prepare: tuple[tuple[str, ...], ...]
     command: tuple[str, ...]
     variables: Mapping[str, Any]
+    get: tuple[str, ...] = ()
+
+
+def why_inapplicable(experiment: Experiment, name: str) -> str | None:
+    """Say why an experiment is not done with the loader of that name; None when it is."""
+    if experiment.loaders and name not in experiment.loaders:
+        return f"this is about {', '.join(experiment.loaders)}"
+    return None
 
 
 def set_up(experiment: Experiment, loader: Loader, files: Mapping[str, bytes]) -> Setup:
     """Return what has to be done; `files` come from `module_files`."""
-    named = experiment.file.partition(".ko")[0] if loader.by_name else experiment.file
-    arguments = [*(loader.insist if experiment.refused else ()), named]
-    script = "; ".join([f"{loader.command} {shlex.join(arguments)}", *experiment.afterwards])
-    commands = [*experiment.prepare, *(MODULE_FOLDER if loader.by_name else ())]
+    prefix = [word for name in experiment.preparations for word in prefix_of(name, experiment.file)]
     return Setup(
-        files={f"{FOLDER}/{name}": content for name, content in files.items()},
-        prepare=(installation(loader), *(("sh", "-c", command) for command in commands)),
-        command=("sh", "-c", script),
-        variables={"file": experiment.file, "file_size": len(files[experiment.file])},
+        files={f"{FOLDER}/{name}": content for name, content in {**files, **_programs(experiment)}.items()},
+        prepare=_preparations(experiment, loader),
+        command=(*prefix, *_command(experiment, loader)),
+        variables={"file": experiment.file, "file_size": len(files.get(experiment.file, b""))},
+        get=(WATCHED,) if experiment.watch else (),
     )
 
 
@@ -63,6 +75,57 @@ def module_files(experiment: Experiment, tree: Path) -> dict[str, bytes]:
         MalformedClaims: the description has an unknown key.
     """
     return {name: _make(experiment.name, table, tree) for name, table in experiment.modules.items()}
+
+
+def _preparations(experiment: Experiment, loader: Loader) -> tuple[tuple[str, ...], ...]:
+    by_name = loader.by_name and not experiment.script and not experiment.calls
+    commands = [
+        *(command for name in experiment.preparations for command in commands_of(name, experiment.file)),
+        *experiment.prepare,
+        *(MODULE_FOLDER if by_name or experiment.module_folder else ()),
+        *_watching(experiment),
+    ]
+    tools = _tools(loader) if experiment.script else []
+    return (installation(loader), *tools, *(("sh", "-c", command) for command in commands))
+
+
+def _tools(loader: Loader) -> list[tuple[str, ...]]:
+    origin, names = loader.tools
+    program = "{origin}{name}" if origin.endswith("/") else "{origin}"
+    return [("ln", "-sfn", program.format(origin=origin, name=name), f"/usr/sbin/{name}") for name in names]
+
+
+def _command(experiment: Experiment, loader: Loader) -> tuple[str, ...]:
+    if experiment.calls and not experiment.watch and not experiment.afterwards:
+        return direct_calls.command(experiment.calls, FOLDER)
+    script = "; ".join([_first_command(experiment, loader), *experiment.afterwards])
+    if experiment.watch:  # the watcher opens its end once it has looked for the last time
+        script += f"; status=$?; read _ < {_FIFO}; exit $status"
+    return ("sh", "-c", script)
+
+
+def _first_command(experiment: Experiment, loader: Loader) -> str:
+    if experiment.calls:
+        return shlex.join(direct_calls.command(experiment.calls, FOLDER))
+    if experiment.script:
+        return experiment.script
+    named = experiment.file.partition(".ko")[0] if loader.by_name else experiment.file
+    insist = loader.insist if experiment.refused else ()
+    return f"{loader.command} {shlex.join([*insist, *experiment.options, named, *experiment.parameters])}"
+
+
+def _programs(experiment: Experiment) -> dict[str, bytes]:
+    programs = {direct_calls.PROGRAM: direct_calls.program()} if experiment.calls else {}
+    if experiment.watch:
+        programs[WATCHER] = (Path(__file__).parent / "guest" / WATCHER).read_bytes()
+    return programs
+
+
+def _watching(experiment: Experiment) -> list[str]:
+    if not experiment.watch:
+        return []
+    start = shlex.join(["python3", f"{FOLDER}/{WATCHER}", WATCHED, _FIFO, *experiment.watch])
+    return [f"{start} >/dev/null 2>&1 & until [ -p {_FIFO} ]; do kill -0 $! || exit 1; done"]
 
 
 def _make(experiment: str, table: Mapping[str, Any], tree: Path) -> bytes:

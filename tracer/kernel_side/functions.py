@@ -20,6 +20,7 @@ FUNCTIONS = {
         "module_sig_check",
         "mod_verify_sig",
     ),
+    6: ("elf_validity_check", "elf_validity_cache_copy", "elf_validity_cache_strtab", "elf_validity_cache_sechdrs"),
     7: ("check_modstruct_version", "check_version", "same_magic", "try_to_force_load"),
     8: (
         "module_frob_arch_sections",

@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
 
 from pyinsmod.errors import MalformedModule
 from pyinsmod.module_image import read_image
 
+MODULE_FOLDERS = Path("/lib/modules")
 MODULE_FILE = re.compile(r"\.ko(?:\.(?:gz|xz|zst))?$")
 _NAME = re.compile(r"[\w-]+")
 _ASKING_BY_NAME = frozenset(("modprobe", "rmmod"))
 
 
-def module_files(command: Sequence[str]) -> list[Path]:
-    """Return the module files a command line names, also inside the script of `sh -c`."""
-    paths = [Path(word).absolute() for word in _words(command) if MODULE_FILE.search(word)]
+def module_files(command: Sequence[str], folders: Path = MODULE_FOLDERS) -> list[Path]:
+    """Return the module files a command line names, also inside the script of `sh -c` and by name for modprobe."""
+    words = _words(command)
+    paths = [Path(word).absolute() for word in words if MODULE_FILE.search(word)]
+    paths += [files[0] for files in _by_name(words, frozenset(("modprobe",)), folders)]
     return [path for path in dict.fromkeys(paths) if path.is_file()]
 
 
@@ -36,25 +39,26 @@ def name_of_file(name: str) -> str:
     return name.partition(".")[0].replace("-", "_")
 
 
-def modules_asked_for(command: Sequence[str]) -> list[str]:
-    """Return the names a `modprobe` in the command gives, and the modules it loads for them (modules.dep)."""
-    words = _words(command)
-    if not any(word.rpartition("/")[2] in _ASKING_BY_NAME for word in words):
-        return []
+def modules_asked_for(command: Sequence[str], folders: Path = MODULE_FOLDERS) -> list[str]:
+    """Return the modules that modprobe or rmmod is given by name in a command, and those they depend on."""
+    found = _by_name(_words(command), _ASKING_BY_NAME, folders)
+    return list(dict.fromkeys(name_of_file(path.name) for files in found for path in files))
+
+
+def _by_name(words: Sequence[str], programs: frozenset[str], folders: Path) -> Iterator[list[Path]]:
+    """Yield, for each name that comes after such a program, its file and those of its dependencies (modules.dep)."""
+    called = next((number for number, word in enumerate(words) if PurePath(word).name in programs), len(words))
+    names = dict.fromkeys(name_of_file(word) for word in words[called + 1 :] if _NAME.fullmatch(word))
+    folder = folders / os.uname().release
     try:
-        index = Path(f"/lib/modules/{os.uname().release}/modules.dep").read_bytes()
-    except OSError:
-        index = b""
-    names = [name_of_file(word) for word in words if _NAME.fullmatch(word)]
-    return list(dict.fromkeys(module for name in names for module in _with_dependencies(name, index)))
-
-
-def _with_dependencies(name: str, index: bytes) -> list[str]:
-    """Return the names on a module's line of modules.dep, itself first; none when it has no line."""
-    pattern = re.escape(name).replace("_", "[_-]").encode()
-    line = re.search(rb"^(\S*/)?" + pattern + rb"\.ko(\.\w+)?:.*$", index, re.MULTILINE)
-    files = line[0].replace(b":", b"").split() if line else []
-    return [name_of_file(file.rpartition(b"/")[2].decode()) for file in files]
+        index = (folder / "modules.dep").read_text(errors="surrogateescape") if names else ""
+    except OSError:  # nothing indexed, nothing found: modprobe will say so
+        index = ""
+    for name in names:
+        pattern = re.escape(name).replace("_", "[_-]")
+        line = re.search(rf"^(?:\S*/)?{pattern}\.ko(?:\.\w+)?:.*$", index, re.MULTILINE)
+        if line:
+            yield [folder / file for file in line[0].replace(":", "", 1).split()]
 
 
 def _words(command: Sequence[str]) -> list[str]:
@@ -62,7 +66,10 @@ def _words(command: Sequence[str]) -> list[str]:
 
 
 def _shell_words(text: str) -> list[str]:
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
     try:
-        return shlex.split(text)
+        return list(lexer)
     except ValueError:  # unbalanced quotes: no shell script then
         return []

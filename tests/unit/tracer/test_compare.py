@@ -104,3 +104,61 @@ def test_reality_says_which_run_it_is_true_of() -> None:
     result = judge(claim, runs)
     assert result.verdict == "depends"
     assert result.reality == "6.1/kmod: the kernel ran load_module() | 6.1/busybox: the kernel ran free_module()"
+
+
+def with_selectors(**test: Any) -> ClaimTest:
+    return ClaimTest("load", **test)
+
+
+def judged(observed: Observation, *tests: ClaimTest, broken: str | None = None) -> Any:
+    claim = Claim("id", 1, None, "quote", "says", tests, broken)
+    return judge_run(claim, Run("6.1", "6.1.0", "kmod", "30", {"load": observed, "other": trace()}))
+
+
+def test_a_claim_that_cannot_be_judged_is_neither_true_nor_false() -> None:
+    found = judged(trace(CALL), with_selectors(see=SEE), broken="doc.claims.toml:7: the document does not say 'x'")
+    assert (found.verdict, found.reality) == ("harness-broke", "doc.claims.toml:7: the document does not say 'x'")
+
+
+def test_a_claim_without_an_experiment_is_not_observed() -> None:
+    assert judged(trace(CALL)).verdict == "not-observed"
+
+
+def test_one_of_what_was_given_is_enough() -> None:
+    given = (*SEE, *SEE_LATER)
+    assert judged(trace(CALL), with_selectors(given_any=given, see=SEE)).verdict == "confirmed"
+    assert judged(trace(LATER), with_selectors(given_any=given, see=SEE)).verdict == "contradicted"
+    assert judged(trace(), with_selectors(given_any=given, see=SEE)).verdict == "not-observed"
+
+
+class TestOptional:
+    """What can show nothing here leaves the decision to the others."""
+
+    NOTHING = with_selectors(order=(*SEE, *SEE_LATER), optional=True)
+
+    def test_it_does_not_stand_in_the_way(self) -> None:
+        assert judged(trace(CALL), self.NOTHING, with_selectors(see=SEE)).verdict == "confirmed"
+
+    def test_alone_it_is_not_observed(self) -> None:
+        assert judged(trace(CALL), self.NOTHING).verdict == "not-observed"
+
+    def test_what_it_contradicts_is_contradicted(self) -> None:
+        wrong = with_selectors(order=(*SEE_LATER, *SEE), optional=True)
+        assert judged(trace(CALL, LATER), wrong, with_selectors(see=SEE)).verdict == "contradicted"
+
+    def test_an_optional_order_is_of_what_was_seen(self) -> None:
+        order = (*SEE, {"type": "log"}, *SEE_LATER)
+        labels = ("load", "log", "free")
+        found = judged(trace(CALL, LATER), with_selectors(order=order, labels=labels, optional=True))
+        assert found.verdict == "confirmed"
+        assert "load: the kernel ran load_module(), then free:" in found.reality
+        assert found.reality.endswith("not to be seen here: log")
+
+
+def test_errors_of_a_call_are_looked_for_in_every_experiment() -> None:
+    failed = {"type": "syscall", "t": 5, "name": "f", "errno": "EPERM", "args": {}, "return": -1}
+    claim = with_selectors(errnos_of="f", errnos=("EIO",))
+    found = judged(trace(failed), claim)
+    assert (found.verdict, found.reality) == ("contradicted", "f() also failed with EPERM (experiments load)")
+    assert judged(trace({**failed, "errno": "EIO"}), claim).verdict == "confirmed"
+    assert judged(trace(CALL), claim).verdict == "not-observed"

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import Any
+
+from tracer.errno_table import failures_of, undocumented
+
+
+def call(name: str, errno: str | None) -> dict[str, Any]:
+    return {"type": "syscall", "name": name, "errno": errno}
+
+
+def init_returned(value: int) -> dict[str, Any]:
+    return {"type": "kernel_event", "name": "initcall_finish", "fields": {"ret": value}}
+
+
+def test_failures_are_those_of_the_call() -> None:
+    trace = [call("f", None), call("f", "EIO"), call("g", "EPERM")]
+    assert failures_of("f", trace) == [call("f", "EIO")]
+
+
+def test_what_init_returned_is_no_error_of_the_call() -> None:
+    assert failures_of("f", [init_returned(-19), call("f", "ENODEV")]) == []
+    assert failures_of("f", [init_returned(0), call("f", "ENODEV")]) == [call("f", "ENODEV")]
+
+
+def test_undocumented_errors_are_told_with_their_experiments() -> None:
+    found = undocumented("f", ["EIO", "EWOULDBLOCK"], {"a": [call("f", "EIO")], "b": [call("f", "EPERM")]})
+    assert list(found.undocumented) == [("b", "EPERM")]
+    assert found.in_words() == "f() also failed with EPERM (experiments b)"
+
+
+def test_the_other_name_of_a_documented_error_is_documented() -> None:
+    found = undocumented("f", ["EWOULDBLOCK"], {"a": [call("f", "EAGAIN")]})
+    assert found.undocumented == {}
+    assert found.in_words() == "f() failed with EAGAIN and with nothing else"

@@ -1,0 +1,100 @@
+"""Reads the tables `[[claims]]` and `[[moments]]` of a claims file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tracer import selectors
+from tracer.claims.model import Claim, ClaimTest
+from tracer.claims.moments import Moment
+from tracer.claims.quotes import Sections
+from tracer.claims.wrong import Wrong, table_with, texts_in
+from tracer.selectors import Selector
+
+SELECTOR_KEYS = ("given", "given_any", "see", "any", "never", "order", "instead")
+TEST_KEYS = ("experiment", "when", "optional", *SELECTOR_KEYS)
+CLAIM_KEYS = ("id", "step", "row", "quote", "words", "says", "tests")
+MOMENT_KEYS = ("id", "quote", "says", "experiment", "seen", "faults", "init", "complains")
+
+
+def read_claim(table: object, sections: Sections) -> Claim:
+    """Return a claim, with its place in the document and the words that the document puts into its quote.
+
+    Raises:
+        Wrong: it has a mistake, or the document does not say what it quotes.
+    """
+    known = table_with(table, CLAIM_KEYS)
+    texts_in(known, "id", "quote", "says")
+    if not isinstance(known.get("tests"), list) or not known["tests"]:
+        raise Wrong("'tests' is missing, or no list", "tests")
+    found = sections.find(known["quote"], known.get("words", {}), known.get("step"), known.get("row"))
+    if found is None:
+        raise Wrong(f"the document does not say {known['quote']!r} (any more)", "quote")
+    tests = tuple(_test(test, found.words) for test in known["tests"] if _chosen(test, found.words))
+    if not tests:
+        raise Wrong(f"there is no test for what the document says: {dict(found.words)}", "tests")
+    step = None if known.get("step") is None else sections.step_at(found.start) or known["step"]
+    says = selectors.substituted(known["says"], found.words)
+    return Claim(known["id"], step, known.get("row"), found.text, says, tests)
+
+
+def read_moment(table: object, sections: Sections) -> Moment:
+    """Return a moment, without a place if the document does not tell it.
+
+    Raises:
+        Wrong: it has a mistake.
+    """
+    known = table_with(table, MOMENT_KEYS)
+    texts_in(known, "id", "quote", "says")
+    seen = known.get("seen")
+    complains = _selectors(known.get("complains", ()))
+    found = sections.find(known["quote"], {})
+    return Moment(
+        id=known["id"],
+        quote=known["quote"],
+        says=known["says"],
+        place=None if found is None else found.start,
+        step=None if found is None else sections.step_at(found.start),
+        experiment=known.get("experiment", "load"),
+        seen=None if seen is None else _selectors([seen])[0],
+        faults=tuple(known.get("faults", ())),
+        init=known.get("init", {}),
+        complains=complains,
+    )
+
+
+def _chosen(test: object, words: Mapping[str, str]) -> bool:
+    """Tell whether a test is about what the document has in the open places of the quote."""
+    when = test.get("when", {}) if isinstance(test, Mapping) else {}
+    return all(words.get(name) == word for name, word in when.items())
+
+
+def _test(table: object, words: Mapping[str, str]) -> ClaimTest:
+    known = table_with(table, TEST_KEYS)
+    found = {key: _selectors(known.get(key, ()), words) for key in SELECTOR_KEYS}
+    if not any(found[key] for key in ("see", "any", "never", "order")):
+        raise Wrong("a test must see something, never see something, or put things in order", "tests")
+    if found["never"] and not any(found[key] for key in ("see", "any", "order", "given", "given_any")):
+        raise Wrong("'never' alone holds for an empty trace: say with 'given' what must have happened", "never")
+    return ClaimTest(
+        experiment=str(known.get("experiment", "")),
+        given=found["given"],
+        given_any=found["given_any"],
+        see=found["see"],
+        any=found["any"],
+        never=found["never"],
+        order=found["order"],
+        instead=found["instead"],
+        optional=bool(known.get("optional", False)),
+    )
+
+
+def _selectors(tables: Iterable[Any], words: Mapping[str, str] | None = None) -> tuple[Selector, ...]:
+    """Return selectors with the document's words in them, after a look at how they are written."""
+    found = []
+    for selector in tables:
+        for problem in selectors.problems_of(selector):
+            raise Wrong(problem, problem.split("'")[1] if problem.count("'") > 1 else None)
+        found.append({key: selectors.substituted(value, words or {}) for key, value in selector.items()})
+    return tuple(found)

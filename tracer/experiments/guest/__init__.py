@@ -1,0 +1,1 @@
+"""Programs that run in a guest, sent there with the experiment that needs them."""

@@ -1,0 +1,1 @@
+"""Manual pages as documents: their text from the source, and the errors they list."""
