@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TextIO
 
 from pyinsmod.cli import manual_pages
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain, note
@@ -19,12 +22,14 @@ from tracer.claims import Claims, read_claims
 from tracer.compare import Run, compare
 from tracer.errors import MalformedClaims
 from tracer.experiments.loaders import LOADERS
+from tracer.report import drift
 from tracer.report.annotate import annotated_document
 from tracer.report.html import as_html
 from tracer.report.json_report import as_json
 from tracer.report.junit import as_junit
 from tracer.report.markdown import as_markdown
 from tracer.report.model import Report
+from tracer.report.rewrite import rewritten
 from tracer.report.terminal import render_table, wants_colour
 from vm.catalogue import KERNELS
 from vm.errors import UnknownKernel, VmError
@@ -47,16 +52,18 @@ def run(argv: Sequence[str]) -> int:
         complain(f"unknown loader '{unknown[0]}': there are {', '.join(LOADERS)}")
         return EXIT_USAGE
     try:
-        claims = _claims(options)
+        claims = _chosen(_claims(options), options.claim)
+        baseline = options.baseline and drift.read_baseline(options.baseline, claims.document)
         kernels = [_fetched_with_notice(name) for name in _spelt_out(options.kernel or DEFAULT_KERNELS, KERNELS)]
         runs = _measure(claims, kernels, loaders, options)
-    except (MalformedClaims, UnknownKernel) as wrong:
+    except (MalformedClaims, UnknownKernel, drift.UnfitBaseline) as wrong:
         complain(str(wrong))
         return EXIT_USAGE
     except VmError as failure:
         complain(str(failure))
         return EXIT_LOST
-    report = Report(claims.document, claims.text, runs, compare(claims, runs))
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    report = Report(claims.document, claims.text, runs, compare(claims, runs), claims.experiments, made)
     try:
         _write(report, options)
     except OSError as failure:
@@ -64,7 +71,11 @@ def run(argv: Sequence[str]) -> int:
         return EXIT_FAILED
     for problem in claims.problems:
         complain(str(problem))
-    return EXIT_USAGE if claims.problems else _status(report)
+    if claims.problems:
+        return EXIT_USAGE
+    if baseline:
+        return _drifted(baseline, report, sys.stderr if str(options.json) == "-" else sys.stdout)
+    return _status(report)
 
 
 def _claims(options: argparse.Namespace) -> Claims:
@@ -95,8 +106,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--loader", action="append", metavar="L", help=f"all, or one of {', '.join(LOADERS)}; repeatable"
     )
+    parser.add_argument("--claim", action="append", metavar="ID", help="judge this claim only; repeatable")
     parser.add_argument("--fresh", action="store_true", help="measure again what earlier runs have recorded")
     parser.add_argument("--workers", type=int, metavar="N", help="machines side by side (default: one a processor)")
+    parser.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="an earlier --json: print what changed since; 1 if a verdict did"
+    )
     for kind, what in REPORTS.items():
         parser.add_argument(f"--{kind}", type=Path, metavar="FILE", help=what[0])
     return parser.parse_args(argv)
@@ -114,6 +129,7 @@ REPORTS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "markdown": ("a report in Markdown", as_markdown),
     "junit": ("JUnit XML for CI systems", as_junit),
     "annotate": ("the document itself with a verdict after every sentence", annotated_document),
+    "rewrite": ("a corrected list of steps, made from the evidence", rewritten),
 }
 
 
@@ -126,6 +142,16 @@ def default_document() -> Path:
 def _spelt_out(chosen: Iterable[str], every: Iterable[str]) -> Iterator[str]:
     """Yield names once each, `all` as those there are."""
     yield from dict.fromkeys(name for word in chosen for name in (every if word == EVERY else (word,)))
+
+
+def _chosen(claims: Claims, names: Sequence[str] | None) -> Claims:
+    """Return the claims somebody asked for, all when nobody did."""
+    if not names:
+        return claims
+    unknown = [name for name in names if name not in {claim.id for claim in claims.claims}]
+    if unknown:
+        raise MalformedClaims(f"{claims.document}: there is no claim '{unknown[0]}'")
+    return dataclasses.replace(claims, claims=tuple(claim for claim in claims.claims if claim.id in names))
 
 
 def _fetched_with_notice(name: str) -> Kernel:
@@ -178,9 +204,21 @@ def _write(report: Report, options: argparse.Namespace) -> None:
     if str(options.json) == "-":
         print(as_json_text(report))
         return
+    if options.baseline:
+        return
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH
     print(render_table(report, width, wants_colour(is_terminal=terminal, environment=os.environ)))
+
+
+def _drifted(baseline: Mapping[str, Any], report: Report, stream: TextIO) -> int:
+    """Print what changed since the baseline: 1 if a verdict did, 3 if a lost machine hides whether one did."""
+    found = drift.drift(baseline, report)
+    for line in drift.as_lines(found):
+        print(line, file=stream)
+    if found.changed:
+        return EXIT_FAILED
+    return EXIT_LOST if found.broke or _status(report) == EXIT_LOST else 0
 
 
 def _status(report: Report) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tracer.compare import ClaimVerdict
+from tracer.compare import ClaimVerdict, Run
 from tracer.report.document_parts import Line, failure_table_start, lines_of, step_headings
+from tracer.report.grouping import reality
 from tracer.report.markdown_text import inline
 from tracer.report.model import GLYPHS, VERDICTS, Report
 
@@ -21,11 +22,11 @@ def annotated_document(report: Report) -> str:
     notes: dict[int, list[ClaimVerdict]] = {}
     for verdict in report.verdicts:
         notes.setdefault(_line_of(verdict, report.text, lines), []).append(verdict)
-    parts = [_block(notes.get(-1, []), "\n") if -1 in notes else ""]
+    parts = [_block(notes.get(-1, []), report.runs, "\n") if -1 in notes else ""]
     for number, line in enumerate(lines):
         parts.append(line.text)
         if number in notes:
-            parts.append(_block(notes[number], line.text))
+            parts.append(_block(notes[number], report.runs, line.text))
     return "".join(parts)
 
 
@@ -46,14 +47,14 @@ def without_annotations(text: str) -> str:
     return "".join(kept)
 
 
-def _block(verdicts: Sequence[ClaimVerdict], after: str) -> str:
-    body = "\n".join([*map(_note, verdicts), _END])
+def _block(verdicts: Sequence[ClaimVerdict], runs: Sequence[Run], after: str) -> str:
+    body = "\n".join([*(_note(verdict, runs) for verdict in verdicts), _END])
     return f"{body}\n" if after.endswith("\n") else f"\n{body}"
 
 
-def _note(verdict: ClaimVerdict) -> str:
+def _note(verdict: ClaimVerdict, runs: Sequence[Run]) -> str:
     head = f"> - {GLYPHS[verdict.verdict]} **{verdict.verdict}**"
-    return f"{head} {inline(verdict.claim.says)} — in reality: {inline(verdict.reality)}"
+    return f"{head} {inline(verdict.claim.says)} — in reality: {inline(reality(verdict, runs))}"
 
 
 def _line_of(verdict: ClaimVerdict, text: str, lines: Sequence[Line]) -> int:

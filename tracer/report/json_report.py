@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tracer.compare import ClaimVerdict, Run
+from tracer.report.grouping import reality
 from tracer.report.model import Report, by_source
 
 SCHEMA = 1
@@ -16,7 +18,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "schema": SCHEMA,
         "document": str(report.document),
         "runs": [_run(run) for run in report.runs],
-        "claims": [_claim(verdict) for verdict in report.verdicts],
+        "claims": [_claim(verdict, report.runs) for verdict in report.verdicts],
     }
 
 
@@ -29,7 +31,7 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
-def _claim(verdict: ClaimVerdict) -> dict[str, Any]:
+def _claim(verdict: ClaimVerdict, runs: Sequence[Run]) -> dict[str, Any]:
     claim = verdict.claim
     return {
         "id": claim.id,
@@ -39,7 +41,8 @@ def _claim(verdict: ClaimVerdict) -> dict[str, Any]:
         "says": claim.says,
         "verdict": verdict.verdict,
         "by_run": {name: one.verdict for name, one in verdict.by_run.items()},
-        "reality": verdict.reality,
+        "reality": reality(verdict, runs),
+        "realities": {name: one.reality for name, one in verdict.by_run.items()},
         "evidence": [
             {"run": name, "source": source, "records": [dict(record) for record in records]}
             for name, one in verdict.by_run.items()

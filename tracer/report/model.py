@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from tracer.claims import Experiment
 from tracer.compare import ClaimVerdict, Run, Verdict
 from tracer.report.document_parts import failure_rows, step_headings
 from tracer.selectors import Record
@@ -61,12 +62,16 @@ class Report:
         text: what it says.
         runs: kernels × loaders, in the order in which they are shown.
         verdicts: one for each claim, in the order of the claims file.
+        experiments: the claims file's, by name; may lack some, or all.
+        made: when, in words for people; empty when it is not to be said.
     """
 
     document: Path
     text: str
     runs: Sequence[Run]
     verdicts: Sequence[ClaimVerdict]
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    made: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pyinsmod.text import printable
-from tracer.compare import ClaimVerdict, Verdict
+from tracer.compare import ClaimVerdict, Run, Verdict
+from tracer.report.grouping import applicable, in_short, told
 from tracer.report.model import GLYPHS, Report, Section, counts, sections, summary
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 TABLE_WIDTH = 88
 #: The whole of it is in the other reports.
 REALITY_LIMIT = 320
+GROUP_LIMIT = 160
+GROUPS = 8
 
 STYLES: dict[Verdict, str] = {
     "confirmed": "green",
@@ -70,6 +73,7 @@ def render_table(report: Report, width: int, colour: bool) -> str:
 def _table(report: Report) -> Table:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, show_edge=False)
     table.add_column("step", justify="right", no_wrap=True)
@@ -82,7 +86,7 @@ def _table(report: Report) -> Table:
                 _plain(section.label if number == 0 else ""),
                 _plain(verdict.claim.says),
                 _verdict(verdict.verdict),
-                _plain(_reality(verdict)),
+                Text(_reality(verdict, report.runs), overflow="fold"),
                 end_section=number == len(section.verdicts) - 1,
             )
     return table
@@ -97,7 +101,7 @@ def _print_list(console: Console, report: Report) -> None:
             head = Text.assemble((_label(section), "bold"), "  ", _verdict(verdict.verdict))
             console.print(head)
             console.print(Padding(_plain(verdict.claim.says), (0, 0, 0, 2)))
-            console.print(Padding(Text(f"→ {_reality(verdict)}", "dim", overflow="fold"), (0, 0, 1, 2)))
+            console.print(Padding(Text(f"→ {_reality(verdict, report.runs)}", "dim", overflow="fold"), (0, 0, 1, 2)))
 
 
 def _summary(report: Report) -> Text:
@@ -120,9 +124,22 @@ def _verdict(verdict: Verdict) -> Text:
     return Text(f"{GLYPHS[verdict]} {verdict}", STYLES[verdict])
 
 
-def _reality(verdict: ClaimVerdict) -> str:
-    text = printable(verdict.reality)
-    return text if len(text) <= REALITY_LIMIT else text[: REALITY_LIMIT - 1] + "…"
+def _reality(verdict: ClaimVerdict, runs: Sequence[Run]) -> str:
+    """Return what really happened: a sentence, or where the runs differ a line for each group of them."""
+    parts = told(verdict, runs)
+    if len(parts) == 1:
+        return _cut(printable(parts[0].reality), REALITY_LIMIT)
+    every = applicable(verdict)
+    lines = [
+        f"{GLYPHS[part.verdict]} {printable(in_short(part.runs, every))}: {_cut(printable(part.reality), GROUP_LIMIT)}"
+        for part in parts[:GROUPS]
+    ]
+    more = len(parts) - GROUPS
+    return "\n".join([*lines, *([f"… and {more} more"] if more > 0 else [])])
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _plain(text: str) -> Text:

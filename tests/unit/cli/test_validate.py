@@ -50,3 +50,22 @@ def test_no_archive_and_an_empty_cache_is_no_verdict(
 def test_the_default_document_is_the_projects_own() -> None:
     assert validate.default_document().name == "loading-a-module.md"
     assert validate.default_document().exists()
+
+
+def test_an_unknown_claim_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = complaint(capsys, "--claim", "step-99")
+    assert status == 2
+    assert said.endswith("loading-a-module.md: there is no claim 'step-99'\n")
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"schema": 2}', '{"schema": 1, "document": "x.md"}'])
+def test_a_bad_baseline_is_refused_before_anything_is_measured(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "baseline.json"
+    path.write_text(content)
+    status, said = complaint(capsys, "--baseline", str(path))
+    assert status == 2
+    assert said.startswith(f"pyinsmod: {path}: ")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "cache").exists()

@@ -27,7 +27,8 @@ def test_a_claim_is_complete(report: Report) -> None:
         "says": "it is so",
         "verdict": "depends",
         "by_run": {"6.1/kmod": "contradicted", "6.1/busybox": "confirmed"},
-        "reality": "it was so",
+        "reality": "kmod: it was so | busybox: it was so",
+        "realities": {"6.1/kmod": "it was so", "6.1/busybox": "it was so"},
         "evidence": [],
     }
 

@@ -1,0 +1,96 @@
+"""The document's list of steps, written anew from the evidence.
+
+What stands in it is made of records: the sentences of what was seen, or which record was not there. Of the
+document there are only the headings, so that a step can be found again, and the words that turned out to be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tracer.compare import ClaimVerdict, Verdict
+from tracer.report.grouping import Told, applicable, in_short, told
+from tracer.report.markdown_text import code, inline
+from tracer.report.model import Report, Section, sections
+from tracer.report.step_order import order_claims, ordered_steps
+
+_SAYS_SOMETHING: tuple[Verdict, ...] = ("confirmed", "contradicted")
+
+
+def rewritten(report: Report) -> str:
+    """Return the corrected step list as Markdown."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"# {inline(report.document.name)}: what really happens"
+    yield ""
+    yield f"Made from the records of {len(report.runs)} run{'s' * (len(report.runs) != 1)}; nothing else is in it."
+    yield from ("", *(f"- {line}" for line in _measured(report)))
+    by_key = {section.key: section for section in sections(report)}
+    steps = [int(key.removeprefix("step-")) for key in by_key if key.startswith("step-")]
+    for number, step in zip(steps, ordered_steps(report, steps), strict=True):
+        yield from _step(report, by_key[f"step-{step}"], number, step)
+    yield from _order(report)
+    rows = [section for section in by_key.values() if section.verdicts and section.verdicts[0].claim.row]
+    if rows:
+        yield from ("", "## Failures")
+    for section in rows:
+        yield from ("", f"### {inline(section.title or section.label)}", "", *_sentences(report, section.verdicts))
+
+
+def _measured(report: Report) -> Iterator[str]:
+    kernels = dict.fromkeys((run.kernel, run.release) for run in report.runs)
+    loaders = dict.fromkeys((run.loader, run.loader_version) for run in report.runs)
+    yield "kernels: " + ", ".join(f"{inline(name)} ({inline(release)})" for name, release in kernels)
+    yield "loaders: " + ", ".join(f"{inline(name)} ({inline(version)})" for name, version in loaders)
+
+
+def _step(report: Report, section: Section, number: int, step: int) -> Iterator[str]:
+    moved = f" (the document's step {step})" if number != step else ""
+    yield from ("", f"## Step {number}: {inline(section.title)}{moved}", "")
+    yield from list(_sentences(report, section.verdicts)) or ["Nothing of this was looked for."]
+
+
+def _sentences(report: Report, verdicts: Sequence[ClaimVerdict]) -> Iterator[str]:
+    """Yield what the claims' evidence says, each thing once, then what no experiment could show."""
+    said: set[tuple[str, ...]] = set()
+    unseen = []
+    for verdict in verdicts:
+        parts = [part for part in told(verdict, report.runs) if part.verdict in _SAYS_SOMETHING]
+        if not parts:
+            unseen.append(verdict.claim.quote)
+            continue
+        wrong = any(part.verdict == "contradicted" for part in parts)
+        key = tuple(text for part in parts for text in (*part.runs, part.reality))
+        if key in said and not wrong:
+            continue
+        said.add(key)
+        yield from _bullets(verdict, parts)
+    if unseen:
+        yield f"- not shown by any experiment: {', '.join(map(code, unseen))}"
+
+
+def _bullets(verdict: ClaimVerdict, parts: Sequence[Told]) -> Iterator[str]:
+    every = applicable(verdict)
+    if len(parts) == 1 and len(parts[0].runs) == len(every):
+        yield f"- {inline(parts[0].reality)}{_instead(verdict, parts[0])}"
+        return
+    yield f"- it differs{_about(verdict)}:"
+    for part in parts:
+        yield f"  - {inline(in_short(part.runs, every))}: {inline(part.reality)}{_instead(verdict, part)}"
+
+
+def _about(verdict: ClaimVerdict) -> str:
+    return f", where the document has {code(verdict.claim.quote)}"
+
+
+def _instead(verdict: ClaimVerdict, part: Told) -> str:
+    return f"; so not {code(verdict.claim.quote)}" if part.verdict == "contradicted" else ""
+
+
+def _order(report: Report) -> Iterator[str]:
+    """Yield what happens in which order, as far as claims about it were tested."""
+    lines = list(_sentences(report, order_claims(report)))
+    if lines:
+        yield from ("", "## In which order", "", *lines)
