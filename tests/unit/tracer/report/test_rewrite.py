@@ -86,7 +86,7 @@ def test_an_order_that_depends_on_the_kernel_moves_nothing() -> None:
     assert ordered_steps(report, [1, 2, 3]) == [1, 2, 3]
     text = rewritten(report)
     assert "  - 6.1: in this order: the kernel ran module_alloc(), then the kernel ran resolve_symbol(); so not" in text
-    assert "  - 7.2: the kernel ran resolve_symbol(); the kernel ran module_alloc()\n" in text
+    assert "  - 7.2: in this order: the kernel ran resolve_symbol(), then the kernel ran module_alloc()\n" in text
 
 
 def test_the_list_is_made_of_records_and_says_where_a_step_was() -> None:
