@@ -12,8 +12,8 @@ from pyinsmod.prediction import Prediction
 NEIGHBOURS = (
     "*Outside.* Only a page behind each of the kernel's areas is certain not to be there. Further on stands what the"
     " running kernel happens to have taken memory for: stacks, per-cpu memory, other modules, what devices are"
-    " configured with. Where nothing stands the kernel crashes, else it goes on with what it reads. The same file"
-    " crashes one kernel and is loaded by another of the same release, so that neither can be promised; `pyinsmod load`"
+    " configured with. Where nothing stands the kernel crashes, else it goes on with what it reads. The same file was"
+    " seen to crash one machine, and not another with the same kernel, so that neither can be promised; `pyinsmod load`"
     " does not try it out."
 )
 
@@ -26,14 +26,14 @@ class Reason(NamedTuple):
 
 
 class _Row(NamedTuple):
+    # Empty: whichever check it is.
     check: str
     words: str
     reason: Reason
 
 
 _TABLE = (
-    _Row("elf", UNSETTLED, Reason("a section's name far behind the file", "It is read untested.")),
-    _Row("constructors", UNSETTLED, Reason("a section's name far behind the file", "It is read untested.")),
+    _Row("", "the name of section", Reason("a section's name far behind the file", "It is read untested.")),
     _Row(
         "memory",
         UNSETTLED,
@@ -78,6 +78,6 @@ def reason_of(prediction: Prediction, because: Finding | None) -> Reason:
     """Return why a prediction did not come true, by the finding it rests on."""
     if because is not None:
         for row in _TABLE:
-            if because.check == row.check and row.words in because.summary:
+            if row.check in ("", because.check) and row.words in because.summary:
                 return row.reason
     return UNLIKE if prediction.outcome == "cannot-tell" else UNKNOWN

@@ -19,7 +19,13 @@ OTHER = Finding("symbols", 9, "cannot-tell", "what the kernel exports is unknown
 CRASHED = Reality("crashed-kernel")
 
 
-@pytest.mark.parametrize("check", ["elf", "constructors", "memory", "relocations", "special-sections", "sysfs-name"])
+@pytest.mark.parametrize("check", ["elf", "constructors", "special-sections"])
+def test_the_name_of_a_section_is_one_reason_whoever_reads_it(check: str) -> None:
+    doubt = unsettled_crash(check, 8, "the name of section 3 is read behind the end of the file")[0]
+    assert reason_of(LEFT_OPEN, doubt).name == "a section's name far behind the file"
+
+
+@pytest.mark.parametrize("check", ["memory", "relocations", "special-sections", "sysfs-name", "parameters"])
 def test_every_check_that_may_read_beside_the_module_has_its_reason(check: str) -> None:
     assert reason_of(LEFT_OPEN, unsettled_crash(check, 8, "it is read outside")[0]) not in (UNKNOWN, UNLIKE)
 
