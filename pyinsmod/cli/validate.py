@@ -63,7 +63,9 @@ def run(argv: Sequence[str]) -> int:
         complain(str(failure))
         return EXIT_LOST
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    report = Report(claims.document, claims.text, runs, compare(claims, runs), claims.experiments, made)
+    named = () if options.document == str(default_document()) else (options.document,)
+    verdicts = compare(claims, runs)
+    report = Report(claims.document, claims.text, runs, verdicts, claims.experiments, made, named)
     try:
         _write(report, options)
     except OSError as failure:

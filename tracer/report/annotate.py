@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 
 from tracer.compare import ClaimVerdict, Run
-from tracer.report.document_parts import Line, failure_table_start, lines_of, step_headings
+from tracer.report.document_parts import Line, lines_of
 from tracer.report.grouping import reality
 from tracer.report.markdown_text import inline
 from tracer.report.model import GLYPHS, VERDICTS, Report
+from tracer.report.quotes import quoted_span
 
 _ANNOTATION = re.compile(rf"> - [{re.escape(''.join(GLYPHS.values()))}] \*\*(?:{'|'.join(VERDICTS)})\*\* .*")
 #: Ends the quotation, else Markdown would take the document's next line for a part of it.
@@ -59,17 +60,7 @@ def _note(verdict: ClaimVerdict, runs: Sequence[Run]) -> str:
 
 def _line_of(verdict: ClaimVerdict, text: str, lines: Sequence[Line]) -> int:
     """Return the number of the line after which a claim's verdict stands; -1 in an empty document."""
-    quote = verdict.claim.quote
-    found = text.find(quote, _search_start(verdict, text))
-    if found < 0:
-        found = text.find(quote)
-    end = len(text) if found < 0 else found + max(len(quote.rstrip("\n")), 1)
+    span = quoted_span(verdict.claim, text)
+    end = len(text) if span is None else span[1]
     number = sum(line.start < end for line in lines) - 1
     return lines[number].last_of_block if lines else -1
-
-
-def _search_start(verdict: ClaimVerdict, text: str) -> int:
-    if verdict.claim.row is not None:
-        return failure_table_start(text) or 0
-    starts = [heading.start for heading in step_headings(text) if heading.step == verdict.claim.step]
-    return starts[0] if starts else 0

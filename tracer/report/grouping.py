@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 from tracer.compare import ClaimVerdict, Run, Verdict
 
 SILENT: Verdict = "not-applicable"
+BROKE: Verdict = "harness-broke"
 ELLIPSIS = "…"
 # Numbers of two digits and more; not a part of a name or a version, no errno, no exit status, no octal escape.
 _NUMBER = r"(?<![\w.\\-])(?<!status )(?:0x[0-9a-f]{3,}|\d{2,})(?!\w|\.\d)"
@@ -44,6 +45,16 @@ def applicable(verdict: ClaimVerdict) -> tuple[str, ...]:
     return able or tuple(verdict.by_run)
 
 
+def answering(verdict: ClaimVerdict) -> tuple[str, ...]:
+    """Return the runs in which the experiment was done and gave a trace; those that should have when there is none."""
+    return tuple(name for name in applicable(verdict) if verdict.by_run[name].verdict != BROKE) or applicable(verdict)
+
+
+def name_of(part: Told, verdict: ClaimVerdict) -> str:
+    """Return a short name for the runs of a part: among those that answered, or else among all."""
+    return in_short(part.runs, applicable(verdict) if part.verdict == BROKE else answering(verdict))
+
+
 def told(verdict: ClaimVerdict, runs: Sequence[Run]) -> list[Told]:
     """Return what really happened, each thing once with the runs it is true of, in the order of the runs."""
     releases = {run.name: run.release for run in runs}
@@ -59,8 +70,7 @@ def reality(verdict: ClaimVerdict, runs: Sequence[Run]) -> str:
     parts = told(verdict, runs)
     if len(parts) == 1:
         return parts[0].reality
-    every = applicable(verdict)
-    return " | ".join(f"{in_short(part.runs, every)}: {part.reality}" for part in parts)
+    return " | ".join(f"{name_of(part, verdict)}: {part.reality}" for part in parts)
 
 
 def shape(text: str, release: str = "") -> tuple[str, ...]:

@@ -1,25 +1,41 @@
-"""The report as one self-contained HTML file. What is shown is prepared here, the template only draws it."""
+"""The report as one self-contained HTML file. What is shown is prepared in `page`, the template only draws it."""
 
 from __future__ import annotations
 
-import json
+import base64
+import hashlib
 import re
-from collections.abc import Sequence
-from typing import Any
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
 from pyinsmod.text import printable
-from tracer.compare import ClaimVerdict, Verdict
-from tracer.describe import sentence
-from tracer.report.model import GLYPHS, Report, Section, by_source, counts, place, sections
-from tracer.report.timeline import timeline
-from tracer.selectors import Record
+from tracer.report.model import GLYPHS, Report
+from tracer.report.page import page
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from markupsafe import Markup
 
 TEMPLATE = "report.html.j2"
+SCRIPT = "report.js"
 _LINE = re.compile(r"[^\n\t]+")
 
 
 def as_html(report: Report) -> str:
-    """Return the page: no scripts, nothing from elsewhere, every foreign text escaped."""
+    """Return the page: nothing from elsewhere, every foreign text escaped, no script but its own allowed to run.
+
+    Without scripts everything can be read; the script adds what is comfortable.
+    """
+    from markupsafe import Markup
+
+    script = files("tracer.report").joinpath("templates", SCRIPT).read_text(encoding="utf-8")
+    own = Markup(script)  # noqa: S704 - the project's own file
+    return _template().render(page(report), script=own, script_hash=content_hash(script))
+
+
+@cache
+def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -34,8 +50,10 @@ def as_html(report: Report) -> str:
     environment.finalize = _shown
     environment.filters["milliseconds"] = milliseconds
     environment.filters["duration"] = duration
+    environment.filters["content"] = content
+    environment.filters["u"] = units
     environment.globals["glyphs"] = dict(GLYPHS)
-    return environment.get_template(TEMPLATE).render(_page(report))
+    return environment.get_template(TEMPLATE)
 
 
 def milliseconds(value: float | None) -> str:
@@ -52,58 +70,22 @@ def duration(value: float | None) -> str:
     return f"{value:.1f} ms" if value >= 1 else f"{value * 1000:.0f} µs"
 
 
-def _page(report: Report) -> dict[str, Any]:
-    groups = sections(report)
-    return {
-        "document": report.document.name,
-        "claims": len(report.verdicts),
-        "counts": counts(report.verdicts),
-        "runs": report.runs,
-        "timelines": [timeline(run) for run in report.runs],
-        "sections": [_section(section) for section in groups],
-    }
+def units(value: float) -> str:
+    """Return a length of the picture, no more precise than can be seen."""
+    return f"{value:.1f}".removesuffix(".0")
 
 
-def _section(section: Section) -> dict[str, Any]:
-    return {
-        "key": section.key,
-        "label": section.label,
-        "title": section.title,
-        "counts": counts(section.verdicts),
-        "claims": [_claim(verdict) for verdict in section.verdicts],
-    }
+def content(text: str) -> Markup:
+    """Return text for between two tags, where quotes may stand: records are full of them, and escaped they grow."""
+    from markupsafe import Markup
+
+    safe = _shown(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return Markup(safe)  # noqa: S704 - escaped in the line above
 
 
-def _claim(verdict: ClaimVerdict) -> dict[str, Any]:
-    claim = verdict.claim
-    return {
-        "id": claim.id,
-        "place": place(verdict),
-        "quote": claim.quote,
-        "says": claim.says,
-        "verdict": verdict.verdict,
-        "realities": _realities(verdict),
-        "by_run": {name: one.verdict for name, one in verdict.by_run.items()},
-        "evidence": [
-            {"run": name, "source": source, "records": _records(records)}
-            for name, one in verdict.by_run.items()
-            for source, records in by_source(one.records).items()
-        ],
-    }
-
-
-def _realities(verdict: ClaimVerdict) -> list[tuple[list[tuple[str, Verdict]], str]]:
-    """Return each sentence of the runs once with the runs it is true of; no runs when it is all of them."""
-    runs_of: dict[str, list[tuple[str, Verdict]]] = {}
-    for name, one in verdict.by_run.items():
-        runs_of.setdefault(one.reality, []).append((name, one.verdict))
-    if len(runs_of) <= 1:
-        return [([], verdict.reality)]
-    return [(names, reality) for reality, names in runs_of.items()]
-
-
-def _records(records: Sequence[Record]) -> list[tuple[str, str]]:
-    return [(sentence(record), json.dumps(dict(record), indent=1, default=str)) for record in records]
+def content_hash(script: str) -> str:
+    """Return what a Content-Security-Policy calls a script by."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401 - whatever an expression of the template gives

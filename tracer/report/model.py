@@ -64,6 +64,7 @@ class Report:
         verdicts: one for each claim, in the order of the claims file.
         experiments: the claims file's, by name; may lack some, or all.
         made: when, in words for people; empty when it is not to be said.
+        subject: the document as it was named on the command line; nothing for the project's own.
     """
 
     document: Path
@@ -72,6 +73,7 @@ class Report:
     verdicts: Sequence[ClaimVerdict]
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     made: str = ""
+    subject: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tracer.compare import ClaimVerdict, Verdict
-from tracer.report.grouping import Told, applicable, in_short, told
+from tracer.report.grouping import Told, answering, in_short, kernel_of, loader_of, told
 from tracer.report.markdown_text import code, inline
 from tracer.report.model import Report, Section, sections
 from tracer.report.step_order import order_claims, ordered_steps
@@ -54,39 +54,51 @@ def _step(report: Report, section: Section, number: int, step: int) -> Iterator[
 
 def _sentences(report: Report, verdicts: Sequence[ClaimVerdict]) -> Iterator[str]:
     """Yield what the claims' evidence says, each thing once, then what no experiment could show."""
-    said: set[tuple[str, ...]] = set()
+    alike: dict[tuple[tuple[tuple[str, ...], str], ...], list[ClaimVerdict]] = {}
     unseen = []
     for verdict in verdicts:
-        parts = [part for part in told(verdict, report.runs) if part.verdict in _SAYS_SOMETHING]
-        if not parts:
+        parts = _parts(report, verdict)
+        if parts:
+            alike.setdefault(tuple((part.runs, part.reality) for part in parts), []).append(verdict)
+        else:
             unseen.append(verdict.claim.quote)
-            continue
-        wrong = any(part.verdict == "contradicted" for part in parts)
-        key = tuple(text for part in parts for text in (*part.runs, part.reality))
-        if key in said and not wrong:
-            continue
-        said.add(key)
-        yield from _bullets(verdict, parts)
+    for claims in alike.values():
+        yield from _bullets(report, claims)
     if unseen:
         yield f"- not shown by any experiment: {', '.join(map(code, unseen))}"
 
 
-def _bullets(verdict: ClaimVerdict, parts: Sequence[Told]) -> Iterator[str]:
-    every = applicable(verdict)
+def _parts(report: Report, verdict: ClaimVerdict) -> list[Told]:
+    return [part for part in told(verdict, report.runs) if part.verdict in _SAYS_SOMETHING]
+
+
+def _bullets(report: Report, claims: Sequence[ClaimVerdict]) -> Iterator[str]:
+    """Yield what happened for claims that the same records decide."""
+    parts = _parts(report, claims[0])
+    every = answering(claims[0])
     if len(parts) == 1 and len(parts[0].runs) == len(every):
-        yield f"- {inline(parts[0].reality)}{_instead(verdict, parts[0])}"
+        yield f"- {inline(parts[0].reality)}{_instead(claims, parts[0])}"
         return
-    yield f"- it differs{_about(verdict)}:"
+    yield f"- depends on {_what_on(parts, every)}:"
     for part in parts:
-        yield f"  - {inline(in_short(part.runs, every))}: {inline(part.reality)}{_instead(verdict, part)}"
+        yield f"  - {inline(in_short(part.runs, every))}: {inline(part.reality)}{_instead(claims, part)}"
 
 
-def _about(verdict: ClaimVerdict) -> str:
-    return f", where the document has {code(verdict.claim.quote)}"
+def _instead(claims: Sequence[ClaimVerdict], part: Told) -> str:
+    """Name the document's words that a part contradicts."""
+    wrong = [one.claim.quote for one in claims if one.by_run[part.runs[0]].verdict == "contradicted"]
+    return f"; so not {', '.join(map(code, wrong))}" if wrong else ""
 
 
-def _instead(verdict: ClaimVerdict, part: Told) -> str:
-    return f"; so not {code(verdict.claim.quote)}" if part.verdict == "contradicted" else ""
+def _what_on(parts: Sequence[Told], every: Sequence[str]) -> str:
+    by_kernel, by_loader = (
+        all({half(run) for run in part.runs}.isdisjoint(half(run) for run in every if run not in part.runs)
+            for part in parts)
+        for half in (kernel_of, loader_of)
+    )  # fmt: skip
+    if by_kernel and not (by_loader and len(set(map(kernel_of, every))) == 1):
+        return "the kernel"
+    return "the loader" if by_loader else "kernel and loader"
 
 
 def _order(report: Report) -> Iterator[str]:

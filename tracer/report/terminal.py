@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyinsmod.text import printable
 from tracer.compare import ClaimVerdict, Run, Verdict
-from tracer.report.grouping import applicable, in_short, told
+from tracer.report.grouping import name_of, told
 from tracer.report.model import GLYPHS, Report, Section, counts, sections, summary
 
 if TYPE_CHECKING:
@@ -129,9 +129,8 @@ def _reality(verdict: ClaimVerdict, runs: Sequence[Run]) -> str:
     parts = told(verdict, runs)
     if len(parts) == 1:
         return _cut(printable(parts[0].reality), REALITY_LIMIT)
-    every = applicable(verdict)
     lines = [
-        f"{GLYPHS[part.verdict]} {printable(in_short(part.runs, every))}: {_cut(printable(part.reality), GROUP_LIMIT)}"
+        f"{GLYPHS[part.verdict]} {printable(name_of(part, verdict))}: {_cut(printable(part.reality), GROUP_LIMIT)}"
         for part in parts[:GROUPS]
     ]
     more = len(parts) - GROUPS

@@ -105,7 +105,7 @@ def test_the_list_is_made_of_records_and_says_where_a_step_was() -> None:
 def test_what_differs_is_said_for_each() -> None:
     symbol = trace(log("mymod: Unknown symbol x"))
     text = rewritten(judged([("6.1", LOAD, symbol), ("7.2", LOAD, FAULTY)]))
-    assert "- it differs, where the document has `resolved`:\n  - 6.1: the kernel logged “mymod: Unknown" in text
+    assert "- depends on the kernel:\n  - 6.1: the kernel logged “mymod: Unknown" in text
     assert "  - 7.2: the kernel logged “mymod: version magic 'x' should be 'y'”; so not `resolved`" in text
 
 
