@@ -20,6 +20,7 @@ COMMANDS = {
     "try": "try_module",
     "trace": "trace",
     "validate": "validate",
+    "watch": "watch",
     "vm": "vm",
 }
 

@@ -55,11 +55,12 @@ def sys_module(name: str, *, details: bool = True) -> dict[str, Any] | None:
 
 def state_records(moment: str, names: Iterable[str], *, details: bool = True) -> list[dict[str, Any]]:
     """Return one `state` record per module name, present or not."""
+    t = time.monotonic_ns()
     loaded = proc_modules()
     return [
         {
             "type": "state",
-            "t": time.monotonic_ns(),
+            "t": t,
             "what": "module",
             "moment": moment,
             "module": name,

@@ -72,9 +72,9 @@ class Hit(NamedTuple):
     values: dict[str, Any]
 
 
-def define(instance: Instance, changes: Changes) -> tuple[set[str], set[str]]:
-    """Define what this kernel has of PROBES; return the functions probed at their entry, and at their return."""
-    available = list(PROBES)
+def define(instance: Instance, changes: Changes, wanted: Iterable[Probe] = PROBES) -> tuple[set[str], set[str]]:
+    """Define what this kernel has of `wanted`; return the functions probed at their entry, and at their return."""
+    available = list(wanted)
     if "$arg" not in (instance.root / "README").read_text():
         available = [with_registers(probe) for probe in available]
     entries = _taken(available, define_probes(instance, changes, map(entry_definition, available)))
@@ -151,7 +151,8 @@ def add_to_calls(calls: Sequence[Record], hits: Iterable[Hit]) -> None:
         same = [call for call in calls if call["name"] == function and call["pid"] == pid]
         if entry:
             for call, hit in _paired([call["t"] for call in same], same, group):
-                call["args"] = {**call.get("args", {}), **hit.values}
+                if hit.values:
+                    call["args"] = {**call.get("args", {}), **hit.values}
         else:
             ended = sorted((call for call in same if call["duration"] is not None), key=_end)
             for call, hit in _paired([_end(call) for call in ended], ended, group):

@@ -48,7 +48,10 @@ class Watcher:
                 pause = max(POLL_SECONDS, SHARE * (time.perf_counter() - before))
 
     def _look(self) -> None:
-        for record in state_records("during", self._names, details=False):
+        records = state_records("during", self._names, details=False)
+        if not self.inside.is_set():  # over while we looked: what was read may be of before or after the end
+            return
+        for record in records:
             loaded = record["proc_modules"]
             seen = (loaded and loaded["state"], record["sys_module"])
             if self._seen.get(record["module"]) != seen:
