@@ -31,6 +31,9 @@ SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
 SHF_RELA_LIVEPATCH, SHF_RO_AFTER_INIT = 0x00100000, 0x00200000
 SHN_UNDEF, SHN_LORESERVE, SHN_LIVEPATCH, SHN_ABS, SHN_COMMON = 0, 0xFF00, 0xFF20, 0xFFF1, 0xFFF2
 STB_WEAK = 2
+EM_X86_64 = 62
+
+PAGE = 4096
 
 TYPE_NAMES = {
     0: "ET_NONE (no type)",
@@ -147,3 +150,8 @@ def machine_name(machine: int) -> str:
 def text(raw: bytes) -> str:
     """Return bytes of a module as text that keeps undecodable bytes (surrogateescape)."""
     return raw.decode("utf-8", "surrogateescape")
+
+
+def page_end(size: int) -> int:
+    """Return `size` rounded up to whole pages of memory."""
+    return -(-size // PAGE) * PAGE

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from functools import cache, cached_property
+    from types import MappingProxyType
     from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 else:
@@ -23,6 +24,7 @@ else:
     from _collections_abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     Any = TypeAlias = object
+    MappingProxyType = type(object.__dict__)
 
     def TypeVar(name):  # noqa: N802 - it stands for typing.TypeVar
         """Return something that can stand where a type variable stands."""
@@ -133,6 +135,7 @@ __all__ = [
     "Iterator",
     "Literal",
     "Mapping",
+    "MappingProxyType",
     "NamedTuple",
     "Sequence",
     "T",

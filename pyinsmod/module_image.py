@@ -6,14 +6,12 @@ with one clear line when the structure it stands in is damaged. The checks decid
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 from pyinsmod import elf_format as elf
 from pyinsmod.compression import compression_of, decompress
 from pyinsmod.elf_format import Section
 from pyinsmod.elf_image import ElfImage
 from pyinsmod.errors import MalformedModule
-from pyinsmod.lean import Any, Callable, Mapping, TypeVar, cached_property, cast
+from pyinsmod.lean import Any, Callable, Mapping, MappingProxyType, TypeVar, cached_property, cast
 from pyinsmod.module_exports import Export as Export  # noqa: PLC0414 - what mypy wants of a name handed on
 from pyinsmod.module_exports import exports_of
 

@@ -7,7 +7,8 @@ other (a type's number is its place, counted from 1), then the strings they are 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+
+from pyinsmod.lean import Iterator
 
 HEADER = struct.Struct("<HBBIIIII")
 MAGIC = 0xEB9F

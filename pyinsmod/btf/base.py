@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from functools import cached_property, lru_cache
 
 from pyinsmod.btf import HEADER, MAGIC, TYPE
+from pyinsmod.lean import cached_property
 
 # What follows struct btf_type, in words of 4 bytes: so many, and so many for each of its vlen elements, by kind.
 FIXED_TAIL = (0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0)
@@ -73,9 +73,14 @@ class BaseBtf:
         return 0 if number == 0 else TYPE.unpack_from(self.raw, self.offsets[number])[1] >> 24 & 0x7F
 
 
-@lru_cache(maxsize=4)
+# A kernel's is asked for with each of its modules. By identity, as the hash of megabytes takes as long as reading them.
+_BASES: dict[int, BaseBtf] = {}
+
+
 def base_of(raw: bytes) -> BaseBtf | None:
-    """Return the base that raw BTF is, the same one for the same bytes; None when it is none."""
+    """Return the base that raw BTF is, the same one for the same object; None when it is none."""
     if len(raw) < HEADER.size or int.from_bytes(raw[:2], "little") != MAGIC:
         return None
-    return BaseBtf(raw)
+    if id(raw) not in _BASES:
+        _BASES[id(raw)] = BaseBtf(raw)  # which keeps `raw`, so that its id is never another's
+    return _BASES[id(raw)]

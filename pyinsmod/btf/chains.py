@@ -6,12 +6,12 @@ that was built for another kernel lead anywhere here: this is where such BTF is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from errno import EINVAL, ELOOP
 
 from pyinsmod.btf.base import BaseBtf
 from pyinsmod.btf.header import BtfFault, Dialect
 from pyinsmod.btf.types import MODIFIERS, TYPE_TAG, Type
+from pyinsmod.lean import Sequence
 
 LONGEST = 32
 

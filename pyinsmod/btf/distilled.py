@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
 from errno import EINVAL, ENOENT
-from typing import NamedTuple
 
 from pyinsmod.btf import MEMBER, TYPE
 from pyinsmod.btf.base import BaseBtf
 from pyinsmod.btf.header import BtfFault
-from pyinsmod.btf.names import Names
 from pyinsmod.btf.types import (
     ARRAY,
     DATASEC,
@@ -32,8 +29,10 @@ from pyinsmod.btf.types import (
     STRUCT,
     UNION,
     VAR,
+    Checked,
     Type,
 )
+from pyinsmod.lean import Iterator, Mapping, NamedTuple
 
 DISTILLED = frozenset({INT, FLOAT, ENUM, STRUCT, UNION, FWD})
 COMPOSITE = frozenset({STRUCT, UNION})
@@ -56,14 +55,6 @@ class Unchecked(Exception):
         self.reason = reason
         self.fatal = fatal
         super().__init__(reason)
-
-
-class Checked(NamedTuple):
-    """BTF whose types were found sound one by one."""
-
-    data: bytes
-    types: Sequence[Type]
-    names: Names
 
 
 class Split:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-from typing import NamedTuple
 
 from pyinsmod.btf import HEADER, MAGIC
+from pyinsmod.lean import NamedTuple
 
 # ENOTSUPP is the kernel's own: include/linux/errno.h has it, and no C library knows it.
 ENOTSUPP = 524

@@ -6,10 +6,9 @@ from errno import EINVAL
 
 from pyinsmod.btf.base import BaseBtf, fills
 from pyinsmod.btf.chains import check_chains
-from pyinsmod.btf.distilled import Checked, Split, check_relocation
 from pyinsmod.btf.header import BtfFault, Dialect, check_strings, read_header
 from pyinsmod.btf.names import Names
-from pyinsmod.btf.types import MODIFIERS, read_types
+from pyinsmod.btf.types import MODIFIERS, Checked, read_types
 
 
 def check_module_btf(data: bytes, distilled: bytes | None, vmlinux: BaseBtf | None, dialect: Dialect) -> None:
@@ -28,6 +27,8 @@ def check_module_btf(data: bytes, distilled: bytes | None, vmlinux: BaseBtf | No
     if distilled is None:
         _own_types(data, vmlinux, None, dialect)
         return
+    from pyinsmod.btf.distilled import Split, check_relocation  # for the few modules that bring their base
+
     base = _distilled_types(distilled, dialect)
     own = _own_types(data, BaseBtf(distilled), base, dialect)
     check_relocation(Split(own, base), BaseBtf(distilled).strings_length, vmlinux)

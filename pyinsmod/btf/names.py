@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from pyinsmod.btf.base import BaseBtf
 from pyinsmod.btf.header import NAME_LIMIT, Header
 
-# `isalpha`, `isdigit` and `isprint` of lib/ctype.c, which knows Latin-1; no longer than KSYM_NAME_LEN.
-_LETTER = rb"A-Za-z_.\xc0-\xd6\xd8-\xf6\xf8-\xff"
-_IDENTIFIER = re.compile(rb"[%s][%s0-9]{0,511}\0" % (_LETTER, _LETTER))
-_PRINTABLE = re.compile(rb"[\x20-\x7e\xa0-\xff]{1,512}\0")
-_EMPTY = re.compile(rb"\0")
+# `isalpha`, `isdigit` and `isprint` of lib/ctype.c, which knows Latin-1. Sets of bytes: `re` takes long to import.
+_DIGITS = b"0123456789"
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_." + bytes({*range(0xC0, 0x100)} - {0xD7, 0xF7})
+_IDENTIFIER = _LETTERS + _DIGITS
+_PRINTABLE = bytes((*range(0x20, 0x7F), *range(0xA0, 0x100)))
+# KSYM_NAME_LEN
+_LONGEST = 512
 
 
 class Names:
@@ -35,25 +35,33 @@ class Names:
         """Tell whether the string at an offset may name something in C."""
         known = self._identifiers.get(offset)
         if known is None:
-            known = self._identifiers[offset] = self._matches(_IDENTIFIER, offset)
+            name = self._name(offset, b"_")
+            all_allowed = name is not None and not name.translate(None, _IDENTIFIER)
+            known = self._identifiers[offset] = all_allowed and bool(name) and name[:1] not in _DIGITS
         return known
 
     def is_printable(self, offset: int) -> bool:
         """Tell whether the string at an offset may name a section."""
-        return self._matches(_PRINTABLE, offset)
+        name = self._name(offset, b" ")
+        return bool(name) and not name.translate(None, _PRINTABLE)
 
     def is_empty(self, offset: int) -> bool:
         """Tell whether the string at an offset is empty."""
-        return self._matches(_EMPTY, offset)
+        return self._name(offset, b"_") == b""
 
     def text(self, offset: int) -> bytes:
         """Return the string at an offset."""
         found = self._at(offset)
         return b"" if found is None else found[0][found[1] : found[0].index(b"\0", found[1])]
 
-    def _matches(self, pattern: re.Pattern[bytes], offset: int) -> bool:
+    def _name(self, offset: int, of_unknown_base: bytes) -> bytes | None:
+        """Return the string at an offset; None when it is longer than a name may be, or does not end."""
         found = self._at(offset)
-        return pattern is not _EMPTY if found is None else pattern.match(*found) is not None
+        if found is None:
+            return of_unknown_base
+        data, start = found
+        end = data.find(b"\0", start, start + _LONGEST + 1)
+        return data[start:end] if end >= 0 else None
 
     def _at(self, offset: int) -> tuple[bytes, int] | None:
         if offset >= self._first:

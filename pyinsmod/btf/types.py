@@ -7,14 +7,13 @@ never resolved when it is loaded, so that even BTF made for another kernel may p
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
 from errno import EINVAL
-from typing import NamedTuple
 
 from pyinsmod.btf import MEMBER, TYPE
 from pyinsmod.btf.base import FIXED_TAIL, KINDS, TAIL_PER_ELEMENT
 from pyinsmod.btf.header import ENOTSUPP, BtfFault, Dialect, Header
 from pyinsmod.btf.names import Names
+from pyinsmod.lean import Callable, NamedTuple, Sequence
 
 KIND_NAMES = (
     "UNKNOWN", "INT", "PTR", "ARRAY", "STRUCT", "UNION", "ENUM", "FWD", "TYPEDEF", "VOLATILE", "CONST", "RESTRICT",
@@ -53,6 +52,14 @@ class Type(NamedTuple):
     def target(self) -> int:
         """The type it refers to: the same field as its size."""
         return self.size
+
+
+class Checked(NamedTuple):
+    """BTF whose types were found sound one by one."""
+
+    data: bytes
+    types: Sequence[Type]
+    names: Names
 
 
 def read_types(data: bytes, header: Header, names: Names, dialect: Dialect) -> list[Type]:

@@ -1,7 +1,8 @@
 """What the kernel's loader tests, in its order. One file per check; the table below is the contents.
 
 A check is a pure function of the file, the kernel and the request; it returns every fault it sees.
-To add one: write `checks/NAME.py`, put its function in its place in `CHECKS`, write its tests.
+To add one: write `checks/NAME.py`, put its function in its place in `CHECKS`, write its tests. Give it a condition
+when few modules can have the fault: nobody else then pays for importing it.
 Order by kernel/module/main.c: `may_init_module`, then `load_module` from top to bottom.
 """
 
@@ -9,77 +10,75 @@ from __future__ import annotations
 
 from itertools import islice
 
-from pyinsmod.checks.already_loaded import check_already_loaded, check_already_loaded_late
-from pyinsmod.checks.blacklist import check_blacklist
-from pyinsmod.checks.btf import check_btf
-from pyinsmod.checks.codetags import check_codetags
-from pyinsmod.checks.compression import check_compression
-from pyinsmod.checks.duplicate_sections import check_duplicate_sections
-from pyinsmod.checks.elf import check_elf
-from pyinsmod.checks.exports import check_duplicate_exports, check_export_tables
-from pyinsmod.checks.file import check_file
-from pyinsmod.checks.initcall_blacklist import check_initcall_blacklist
-from pyinsmod.checks.licence import check_licence
-from pyinsmod.checks.livepatch import check_livepatch, check_livepatch_name
-from pyinsmod.checks.memory import check_memory
-from pyinsmod.checks.modversions import check_modversions
-from pyinsmod.checks.namespaces import check_imported_namespaces
-from pyinsmod.checks.parameters import check_parameters
-from pyinsmod.checks.percpu import check_percpu
-from pyinsmod.checks.permission import check_permission
-from pyinsmod.checks.relocations import check_relocations
-from pyinsmod.checks.sections import check_constructors, check_section_flags
-from pyinsmod.checks.security_policy import check_security_policy
-from pyinsmod.checks.signature import check_signature
-from pyinsmod.checks.special_sections import check_special_sections
-from pyinsmod.checks.symbols import check_symbols
-from pyinsmod.checks.sysfs_name import check_sysfs_name
-from pyinsmod.checks.taints import check_taints
-from pyinsmod.checks.vermagic import check_vermagic
+from pyinsmod.checks import conditions as when
 from pyinsmod.errors import MalformedModule
 from pyinsmod.finding import Finding, Severity
 from pyinsmod.kernel_facts.facts import KernelFacts
-from pyinsmod.lean import Callable, Iterable, Iterator
+from pyinsmod.lean import Callable, Iterable, Iterator, TypeAlias
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 
 # So many findings of one check are worth reading.
 SHOWN = 64
 
-Check = Callable[[ModuleImage, KernelFacts, LoadRequest], Iterable[Finding]]
+Function: TypeAlias = Callable[[ModuleImage, KernelFacts, LoadRequest], Iterable[Finding]]
 
-CHECKS: dict[str, Check] = {
-    "permission": check_permission,
-    "security-policy": check_security_policy,
-    "file": check_file,
-    "compression": check_compression,
-    "signature": check_signature,
-    "elf": check_elf,
-    "blacklist": check_blacklist,
-    "modversions": check_modversions,
-    "vermagic": check_vermagic,
-    "livepatch": check_livepatch,
-    "already-loaded": check_already_loaded,
-    "section-flags": check_section_flags,
-    "memory": check_memory,
-    "already-loaded-late": check_already_loaded_late,
-    "taints": check_taints,
-    "licence": check_licence,
-    "percpu": check_percpu,
-    "constructors": check_constructors,
-    "exports": check_export_tables,
-    "imported-namespaces": check_imported_namespaces,
-    "symbols": check_symbols,
-    "relocations": check_relocations,
-    "special-sections": check_special_sections,
-    "duplicate-exports": check_duplicate_exports,
-    "livepatch-name": check_livepatch_name,
-    "btf": check_btf,
-    "parameters": check_parameters,
-    "sysfs-name": check_sysfs_name,
-    "duplicate-sections": check_duplicate_sections,
-    "codetags": check_codetags,
-    "initcall-blacklist": check_initcall_blacklist,
+
+class Check:
+    """A check, which is imported when it may find something: most files come to few of them.
+
+    Args:
+        place: its file in this folder, and the function in it.
+        condition: what has to be so for it to find anything.
+    """
+
+    __slots__ = ("_condition", "_place")
+
+    def __init__(self, place: str, condition: when.Condition = when.always) -> None:
+        self._place = place
+        self._condition = condition
+
+    def __call__(self, image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> Iterable[Finding]:
+        """Return what it finds."""
+        if not when.holds(self._condition, image, facts, request):
+            return ()
+        file, _, name = self._place.partition(".")
+        function: Function = getattr(__import__(f"{__name__}.{file}", fromlist=(name,)), name)
+        return function(image, facts, request)
+
+
+CHECKS = {
+    "permission": Check("permission.check_permission", when.denied),
+    "security-policy": Check("security_policy.check_security_policy", when.policies_shown),
+    "file": Check("file.check_file", when.odd_size),
+    "compression": Check("compression.check_compression", when.compressed),
+    "signature": Check("signature.check_signature"),
+    "elf": Check("elf.check_elf"),
+    "blacklist": Check("blacklist.check_blacklist", when.names_blacklisted),
+    "modversions": Check("modversions.check_modversions"),
+    "vermagic": Check("vermagic.check_vermagic"),
+    "livepatch": Check("livepatch.check_livepatch", when.live_patch),
+    "already-loaded": Check("already_loaded.check_already_loaded", when.name_taken),
+    "section-flags": Check("sections.check_section_flags", when.write_exec),
+    "memory": Check("memory.check_memory"),
+    "already-loaded-late": Check("already_loaded.check_already_loaded_late", when.name_taken),
+    "taints": Check("taints.check_taints", when.marked),
+    "licence": Check("licence.check_licence"),
+    "percpu": Check("percpu.check_percpu", when.percpu_data),
+    "constructors": Check("sections.check_constructors", when.constructors),
+    "exports": Check("exports.check_export_tables", when.exports),
+    "imported-namespaces": Check("namespaces.check_imported_namespaces", when.imports_namespace_of_modules),
+    "symbols": Check("symbols.check_symbols"),
+    "relocations": Check("relocations.check_relocations", when.unusual_layout),
+    "special-sections": Check("special_sections.check_special_sections"),
+    "duplicate-exports": Check("exports.check_duplicate_exports", when.exports),
+    "livepatch-name": Check("livepatch.check_livepatch_name", when.named_like_kernel),
+    "btf": Check("btf.check_btf", when.type_information),
+    "parameters": Check("parameters.check_parameters", when.parameters_given),
+    "sysfs-name": Check("sysfs_name.check_sysfs_name", when.in_sysfs),
+    "duplicate-sections": Check("duplicate_sections.check_duplicate_sections", when.sections_of_one_name),
+    "codetags": Check("codetags.check_codetags", when.allocations_profiled),
+    "initcall-blacklist": Check("initcall_blacklist.check_initcall_blacklist", when.initcalls_blacklisted),
 }
 
 

@@ -17,7 +17,6 @@ from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Callable, Iterator
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
-from pyinsmod.signatures.appended import loaded_length
 from pyinsmod.text import shown
 
 NAME, STEP = "elf", 6
@@ -45,6 +44,8 @@ def _loaded_length(image: ModuleImage, facts: KernelFacts, request: LoadRequest)
     """Return how many bytes these tests are given: `module_sig_check` has cut a signature off, if it looks for one."""
     if not image.signed:
         return len(image.data)
+    from pyinsmod.signatures.appended import loaded_length  # only for modules that are signed
+
     looked_at = facts.has("module-signatures") is not False and facts.option("MODULE_SIG") is not False
     return loaded_length(bytes(image.data), ignored=bool(request.force_flags) or not looked_at)
 

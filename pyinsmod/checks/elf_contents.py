@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from pyinsmod import elf_format as elf
 from pyinsmod.checks.elf_fault import Fault
-from pyinsmod.checks.memory_layout import page_end
-from pyinsmod.elf_format import Section
+from pyinsmod.elf_format import Section, page_end
 from pyinsmod.finding import Severity
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from pyinsmod import elf_format as elf
 from pyinsmod.checks.elf_fault import Fault
-from pyinsmod.checks.memory_layout import page_end, unsettled_behind_file
 from pyinsmod.checks.relocation_findings import UNSETTLED, crash, unsettled_crash
-from pyinsmod.elf_format import SectionHeader
+from pyinsmod.elf_format import SectionHeader, page_end
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator, Literal
@@ -46,6 +45,8 @@ def names_read_late(image: ModuleImage, facts: KernelFacts, reader: Reader, chec
     for index, header in _outside(image):
         if header.name >= room and _first_reader(image, index, header, facts) == reader:
             what = f"the name of section {index} is read behind the end of the file"
+            from pyinsmod.checks.memory_layout import unsettled_behind_file
+
             unsettled = unsettled_behind_file(header.name - room)
             yield from unsettled_crash(check, step, what) if unsettled else (crash(check, step, what),)
             return
@@ -84,6 +85,8 @@ def _refused(index: int, header: SectionHeader, limit: int, *, certain: bool = T
 
 def _unreadable(index: int, header: SectionHeader, behind: int) -> Iterator[Fault]:
     what = f"the name of section {index} is read behind the end of the file"
+    from pyinsmod.checks.memory_layout import unsettled_behind_file
+
     unsettled = unsettled_behind_file(behind)
     if unsettled:
         doubt = f"{what}: {UNSETTLED}"

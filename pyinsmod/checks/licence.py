@@ -6,7 +6,6 @@ from it every symbol that is exported to GPL modules only. To it they do not exi
 
 from __future__ import annotations
 
-from pyinsmod.checks.blacklist import name_in_log
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
@@ -36,6 +35,8 @@ def check_licence(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest
     reason = why_proprietary(image)
     if reason is None:
         return
+    from pyinsmod.checks.blacklist import name_in_log
+
     stated = image.modinfo_value("license")
     by_name = stated in GPL_COMPATIBLE
     called = UNSTATED if stated is None else shortened(stated)

@@ -8,12 +8,14 @@ fault or somebody else's memory, and neither ends well.
 
 from __future__ import annotations
 
-import mmap
-
 from pyinsmod import elf_format as elf
-from pyinsmod.checks.memory_layout import INIT_TEXT, LONG, PAGE, TEXT, Placement, page_end, unsettled_behind_file
-from pyinsmod.lean import NamedTuple
+from pyinsmod.checks.memory_layout import INIT_TEXT, LONG, TEXT, Placement, unsettled_behind_file
+from pyinsmod.elf_format import PAGE, page_end
+from pyinsmod.lean import TYPE_CHECKING, NamedTuple
 from pyinsmod.module_image import ModuleImage
+
+if TYPE_CHECKING:
+    import mmap
 
 # Where x86-64 puts things: Documentation/arch/x86/x86_64/mm.rst.
 KERNEL_START, KERNEL_END = 0xFFFFFFFF81000000, 0xFFFFFFFFC0000000
@@ -50,7 +52,11 @@ class Fault(NamedTuple):
 
 def _zeros(size: int) -> bytearray | mmap.mmap:
     """Return so many zeros; of many, only the pages that are written to cost memory: a small file can want a lot."""
-    return mmap.mmap(-1, size) if size > PLENTY else bytearray(size)
+    if size <= PLENTY:
+        return bytearray(size)
+    import mmap
+
+    return mmap.mmap(-1, size)
 
 
 class LoaderMemory:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pyinsmod import elf_format as elf
 from pyinsmod.checks.plain import is_plain
-from pyinsmod.checks.relocation_findings import REBUILD
-from pyinsmod.checks.relocations import EM_X86_64
-from pyinsmod.elf_format import Section
+from pyinsmod.elf_format import EM_X86_64, Section
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
@@ -41,6 +39,8 @@ def _unfit_struct_module(image: ModuleImage, facts: KernelFacts) -> Iterator[Fin
     elif b"\0" not in name and facts.has("fortified-strlen"):
         what = "the name in its struct module has no end"
     if what is not None:
+        from pyinsmod.checks.relocation_findings import REBUILD
+
         yield Finding(
             "memory",
             STEP,
@@ -66,6 +66,8 @@ def _short_struct_module(image: ModuleImage, facts: KernelFacts) -> Iterator[Fin
     section, size = image.struct_module_section, facts.struct_module_size.value
     if section is None or size is None or section.size >= size or facts.has("idempotent-load") is not False:
         return
+    from pyinsmod.checks.relocation_findings import REBUILD
+
     behind = _bytes_behind(image, section, size - section.size)
     harmless = size - section.size <= size // TAIL and behind is not None and not any(behind)
     what = f"struct module has {section.size} bytes, and is used as if it had {size}"

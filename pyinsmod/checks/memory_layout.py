@@ -8,11 +8,11 @@ Loaders since 6.4 (`struct module_memory`) take seven areas, older ones two.
 from __future__ import annotations
 
 from pyinsmod import elf_format as elf
-from pyinsmod.elf_format import SectionHeader
+from pyinsmod.elf_format import PAGE, SectionHeader, page_end
 from pyinsmod.lean import Iterator, Mapping, NamedTuple
 from pyinsmod.module_image import ModuleImage
 
-PAGE, CACHE_LINE = 4096, 64
+CACHE_LINE = 64
 # Behind the copy of the file is a page that is never there, and then who knows what: stacks, per-cpu memory, 256 MiB of
 # PCI's configuration. Further away nothing was ever seen to be, on machines with little memory.
 FILE_NEIGHBOURS = 1 << 29
@@ -54,11 +54,6 @@ class Placement(NamedTuple):
     sections: Mapping[int, tuple[int, int]]
     flags: tuple[int, ...]
     staying: frozenset[int] = frozenset()
-
-
-def page_end(size: int) -> int:
-    """Return `size` rounded up to whole pages."""
-    return -(-size // PAGE) * PAGE
 
 
 def unsettled_behind_file(distance: int) -> bool:

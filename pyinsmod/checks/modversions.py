@@ -6,8 +6,6 @@ the structures that the loader itself reads in a module. So its CRC is that of `
 
 from __future__ import annotations
 
-from pyinsmod.checks.blacklist import name_in_log
-from pyinsmod.checks.force_load import to_force
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
@@ -52,6 +50,8 @@ def crc_text(crc: int) -> str:
 
 def _differs(image: ModuleImage, own: int, wanted: int, facts: KernelFacts) -> Finding:
     """Say it plainly where the CRC, which the kernel minds first, only shows that the module is another kernel's."""
+    from pyinsmod.checks.blacklist import name_in_log
+
     found = Finding(
         NAME,
         STEP,
@@ -77,6 +77,8 @@ def _differs(image: ModuleImage, own: int, wanted: int, facts: KernelFacts) -> F
 
 def _missing(image: ModuleImage, versions: SymbolVersions, facts: KernelFacts) -> Finding:
     """Mainline warns once and goes on; Debian's kernels refuse."""
+    from pyinsmod.checks.blacklist import name_in_log
+
     refused = bool(facts.has("missing-versions-refused")) and versions.section == "__versions"
     return Finding(
         NAME,
@@ -93,6 +95,8 @@ def _missing(image: ModuleImage, versions: SymbolVersions, facts: KernelFacts) -
 
 
 def _no_versions(image: ModuleImage, facts: KernelFacts, *, forced: bool) -> Finding:
+    from pyinsmod.checks.force_load import to_force
+
     why = "its symbol versions are to be ignored (--force-modversion)" if forced else "it carries no symbol versions"
     found = Finding(
         NAME,

@@ -8,6 +8,7 @@ judged in one sweep; any other is laid out in memory and relocated as the kernel
 from __future__ import annotations
 
 from pyinsmod.checks.plain import is_plain
+from pyinsmod.elf_format import EM_X86_64
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
@@ -15,7 +16,6 @@ from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 
 NAME, STEP = "relocations", 10
-EM_X86_64 = 62
 
 
 def check_relocations(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:

@@ -22,8 +22,7 @@ from pyinsmod.checks.patch_tables import (
 )
 from pyinsmod.checks.plain import is_plain
 from pyinsmod.checks.relocation_findings import REBUILD, crash, unsettled_crash
-from pyinsmod.checks.relocations import EM_X86_64
-from pyinsmod.elf_format import Section
+from pyinsmod.elf_format import EM_X86_64, Section
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Callable, Iterator, Mapping, NamedTuple, Sequence

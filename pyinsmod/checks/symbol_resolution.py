@@ -12,8 +12,7 @@ symbol table, and what one answer does to the module (its licence, its use of GP
 
 from __future__ import annotations
 
-from pyinsmod.checks import licence, namespaces, symbol_versions
-from pyinsmod.checks.modversions import rebuild
+from pyinsmod.checks import licence
 from pyinsmod.elf_format import Symbol
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelExport, KernelFacts, LoadedModule
@@ -130,6 +129,9 @@ class Resolution:
         versions = self._versions
         if versions is None:
             return
+        from pyinsmod.checks import symbol_versions
+        from pyinsmod.checks.modversions import rebuild
+
         if export.crc is None:
             yield Doubt(symbol_versions.NAME, "EINVAL", "the kernel's versions (CRCs) are unknown")
             return
@@ -144,6 +146,8 @@ class Resolution:
             yield Doubt(symbol_versions.NAME, "EINVAL", why, rebuild(self._facts))
 
     def _namespace(self, name: str, export: KernelExport) -> Iterator[Finding | Doubt]:
+        from pyinsmod.checks import namespaces
+
         if export.namespace is None:
             # Nearly all symbols are in none; those of a kernel whose namespaces cannot be read are taken together.
             yield Doubt(namespaces.NAME, "EINVAL", "it is unknown whether they belong to a namespace")
@@ -167,6 +171,8 @@ class Resolution:
             yield Doubt(NAME, None, why, f"try again when it is done: cat /sys/module/{export.owner}/initstate")
 
     def _not_imported(self, name: str, namespace: str) -> Finding | Doubt:
+        from pyinsmod.checks import namespaces
+
         refused = namespaces.refused(self._facts)
         if refused is None:
             why = "it belongs to a namespace that is not imported; whether this kernel only warns is unknown"

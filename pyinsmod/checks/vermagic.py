@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pyinsmod.checks.blacklist import name_in_log
-from pyinsmod.checks.force_load import to_force
-from pyinsmod.checks.modversions import rebuild
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
@@ -62,6 +59,9 @@ def differences(module: str, kernel: str, *, has_crcs: bool) -> list[str]:
 
 
 def _differs(image: ModuleImage, module: str, facts: KernelFacts, kernel: str, *, has_crcs: bool) -> Finding:
+    from pyinsmod.checks.blacklist import name_in_log
+    from pyinsmod.checks.modversions import rebuild
+
     return Finding(
         NAME,
         STEP,
@@ -76,6 +76,9 @@ def _differs(image: ModuleImage, module: str, facts: KernelFacts, kernel: str, *
 
 
 def _no_vermagic(image: ModuleImage, facts: KernelFacts, *, forced: bool) -> Finding:
+    from pyinsmod.checks.force_load import to_force
+    from pyinsmod.checks.modversions import rebuild
+
     why = "the version magic is to be ignored (--force-vermagic)" if forced else "the module carries no vermagic"
     found = Finding(
         NAME,

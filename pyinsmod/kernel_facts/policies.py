@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pyinsmod.kernel_facts.command_line import values_of
 from pyinsmod.kernel_facts.facts import Fact, unknown
 from pyinsmod.kernel_facts.files import names_in, read, read_line
 from pyinsmod.kernel_facts.paths import KernelPaths
@@ -58,6 +57,8 @@ def blacklist(paths: KernelPaths) -> Fact[frozenset[str]]:
     raw = read(paths.command_line)
     if raw.value is None:
         return unknown(f"{line.source}; {raw.source}")
+    from pyinsmod.kernel_facts.command_line import values_of
+
     return Fact(_names(values_of(raw.value, "module_blacklist")[-1:]), raw.source)
 
 
@@ -66,6 +67,8 @@ def initcall_blacklist(paths: KernelPaths) -> Fact[frozenset[str]]:
     raw = read(paths.command_line)
     if raw.value is None:
         return unknown(raw.source)
+    from pyinsmod.kernel_facts.command_line import values_of
+
     return Fact(_names(values_of(raw.value, "initcall_blacklist")), raw.source)
 
 
