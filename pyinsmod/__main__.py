@@ -1,8 +1,6 @@
 """`python -m pyinsmod` is `pyinsmod`."""
 
-import sys
-
-from pyinsmod.cli import main
+from pyinsmod.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

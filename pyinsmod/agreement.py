@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
-
 from pyinsmod.errno_causes import ONLY_THE_LOADER
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_messages import recognise
+from pyinsmod.lean import Literal, NamedTuple, Sequence
 from pyinsmod.prediction import Prediction, decisive_finding
 
 RealOutcome = Literal["loaded", "refused", "crashed-kernel", "hung"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pyinsmod.lean import NamedTuple
 
 
 class ErrnoCause(NamedTuple):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import NamedTuple
 
 from pyinsmod.errno_causes import CAUSES, ONLY_THE_LOADER, ErrnoCause
 from pyinsmod.errors import SystemCallFailed, errno_name
@@ -13,6 +11,7 @@ from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import Fact, unknown
 from pyinsmod.kernel_facts.policies import Policy
 from pyinsmod.kernel_messages import Recognised, recognise
+from pyinsmod.lean import NamedTuple, Sequence
 from pyinsmod.prediction import decisive_finding, predict
 
 NOT_LOOKED_AT: Fact[bool] = unknown("not looked at")

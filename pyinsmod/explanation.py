@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pyinsmod.finding import Finding
+from pyinsmod.lean import NamedTuple
 
 # What one has to know to understand a thing that the cause names and does not explain by itself.
 NOTES = {

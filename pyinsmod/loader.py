@@ -6,7 +6,6 @@ The only orchestrator; it reads like the steps of docs/loading-a-module.md, whos
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pyinsmod import module_syscalls
 from pyinsmod.checks import run_checks
@@ -17,7 +16,7 @@ from pyinsmod.kernel_facts import KernelFacts, KernelPaths, running_kernel
 from pyinsmod.kernel_facts.files import is_folder, writers_of
 from pyinsmod.kernel_facts.privileges import asked_by_this_process
 from pyinsmod.kernel_facts.running import kernel_compression, loaded_modules
-from pyinsmod.kernel_log import SETTLE_SECONDS, KernelLog, LogRecord
+from pyinsmod.lean import TYPE_CHECKING, Literal, NamedTuple
 from pyinsmod.load_request import MODULE_INIT_COMPRESSED_FILE, LoadRequest
 from pyinsmod.module_file import ModuleFile, opened_module
 from pyinsmod.module_image import ModuleImage, read_image
@@ -26,6 +25,7 @@ from pyinsmod.text import pasteable
 
 if TYPE_CHECKING:
     from pyinsmod.agreement import Agreement
+    from pyinsmod.kernel_log import KernelLog, LogRecord
 
 Syscall = Literal["auto", "finit_module", "init_module"]
 LoadResult = Literal["loaded", "refused", "not-asked", "vanished"]
@@ -101,8 +101,12 @@ def load(path: str, options: LoadOptions | None = None, paths: KernelPaths | Non
         if decisive is not None and not options.anyway:
             expected = start.prediction.errno if start.prediction else None
             why = from_finding(decisive)
-            return start._replace(outcome="not-asked", errno=expected, explanation=why)
-        return _ask_kernel(file, image, options, start, paths)
+            outcome = start._replace(outcome="not-asked", errno=expected, explanation=why)
+        else:
+            outcome = _ask_kernel(file, image, options, start, paths)
+    if outcome.facts is not None:
+        outcome.facts.keep()
+    return outcome
 
 
 def _image_of(file: ModuleFile, options: LoadOptions) -> ModuleImage | None:
@@ -148,10 +152,12 @@ def _ask_kernel(
     file: ModuleFile, image: ModuleImage | None, options: LoadOptions, start: LoadOutcome, paths: KernelPaths
 ) -> LoadOutcome:
     """Make the call, steps 4 to 14, between two looks at the kernel's log, and say what came of it."""
+    from pyinsmod.kernel_log import KernelLog  # only for who asks the kernel
+
     log = KernelLog.from_now_on(paths.kmsg)
     try:
         call = _call(file, image, options)
-        written = _lines_of(log, start.module, settle=0)
+        written = _lines_of(log, start.module, wait=False)
     except SystemCallFailed as failure:
         return _refused(failure, start, options, log)
     finally:
@@ -215,9 +221,12 @@ def _call(file: ModuleFile, image: ModuleImage | None, options: LoadOptions) -> 
     return "init_module"
 
 
-def _lines_of(log: KernelLog | None, module: str | None, settle: float = SETTLE_SECONDS) -> tuple[str, ...]:
+def _lines_of(log: KernelLog | None, module: str | None, *, wait: bool = True) -> tuple[str, ...]:
     """Return what the kernel wrote for this load since the cursor was set."""
-    return tuple(record.text for record in log.collect(settle) if belongs_to(module, record)) if log else ()
+    if log is None:
+        return ()
+    records = log.collect() if wait else log.collect(0)
+    return tuple(record.text for record in records if belongs_to(module, record))
 
 
 def belongs_to(module: str | None, record: LogRecord) -> bool:

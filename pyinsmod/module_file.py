@@ -5,13 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
 
 from pyinsmod import module_syscalls
 from pyinsmod.compression import LARGEST
 from pyinsmod.errors import SystemCallFailed, UnreadableModule
+from pyinsmod.lean import NamedTuple
 
 # What is no regular file, in words. finit_module(2) answers EINVAL for them all (`kernel_read_file`).
 KINDS = {
@@ -33,22 +31,32 @@ class ModuleFile(NamedTuple):
     content: bytes
 
 
-@contextmanager
-def opened_module(path: str) -> Iterator[ModuleFile]:
+class opened_module:  # noqa: N801 - used like a function; contextlib takes longer to import than the file to read
     """Open a module, read all of it, and keep it open meanwhile.
 
     Raises:
         UnreadableModule: it is missing, no regular file, or cannot be opened or read.
     """
-    _insist_on_regular(path)
-    try:
-        descriptor = module_syscalls.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except SystemCallFailed as failure:
-        raise UnreadableModule("open", failure.errno, path) from failure
-    try:
-        yield ModuleFile(path, descriptor, _read_all(descriptor, path))
-    finally:
-        module_syscalls.close(descriptor)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> ModuleFile:
+        """Open and read."""
+        _insist_on_regular(self._path)
+        try:
+            self._descriptor = module_syscalls.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except SystemCallFailed as failure:
+            raise UnreadableModule("open", failure.errno, self._path) from failure
+        try:
+            return ModuleFile(self._path, self._descriptor, _read_all(self._descriptor, self._path))
+        except BaseException:
+            module_syscalls.close(self._descriptor)
+            raise
+
+    def __exit__(self, *_raised: object) -> None:
+        """Close."""
+        module_syscalls.close(self._descriptor)
 
 
 def _insist_on_regular(path: str) -> None:

@@ -11,9 +11,10 @@ from pyinsmod.compression import compression_of, decompress
 from pyinsmod.elf_format import Section
 from pyinsmod.elf_image import ElfImage
 from pyinsmod.errors import MalformedModule
-from pyinsmod.lean import Any, Callable, Mapping, MappingProxyType, TypeVar, cached_property, cast
-from pyinsmod.module_exports import Export as Export  # noqa: PLC0414 - what mypy wants of a name handed on
-from pyinsmod.module_exports import exports_of
+from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Mapping, MappingProxyType, TypeVar, cached_property, cast
+
+if TYPE_CHECKING:
+    from pyinsmod.module_exports import Export
 
 T = TypeVar("T")
 
@@ -172,6 +173,8 @@ class ModuleImage(ElfImage):
     @cached_property
     def exports(self) -> tuple[Export, ...]:
         """The exported symbols, by their `__ksymtab_NAME` entries, in table order."""
+        from pyinsmod.module_exports import exports_of  # few modules have any
+
         return exports_of(self)
 
     @property

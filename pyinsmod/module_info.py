@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from pyinsmod import elf_format as elf
 from pyinsmod.elf_format import Section, machine_name
 from pyinsmod.errors import MalformedModule
-from pyinsmod.module_image import Export, ModuleImage
+from pyinsmod.module_exports import Export
+from pyinsmod.module_image import ModuleImage
 from pyinsmod.section_words import flag_letters, section_type
 
 # `license_is_gpl_compatible` (include/linux/license.h): to the byte; anything else taints the kernel.

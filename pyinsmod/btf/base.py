@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-
 from pyinsmod.btf import HEADER, MAGIC, TYPE
 from pyinsmod.lean import cached_property
 
@@ -30,7 +28,7 @@ def fills(types: bytes) -> bool:
     """Tell whether types of known kinds, one after the other, are just what a type section holds."""
     if len(types) % 4:
         return False
-    words = array("I", types)
+    words = memoryview(types).cast("I")  # `array` takes longer to import than this to read
     at, end = 0, len(words)
     try:
         while at < end:
@@ -57,7 +55,7 @@ class BaseBtf:
     @cached_property
     def offsets(self) -> list[int]:
         """Where each type begins in `raw`, by its number; number 0 is void, which stands nowhere."""
-        words = array("I", self.raw[self.types_at : self.types_at + self.types_length])
+        words = memoryview(self.raw)[self.types_at : self.types_at + self.types_length].cast("I")
         # The words one further on, so that the index of a type finds its `info`.
         infos, end = words[1:], len(words)
         at, steps, start = 0, _STEPS, self.types_at

@@ -5,10 +5,11 @@ from __future__ import annotations
 from errno import EINVAL
 
 from pyinsmod.btf.base import BaseBtf, fills
-from pyinsmod.btf.chains import check_chains
 from pyinsmod.btf.header import BtfFault, Dialect, check_strings, read_header
-from pyinsmod.btf.names import Names
-from pyinsmod.btf.types import MODIFIERS, Checked, read_types
+from pyinsmod.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyinsmod.btf.types import Checked
 
 
 def check_module_btf(data: bytes, distilled: bytes | None, vmlinux: BaseBtf | None, dialect: Dialect) -> None:
@@ -36,6 +37,10 @@ def check_module_btf(data: bytes, distilled: bytes | None, vmlinux: BaseBtf | No
 
 def _own_types(data: bytes, base: BaseBtf | None, distilled: Checked | None, dialect: Dialect) -> Checked:
     """Check the module's own types, which continue those of a base."""
+    from pyinsmod.btf.chains import check_chains  # not needed to skim
+    from pyinsmod.btf.names import Names
+    from pyinsmod.btf.types import MODIFIERS, Checked, read_types
+
     header = read_header(data, dialect, split=True)
     check_strings(data, header, dialect, split=True)
     names = Names(data, header, base, split=True)
@@ -51,6 +56,10 @@ def _own_types(data: bytes, base: BaseBtf | None, distilled: Checked | None, dia
 
 def _distilled_types(data: bytes, dialect: Dialect) -> Checked:
     """`btf_parse_base`: check types that stand for themselves."""
+    from pyinsmod.btf.chains import check_chains
+    from pyinsmod.btf.names import Names
+    from pyinsmod.btf.types import Checked, read_types
+
     header = read_header(data, dialect, split=False)
     check_strings(data, header, dialect, split=False)
     names = Names(data, header, None, split=False)

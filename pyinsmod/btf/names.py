@@ -35,14 +35,14 @@ class Names:
         """Tell whether the string at an offset may name something in C."""
         known = self._identifiers.get(offset)
         if known is None:
-            name = self._name(offset, b"_")
-            all_allowed = name is not None and not name.translate(None, _IDENTIFIER)
-            known = self._identifiers[offset] = all_allowed and bool(name) and name[:1] not in _DIGITS
+            name = self._name(offset, b"_") or b""
+            known = name[:1] in _LETTERS and bool(name) and not name.translate(None, _IDENTIFIER)
+            self._identifiers[offset] = known
         return known
 
     def is_printable(self, offset: int) -> bool:
         """Tell whether the string at an offset may name a section."""
-        name = self._name(offset, b" ")
+        name = self._name(offset, b" ") or b""
         return bool(name) and not name.translate(None, _PRINTABLE)
 
     def is_empty(self, offset: int) -> bool:

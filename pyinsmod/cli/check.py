@@ -58,11 +58,15 @@ def run(argv: Sequence[str]) -> int:
         print(f"pyinsmod: {printable(str(error))}", file=sys.stderr)
         return CANNOT_TELL
     results = (result for file in files for result in examine_on(file, kernels))
+    outcomes: Sequence[str]
     if options.report:
         reported = list(results)
         _print_report(argv, reported, kernels)
-        return exit_status([result.prediction.outcome for result in reported])
-    outcomes = _print_json(results, kernels) if options.json else _print_text(results, kernels)
+        outcomes = [result.prediction.outcome for result in reported]
+    else:
+        outcomes = _print_json(results, kernels) if options.json else _print_text(results, kernels)
+    for facts in kernels:
+        facts.keep()
     return exit_status(outcomes)
 
 

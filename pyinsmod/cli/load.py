@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno as errno_table
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from pyinsmod.errors import PyinsmodError, SystemCallFailed, UsageError, errno_name
+from pyinsmod.lean import TYPE_CHECKING, Iterator, Sequence
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.loader import LoadOptions, LoadOutcome, Syscall, load
 from pyinsmod.text import printable

@@ -13,6 +13,8 @@ from pyinsmod.lean import Any, Iterator, Mapping, NamedTuple
 ENTRY_SIZE, CRC_SIZE, DISTANCE_SIZE = 12, 4, 4
 NAME_AT, NAMESPACE_AT = 4, 8
 FLAG_GPL = 1
+# So much of a name is looked at first: nearly all are shorter.
+USUAL_NAME = 64
 
 
 class SortedTable(NamedTuple):
@@ -23,9 +25,9 @@ class SortedTable(NamedTuple):
     """
 
     address: int
-    entries: bytes
-    crcs: bytes
-    flags: bytes
+    entries: bytes | memoryview
+    crcs: bytes | memoryview
+    flags: bytes | memoryview
     gpl: bool
 
     @property
@@ -48,7 +50,7 @@ class LookedUpExports(Mapping[str, KernelExport]):
         self,
         tables: tuple[SortedTable, ...],
         strings_at: int,
-        strings: bytes,
+        strings: bytes | memoryview,
         of_modules: Mapping[str, tuple[Any, ...]] | None = None,
     ) -> None:
         self.tables = tables
@@ -116,7 +118,14 @@ class LookedUpExports(Mapping[str, KernelExport]):
         start = table.address + at + distance - self._strings_at
         if not distance or start < 0:
             return b""
-        return self._strings[start : self._strings.find(b"\0", start)]
+        size, end = USUAL_NAME, -1
+        while end < 0:
+            piece = bytes(self._strings[start : start + size])
+            end = piece.find(b"\0")
+            if len(piece) < size:
+                break
+            size *= 8
+        return piece[:end]
 
     def _export(self, table: SortedTable, index: int) -> KernelExport:
         crc = table.crcs[index * CRC_SIZE : (index + 1) * CRC_SIZE]

@@ -125,13 +125,19 @@ class KernelFacts:
     initcall_blacklist = _Found[frozenset[str]]()
     security_modules = _Found[tuple[str, ...]]()
 
-    def __init__(self, *, name: str, release: str, **given: Given[Any]) -> None:
+    def __init__(self, *, name: str, release: str, keep: Callable[[], None] | None = None, **given: Given[Any]) -> None:
         self.name = name
         self.release = release
+        self._keep = keep
         for fact in FACTS:
             setattr(self, fact, given.pop(fact, NOT_GIVEN))
         if given:
             raise TypeError(f"no such facts: {', '.join(given)}")
+
+    def keep(self) -> None:
+        """Keep for the next program what was found out so far, where that is provided for."""
+        if self._keep is not None:
+            self._keep()
 
     @property
     def modversions(self) -> bool | None:

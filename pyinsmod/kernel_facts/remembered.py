@@ -2,11 +2,13 @@
 
 Only root reads and writes the file, it is trusted only if nobody else could have, and it holds for one boot and one
 set of loaded modules. Whatever is wrong with it, the facts are found out anew: it is a matter of time, never of truth.
+
+The file is a head, which is summed and read whole, and behind it the tables of the kernel's exports as they are: half
+a megabyte, of which one module's check looks at some kilobytes, and so they are mapped and not read.
 """
 
 from __future__ import annotations
 
-import atexit
 import marshal
 import os
 import stat
@@ -15,15 +17,18 @@ from zlib import crc32
 from pyinsmod.kernel_facts.facts import Fact
 from pyinsmod.kernel_facts.files import read
 from pyinsmod.kernel_facts.paths import KernelPaths
-from pyinsmod.lean import Any, Callable, Mapping, NamedTuple, TypeAlias, cached_property
+from pyinsmod.lean import Any, Callable, Iterator, Mapping, NamedTuple, TypeAlias, cached_property
 
 Producers: TypeAlias = Mapping[str, Callable[[], Fact[Any]]]
 Plain: TypeAlias = Mapping[str, tuple[Any, str]]
 Revived: TypeAlias = Mapping[str, Callable[[Any], Any]]
 
-MAGIC = b"pyinsmod facts 1\n"
-CHECKSUM_SIZE = 4
+MAGIC = b"pyinsmod facts 2\n"
+CHECKSUM_SIZE = SIZE_SIZE = 4
 FILE = "facts"
+# What is longer is mapped, and stands in the head as this word with its place and length.
+LONGEST_READ = 4096
+MAPPED = "\0mapped"
 
 # What decides how facts are read from the kernel: facts are no older than these files.
 _READERS = ("config.py", "export_lookup.py", "exported.py", "feature_lookup.py", "features.py", "ksymtab.py")
@@ -43,9 +48,11 @@ class Store(NamedTuple):
                 file = self._opened(FILE, os.O_RDONLY, folder)
             finally:
                 os.close(folder)
-            with open(file, "rb") as opened:  # noqa: PTH123 - a descriptor
-                return _unpacked(opened.read(), key)
-        except OSError:
+            try:
+                return _unpacked(_mapped(file), key)
+            finally:
+                os.close(file)
+        except (OSError, ValueError):  # an empty file cannot be mapped
             return None
 
     def write(self, key: object, facts: Plain) -> None:
@@ -60,7 +67,7 @@ class Store(NamedTuple):
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with open(os.open(scratch, flags, 0o600, dir_fd=folder), "wb") as file:  # noqa: PTH123 - a descriptor
-                file.write(_packed(key, facts))
+                file.writelines(_packed(key, facts))
             os.rename(scratch, FILE, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError:
             _remove(scratch, folder)
@@ -78,7 +85,7 @@ class Store(NamedTuple):
 
 
 class Keeper:
-    """Facts found in the store, or found out when they are asked for, and then written when the program ends.
+    """Facts found in the store, or found out when they are asked for, and written when the one who asked says so.
 
     Args:
         revived: fact → what makes its value again of plain built-in types. Such a value has `to_plain`; what comes
@@ -105,9 +112,8 @@ class Keeper:
 
     @cached_property
     def _known(self) -> dict[str, Fact[Any]]:
-        """What the store has. Looking there once is the sign that something may have to be written."""
+        """What the store has."""
         self._written = (None if self._key is None else self._store.read(self._key)) or {}
-        atexit.register(self.write)
         return {
             name: Fact(self._revived[name](value) if name in self._revived else value, source)
             for name, (value, source) in self._written.items()
@@ -120,6 +126,8 @@ class Keeper:
 
     def write(self) -> None:
         """Write what is known now, if that is more than before and modules have neither come nor gone."""
+        if "_known" not in vars(self):  # nobody asked
+            return
         plain = {name: (self._plain(name, fact.value), fact.source) for name, fact in self._known.items()}
         plain = {name: kept for name, kept in plain.items() if kept[0] is not None}
         if self._key is not None and plain != self._written and circumstances(self._paths) == self._key:
@@ -154,22 +162,54 @@ def _state_of(path: str) -> tuple[int, ...]:
     return state.st_ino, state.st_size, state.st_mtime_ns
 
 
-def _packed(key: object, facts: Plain) -> bytes:
-    written: Any = (key, facts)
-    body = marshal.dumps(written)
-    return MAGIC + crc32(body).to_bytes(CHECKSUM_SIZE, "little") + body
+def _packed(key: object, facts: Plain) -> Iterator[bytes | memoryview]:
+    """Yield the parts of the file."""
+    mapped: list[bytes | memoryview] = []
+    written: Any = (key, _without_long(facts, mapped))
+    head = marshal.dumps(written)
+    yield MAGIC + crc32(head).to_bytes(CHECKSUM_SIZE, "little") + len(head).to_bytes(SIZE_SIZE, "little") + head
+    yield from mapped
 
 
-def _unpacked(raw: bytes, key: object) -> Plain | None:
-    start = len(MAGIC) + CHECKSUM_SIZE
-    body = memoryview(raw)[start:]
-    if raw[:start] != MAGIC + crc32(body).to_bytes(CHECKSUM_SIZE, "little"):
+def _without_long(value: Any, mapped: list[bytes | memoryview]) -> Any:
+    """Return a value with long bytes taken out of it, and add those to `mapped`."""
+    if isinstance(value, (bytes, memoryview)) and len(value) > LONGEST_READ:
+        mapped.append(value)
+        return MAPPED, sum(map(len, mapped[:-1])), len(value)
+    if isinstance(value, tuple):
+        return tuple(_without_long(each, mapped) for each in value)
+    return {name: _without_long(each, mapped) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def _mapped(file: int) -> memoryview:
+    import mmap
+
+    return memoryview(mmap.mmap(file, 0, prot=mmap.PROT_READ))
+
+
+def _unpacked(raw: memoryview, key: object) -> Plain | None:
+    start = len(MAGIC) + CHECKSUM_SIZE + SIZE_SIZE
+    size = int.from_bytes(raw[start - SIZE_SIZE : start], "little")
+    head, mapped = raw[start : start + size], raw[start + size :]
+    if raw[: start - SIZE_SIZE] != MAGIC + crc32(head).to_bytes(CHECKSUM_SIZE, "little"):
         return None
     try:
-        written_for, facts = marshal.loads(body)  # noqa: S302 - root's own file, and its checksum is right
+        written_for, facts = marshal.loads(head)  # noqa: S302 - root's own file, and its checksum is right
+        return _with_long(facts, mapped) if written_for == key else None
     except (ValueError, EOFError, TypeError):
         return None
-    return facts if written_for == key else None
+
+
+def _with_long(value: Any, mapped: memoryview) -> Any:
+    """Return a value with long bytes put back into it; raise ValueError where the file ends before them."""
+    if isinstance(value, tuple):
+        if value[:1] == (MAPPED,):
+            _, at, size = value
+            if at + size > len(mapped):
+                raise ValueError("the file is cut short")
+            return mapped[at : at + size]
+        return tuple(_with_long(each, mapped) for each in value)
+    return {name: _with_long(each, mapped) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 def _remove(name: str, folder: int) -> None:

@@ -15,7 +15,7 @@ from pyinsmod.kernel_facts.sources import RunningSources
 from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Mapping
 
 if TYPE_CHECKING:
-    from pyinsmod.kernel_facts.remembered import Producers
+    from pyinsmod.kernel_facts.remembered import Keeper, Producers
 
 # struct module is a section of this name in every module, and as long as the structure is.
 THIS_MODULE = ".gnu.linkonce.this_module"
@@ -29,11 +29,15 @@ def running_kernel(paths: KernelPaths | None = None) -> KernelFacts:
     paths = paths or KernelPaths()
     release = read_line(f"{paths.proc}/sys/kernel/osrelease").value or "unknown"
     sources = RunningSources(paths, release)
-    slow = dict(_kept(sources, _slow_facts(sources)))
+    slow = dict(_slow_facts(sources))
+    keeper = _keeper(sources, slow) if os.geteuid() == 0 else None
+    if keeper is not None:
+        slow = dict(keeper.facts())
     in_image = slow.pop("built_in_keys")
     return KernelFacts(
         name="running",
         release=release,
+        keep=None if keeper is None else keeper.write,
         machine=lambda: _machine(paths),
         loaded=lambda: loaded_modules(paths),
         sysfs_modules=lambda: names_in(paths.sys_module),
@@ -51,10 +55,8 @@ def running_kernel(paths: KernelPaths | None = None) -> KernelFacts:
     )
 
 
-def _kept(sources: RunningSources, producers: Producers) -> Producers:
-    """Keep facts for root, who alone may read them from the kernel's memory."""
-    if os.geteuid() != 0:
-        return producers
+def _keeper(sources: RunningSources, producers: Producers) -> Keeper:
+    """Return who keeps facts for root, who alone may read them from the kernel's memory."""
     from pyinsmod.kernel_facts.export_lookup import LookedUpExports
     from pyinsmod.kernel_facts.feature_lookup import LookedUpFeatures
     from pyinsmod.kernel_facts.remembered import Keeper, Store
@@ -63,7 +65,7 @@ def _kept(sources: RunningSources, producers: Producers) -> Producers:
         "exports": LookedUpExports.from_plain,
         "features": lambda plain: LookedUpFeatures(sources, *plain),
     }
-    return Keeper(Store(f"{sources.paths.root}/run/pyinsmod", 0), sources.paths, producers, revived).facts()
+    return Keeper(Store(f"{sources.paths.root}/run/pyinsmod", 0), sources.paths, producers, revived)
 
 
 def _policy(name: str, paths: KernelPaths) -> Callable[[], Fact[Any]]:
