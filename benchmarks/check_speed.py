@@ -1,6 +1,8 @@
 """What `pyinsmod check FILE` costs inside a machine, beside starting Python and reading /proc/kallsyms.
 
-Both sides run in one guest, in turn, so that an emulator that is slow is slow for all of them:
+Both sides run in one guest, in turn, so that an emulator that is slow is slow for all of them. `pyinsmod` is a new
+process here, by its file in /usr/bin, as for a user of the machine; what the guest's agent starts as `pyinsmod` is
+a fork of itself with everything imported, and no measure of this. On a busy machine the fastest runs tell most.
 
     first    the kernel's facts are not yet remembered; to be at most 1.5 x (python3 -c pass + cat /proc/kallsyms)
     later    they are, in /run/pyinsmod/facts;          to be at most 2 x python3 -c pass
@@ -42,11 +44,12 @@ for _ in range(int(sys.argv[1]) + 1):
     taken["cat /proc/kallsyms"].append(seconds("cat", "/proc/kallsyms"))
     taken["first"].append(seconds("pyinsmod", "check", "m.ko"))
     taken["later"].append(seconds("pyinsmod", "check", "m.ko"))
-start, names, first, later = (statistics.median(times[1:]) for times in taken.values())
 for name, times in taken.items():
     print(f"  {name:20} {statistics.median(times[1:]) * 1000:7.0f} ms   (fastest {min(times[1:]) * 1000:.0f})")
-print(f"  first  {first / (start + names):5.2f} x (python3 -c pass + cat /proc/kallsyms)   (wanted: at most 1.5)")
-print(f"  later  {later / start:5.2f} x python3 -c pass   (wanted: at most 2)")
+for kind, of in (("medians", statistics.median), ("fastest", min)):
+    start, names, first, later = (of(times[1:]) for times in taken.values())
+    print(f"  {kind}: first {first / (start + names):5.2f} x (python3 -c pass + cat /proc/kallsyms)   (wanted: at most 1.5)")
+    print(f"  {kind}: later {later / start:5.2f} x python3 -c pass   (wanted: at most 2)")
 """
 
 

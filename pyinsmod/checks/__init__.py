@@ -42,9 +42,14 @@ class Check:
         """Return what it finds."""
         if not when.holds(self._condition, image, facts, request):
             return ()
+        return self.function(image, facts, request)
+
+    @property
+    def function(self) -> Function:
+        """The check itself, imported now if not before."""
         file, _, name = self._place.partition(".")
         function: Function = getattr(__import__(f"{__name__}.{file}", fromlist=(name,)), name)
-        return function(image, facts, request)
+        return function
 
 
 CHECKS = {

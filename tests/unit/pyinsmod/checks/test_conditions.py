@@ -1,0 +1,74 @@
+"""What a check is not imported for: nothing that it would have found."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pyinsmod.checks import CHECKS, run_checks
+from pyinsmod.checks import conditions as when
+from pyinsmod.kernel_facts import Fact, KernelFacts
+from pyinsmod.kernel_facts.features import FEATURES
+from pyinsmod.load_request import LoadRequest
+from pyinsmod.module_image import ModuleImage
+
+BuildModule = Callable[..., bytes]
+MakeFacts = Callable[..., KernelFacts]
+
+SECTIONS = (
+    "__ksymtab_gpl", "__ksymtab", ".BTF", ".ctors", ".init_array", ".data..percpu", "__jump_table", ".text", ".modinfo",
+)  # fmt: skip
+WORDS = ("livepatch=Y", "staging=Y", "test=Y", "intree=Y", "retpoline=Y", "import_ns=module:x", "name=dummy")
+REQUESTS = (
+    LoadRequest(),
+    LoadRequest("a=1 b", caller_may_load=Fact(False, "test"), compressed=True),
+    LoadRequest(by_memory=True, force_modversion=True),
+)
+
+
+def modules(build_module: BuildModule) -> Iterator[ModuleImage]:
+    """Yield modules of many kinds, sound and damaged, and files that are none."""
+    chance = random.Random(20)
+    yield from map(ModuleImage, (b"", b"\x7fELF", bytes(64), b"text" * 20))
+    for _ in range(200):
+        extra = tuple(
+            (name, chance.choice((1, 8)), chance.choice((0, 2, 3, 6, 7)), bytes(24))
+            for name in chance.sample(SECTIONS, chance.randrange(4))
+        )
+        data = bytearray(build_module(extra=extra, name=chance.choice(("hello", "dummy", "printk", "vmlinux", ""))))
+        for _ in range(chance.choice((0, 0, 1, 3))):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        for word in chance.sample(WORDS, 2):
+            at = data.find(b"license=")
+            if at >= 0 and chance.random() < 0.5:
+                data[at : at + len(word)] = word.encode()
+        yield ModuleImage(bytes(data), chance.choice((None, None, "xz")))
+
+
+def kernels(make_facts: MakeFacts) -> Iterator[KernelFacts]:
+    named = {"blacklist": Fact(frozenset({"dummy"}), "t"), "initcall_blacklist": Fact(frozenset({"init_module"}), "t")}
+    yield make_facts()
+    yield make_facts(modules_disabled=Fact(True, "t"), **named)
+    yield make_facts(features=Fact(dict.fromkeys(FEATURES, True), "t"))
+    yield make_facts(features=Fact({}, "t"), loaded=Fact(None, "t"), sysfs_modules=Fact(None, "t"))
+
+
+def test_they_change_no_prediction(
+    build_module: BuildModule, make_facts: MakeFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = [
+        (image, facts, REQUESTS[number % len(REQUESTS)])
+        for number, image in enumerate(modules(build_module))
+        for facts in kernels(make_facts)
+    ]
+    with_conditions = [run_checks(*case) for case in cases]
+    monkeypatch.setattr(when, "holds", lambda *_: True)
+    assert [run_checks(*case) for case in cases] == with_conditions
+    assert {finding.check for findings in with_conditions for finding in findings} > {"permission", "livepatch", "btf"}
+
+
+def test_every_check_is_where_the_table_says() -> None:
+    for check in CHECKS.values():
+        assert callable(check.function)
