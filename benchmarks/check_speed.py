@@ -48,7 +48,7 @@ for name, times in taken.items():
     print(f"  {name:20} {statistics.median(times[1:]) * 1000:7.0f} ms   (fastest {min(times[1:]) * 1000:.0f})")
 for kind, of in (("medians", statistics.median), ("fastest", min)):
     start, names, first, later = (of(times[1:]) for times in taken.values())
-    print(f"  {kind}: first {first / (start + names):5.2f} x (python3 -c pass + cat /proc/kallsyms)   (wanted: at most 1.5)")
+    print(f"  {kind}: first {first / (start + names):5.2f} x (python3 -c pass + cat kallsyms)   (wanted: at most 1.5)")
     print(f"  {kind}: later {later / start:5.2f} x python3 -c pass   (wanted: at most 2)")
 """
 
