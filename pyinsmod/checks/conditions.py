@@ -78,9 +78,11 @@ def name_taken(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) ->
     return image.struct_name in (facts.loaded.value or ())
 
 
-def in_sysfs(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> bool:
-    """The module has no name, or one that stands in /sys/module."""
-    return not image.struct_name or image.struct_name in (facts.sysfs_modules.value or ())
+def in_sysfs(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> object:
+    """The module has no name, or one that stands in /sys/module; or something is to be put there, its parameters."""
+    if not image.struct_name or image.struct_name in (facts.sysfs_modules.value or ()):
+        return True
+    return image.named("__param") or unusual_layout(image, facts, request)
 
 
 def write_exec(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) -> bool:
@@ -110,8 +112,9 @@ def percpu_data(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) 
 
 
 def constructors(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) -> object:
-    """The module has constructors of the old kind."""
-    return image.named(".ctors")
+    """The module has constructors of the old kind, or names of sections that are still to be read somewhere."""
+    names = image.section_headers[image.header.shstrndx].size
+    return image.named(".ctors") or any(header.name >= names for header in image.section_headers)
 
 
 def type_information(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) -> object:

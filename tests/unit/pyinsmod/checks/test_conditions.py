@@ -18,7 +18,8 @@ BuildModule = Callable[..., bytes]
 MakeFacts = Callable[..., KernelFacts]
 
 SECTIONS = (
-    "__ksymtab_gpl", "__ksymtab", ".BTF", ".ctors", ".init_array", ".data..percpu", "__jump_table", ".text", ".modinfo",
+    "__ksymtab_gpl", "__ksymtab", ".BTF", ".ctors", ".init_array",
+    ".data..percpu", "__jump_table", "__param", ".text", ".modinfo",
 )  # fmt: skip
 WORDS = ("livepatch=Y", "staging=Y", "test=Y", "intree=Y", "retpoline=Y", "import_ns=module:x", "name=dummy")
 REQUESTS = (
@@ -44,6 +45,10 @@ def modules(build_module: BuildModule) -> Iterator[ModuleImage]:
             at = data.find(b"license=")
             if at >= 0 and chance.random() < 0.5:
                 data[at : at + len(word)] = word.encode()
+        if chance.random() < 0.2:
+            table = int.from_bytes(data[40:48], "little")
+            at = table + 64 * chance.randrange(1, 6)
+            data[at : at + 4] = chance.choice((60, 4000, 70000)).to_bytes(4, "little")  # a name outside the table
         yield ModuleImage(bytes(data), chance.choice((None, None, "xz")))
 
 
