@@ -57,6 +57,7 @@ def kernels(make_facts: MakeFacts) -> Iterator[KernelFacts]:
     yield make_facts()
     yield make_facts(modules_disabled=Fact(True, "t"), **named)
     yield make_facts(features=Fact(dict.fromkeys(FEATURES, True), "t"))
+    yield make_facts(features=Fact({**dict.fromkeys(FEATURES, False), "module-btf": True}, "t"))
     yield make_facts(features=Fact({}, "t"), loaded=Fact(None, "t"), sysfs_modules=Fact(None, "t"))
 
 
