@@ -33,7 +33,7 @@ LEFT_OUT = (
 )
 MERGED_FOLDERS = ("bin", "sbin", "lib", "lib64")
 EMPTY_FOLDERS = ("proc", "sys", "dev", "run", "root", "tmp", "etc", "var/log", "var/tmp", "usr/local/bin")
-FORMAT = 2  # raise it when this file builds another image from the same inputs
+FORMAT = 3  # raise it when this file builds another image from the same inputs
 USERLAND_FORMAT = 2  # raise it when this file unpacks another userland from the same packages
 
 
@@ -64,7 +64,7 @@ def image_key(content: GuestContent) -> str:
     digest.update(
         repr((sorted(content.files.items()), content.preload, content.warm_up, sorted(content.warm.items()))).encode()
     )
-    for folder in (GUEST_SCRIPTS, *content.python_packages):
+    for folder in (GUEST_SCRIPTS.parent, *content.python_packages):
         for path, name in _files(folder, content.left_out):
             with open(path, "rb") as file:  # noqa: PTH123 - hundreds of files at every start
                 data = file.read()
@@ -96,9 +96,8 @@ def write_image(target: Path, kernel: Kernel, content: GuestContent) -> None:
 def _add_scripts(archive: CpioWriter, content: GuestContent) -> None:
     archive.file("init", (GUEST_SCRIPTS / "init").read_bytes(), 0o755)
     archive.file("usr/lib/vm/prepare", (GUEST_SCRIPTS / "prepare").read_bytes(), 0o755)
-    archive.file("usr/lib/vm/vm/__init__.py", b"")
-    for name in ("__init__.py", "agent.py", "frames.py", "job.py"):
-        archive.file(f"usr/lib/vm/vm/guest/{name}", (GUEST_SCRIPTS / name).read_bytes())
+    for file, name in _files(GUEST_SCRIPTS.parent, ()):
+        archive.file(f"{PYTHON_FOLDER}/{name}", Path(file).read_bytes())
     for path in sorted((GUEST_SCRIPTS / "etc").iterdir()):
         archive.file(f"etc/{path.name}", path.read_bytes())
     configuration = {

@@ -32,7 +32,7 @@ def kernels() -> tuple[KernelFacts, ...]:
         name: KernelExport("vmlinux", crc=0x1234, gpl=name.startswith("g"), namespace="NS" if name == "gn" else "")
         for name in ("_printk", "printk", "module_layout", "__fentry__", "__x86_return_thunk", "gn", "gfree")
     }
-    known: dict[str, Fact[Any]] = {
+    known: dict[str, Any] = {
         "machine": Fact(EM_X86_64, "fuzz"),
         "vermagic": Fact("6.1.0 SMP preempt mod_unload modversions ", "fuzz"),
         "exports": Fact(exports, "fuzz"),

@@ -47,7 +47,7 @@ def test_the_whole_table_read_at_once_says_the_same() -> None:
     """ksymtab.py unpacks the table as a whole; two readers of one format."""
     table = looked_up().tables[0]
     whole = exports_in_tables(
-        [ExportTable(table.address, table.entries, False, table.crcs)],
+        [ExportTable(table.address, bytes(table.entries), False, bytes(table.crcs))],
         lambda address, size: STRING_AREA[address - STRINGS :][:size],
     )
     assert dict(looked_up()) == whole
