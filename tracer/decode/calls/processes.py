@@ -124,10 +124,10 @@ CALLS: Mapping[str, Signature] = MappingProxyType(
         "getrandom": call(("buf", RANDOM_BYTES), ("buflen", SIZE), ("flags", flags(flag.GETRANDOM_FLAGS, "GRND_???"))),
         "umask": call(("mask", MODE), returns=OCTAL),
         "unshare": call(("flags", flags(flag.UNSHARE_FLAGS, "CLONE_???"))),
-        "setns": call(("fd", FD), ("nstype", flags(flag.UNSHARE_FLAGS, "CLONE_NEW???"))),
+        "setns": call(("fd", FD), ("nstype", flags(flag.NAMESPACES, "CLONE_NEW???"))),
         "restart_syscall": call(("interrupted", INTERRUPTED)),
         "vhangup": _nothing,
         "pidfd_open": call(("pid", INT), ("flags", flags(flag.PIDFD_OPEN_FLAGS, "PIDFD_???")), returns=DESCRIPTOR),
-        "pidfd_getfd": call(("pidfd", FD), ("targetfd", INT), ("flags", HEX), returns=DESCRIPTOR),
+        "pidfd_getfd": call(("pidfd", FD), ("targetfd", INT), ("flags", HEX32), returns=DESCRIPTOR),
     }
 )
