@@ -122,6 +122,8 @@ head = (ctypes.c_uint32 * 2)(0x20080522, 0); data = (ctypes.c_uint32 * 6)()
 libc.capget(head, data)
 libc.getrandom(data, 8, 1)
 libc.syscall(334, 0, 0, 0, 0)
+libc.syscall(309, data, head, 0); libc.syscall(324, 0, 0, 0); libc.syscall(148, 0, data)
+libc.syscall(155, b"/nonexistent/x", b"/nonexistent/y")
 """
 MEMORY = """
 import ctypes, mmap
@@ -198,7 +200,7 @@ COMMANDS: dict[str, list[str]] = {
     "id": ["id"],
     "uname": ["uname", "-a"],
     "nproc": ["nproc"],
-    "timeout": ["timeout", "0.3", "sleep", "5"],
+    "timeout": ["timeout", "5", "sleep", "0.5"],
     "nice": ["nice", "-n", "3", "true"],
     "mktemp": ["mktemp", "-p", "."],
     "md5sum": ["md5sum", "one"],
