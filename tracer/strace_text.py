@@ -66,7 +66,7 @@ def _parts(record: Record) -> tuple[str, str]:
 def _shown(show: Callable[[Any], str], value: Any) -> str:  # noqa: ANN401  (any JSON value)
     try:
         return show(value)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         # A record of a recorder that decoded the call otherwise.
         return str(value)
 

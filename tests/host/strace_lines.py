@@ -27,7 +27,9 @@ _PIDS = re.compile(
     r"|^(?:t?kill|tgkill|wait4|waitid|setpgid|getpgid|getsid|prlimit64|sched_\w+)\((?:P_PID, )?-?"
     r"|^tgkill\(\d+, |/proc/)(\d+)\b"
 )
-_PID_RESULTS = re.compile(r"^((?:v?fork|clone3?|get\w*p?id|gettid|set_tid_address|wait4|setsid|getpgrp)\(.*\) = )(\d+)")
+_PID_RESULTS = re.compile(
+    r"^((?:v?fork|clone3?|get\w*p?id|gettid|set_tid_address|wait4|setsid|getpgrp|rt_sigreturn)\(.*\) = )(\d+)"
+)
 _VARYING = (
     (re.compile(r"0x[0-9a-f]{5,}"), "ADDRESS"),
     (re.compile(r"\b(tv_n?u?sec|si_[us]time|tms_c?[us]time|ru_\w+)=\d+(?: /\* \d+\.\d\d s \*/)?"), r"\1=TIME"),
@@ -148,7 +150,7 @@ def _normal(line: str, places: dict[str, str]) -> str:
     line = f"{match[1]} = {match[2]}" if match else line
     for _ in range(3):  # some lines have several
         line = _PIDS.sub(lambda found: f"{found[1]}<{places[found[2]]}>" if found[2] in places else found[0], line)
-    line = _PID_RESULTS.sub(lambda found: f"{found[1]}<{places.get(found[2], '?')}>", line)
+    line = _PID_RESULTS.sub(lambda found: f"{found[1]}{places.get(found[2], found[2])}", line)
     for pattern, replacement in _VARYING:
         line = pattern.sub(replacement, line)
     return line

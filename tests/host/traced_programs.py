@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+from tracer.decode.names import call_numbers, machine_architectures
+
+_AUDIT = machine_architectures(os.uname().machine)[0].audit
 
 THREADS = """
 import threading, time
@@ -117,6 +122,8 @@ head = (ctypes.c_uint32 * 2)(0x20080522, 0); data = (ctypes.c_uint32 * 6)()
 libc.capget(head, data)
 libc.getrandom(data, 8, 1)
 libc.syscall(334, 0, 0, 0, 0)
+libc.syscall(309, data, head, 0); libc.syscall(324, 0, 0, 0); libc.syscall(148, 0, data)
+libc.syscall(155, b"/nonexistent/x", b"/nonexistent/y")
 """
 MEMORY = """
 import ctypes, mmap
@@ -127,6 +134,36 @@ libc.mlock(ctypes.c_char_p(b"x"), 1); libc.munlock(ctypes.c_char_p(b"x"), 1)
 libc.mmap(ctypes.c_void_p(0), 4096, 0, 0x20000022, -1, 0)
 libc.mprotect(ctypes.c_void_p(0), 0, 0x40)
 """
+#: Calls with arguments that mean nothing, at addresses that lead nowhere, or to zeros, or to noise.
+BOGUS = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+long = ctypes.c_long
+area = libc.mmap(ctypes.c_void_p(0x10000000), long(65536), 3, 0x32, -1, long(0))
+patterns = (
+    (-1,) * 6, (1 << 40 | 77,) + (1 << 40,) * 5, (-100,) + (area,) * 5, (77, area, 8, area, 8, area),
+    (area, 77, area, 8, area, 8), (area,) * 6, (0x7FFFFFFF, 1 << 31, 0xDEADBEEF, 0x123456789ABCDEF0, 3, 5),
+    (77, 1, 2, 3, 4, 5), (77,) + (0,) * 5, (area, 2, area, 16, area, 0), (77, 1, area, 4, area, 4),
+)
+for content in (bytes(4000), (bytes(range(1, 256)) + bytes(1)) * 20):
+    for number in {numbers}:
+        for pattern in patterns:
+            ctypes.memmove(area, content, len(content))
+            libc.syscall(long(number), *map(long, pattern))
+"""
+#: Calls that do no harm with any of these arguments: paths lead nowhere, or into the folder; no descriptor is open.
+HARMLESS = (
+    *("open", "openat", "stat", "lstat", "fstat", "newfstatat", "statx", "fstatfs", "access"),
+    *("faccessat", "faccessat2", "readlink", "readlinkat", "unlinkat", "fchmod", "fchown", "futimesat", "utimensat"),
+    *("setxattr", "fsetxattr", "getxattr", "fgetxattr", "flistxattr", "fremovexattr", "inotify_add_watch"),
+    *("pread64", "write", "pwrite64", "lseek", "ftruncate", "fadvise64", "readahead", "fsync", "sync_file_range"),
+    *("fcntl", "ioctl", "pipe2", "getdents64", "sendfile", "splice", "tee", "memfd_create", "eventfd2"),
+    *("inotify_init1", "inotify_rm_watch", "epoll_create1", "epoll_ctl", "getrlimit", "getrusage"),
+    *("sched_getaffinity", "sched_getscheduler", "sched_getparam", "getpriority", "capget", "pidfd_open"),
+    *("socket", "socketpair", "bind", "connect", "listen", "getsockname", "getpeername", "sendto", "shutdown"),
+    *("clock_getres", "timerfd_create", "timerfd_settime", "timer_gettime", "getitimer", "signalfd4", "madvise"),
+)
 
 
 def python(source: str) -> list[str]:
@@ -163,7 +200,7 @@ COMMANDS: dict[str, list[str]] = {
     "id": ["id"],
     "uname": ["uname", "-a"],
     "nproc": ["nproc"],
-    "timeout": ["timeout", "0.3", "sleep", "5"],
+    "timeout": ["timeout", "5", "sleep", "0.5"],
     "nice": ["nice", "-n", "3", "true"],
     "mktemp": ["mktemp", "-p", "."],
     "md5sum": ["md5sum", "one"],
@@ -206,6 +243,7 @@ COMMANDS: dict[str, list[str]] = {
     "python-sockets": python(SOCKETS),
     "python-system": python(SYSTEM),
     "python-memory": python(MEMORY),
+    "python-bogus": python(BOGUS.replace("{numbers}", str(sorted(call_numbers(frozenset(HARMLESS), _AUDIT))))),
 }
 
 #: Calls whose lines are left out for one command, and why.

@@ -30,7 +30,8 @@ def call_names(audit: int) -> Mapping[int, str]:
     architecture = BY_AUDIT.get(audit)
     if architecture is None:
         return MappingProxyType({})
-    return MappingProxyType(_ptrace_table(architecture) | architecture.lacking)
+    own = {n: name for n, name in _ptrace_table(architecture).items() if n not in architecture.foreign}
+    return MappingProxyType(own | architecture.lacking)
 
 
 def machine_architectures(machine: str) -> tuple[Architecture, ...]:

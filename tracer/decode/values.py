@@ -21,6 +21,8 @@ _PAGE = mmap.PAGESIZE
 _PATH_MAX = 4096
 _CHUNK = 1 << 20
 _USUAL_TEXT = 256
+#: Bytes that are shown of a buffer that cannot be read whole.
+_START = 32
 _SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 
 
@@ -129,7 +131,10 @@ def count_list(task: Task, address: int, word: int = 8, limit: int = 65536) -> d
 def buffer(task: Task, address: int, length: int, *, with_data: bool = True) -> dict[str, Any] | None:
     """Return length and hash of a buffer and, up to the task's limit, its bytes as text."""
     if length == 0:
-        return {"length": 0, "sha256": _SHA256_OF_NOTHING, "data": ""} if address else None
+        if not address:
+            return None
+        empty = {"length": 0, "sha256": _SHA256_OF_NOTHING}
+        return {**empty, "data": ""} if with_data else {"address": hex(address), **empty}
     digest = hashlib.sha256()
     first = b""
     seen = 0
@@ -138,7 +143,7 @@ def buffer(task: Task, address: int, length: int, *, with_data: bool = True) -> 
         digest.update(chunk)
         seen += len(chunk)
     if seen < length:
-        return unreadable(address)
+        return _unreadable_after(address, first)
     result: dict[str, Any] = {"length": length, "sha256": digest.hexdigest()}
     if with_data:
         result["data"] = escaped(first)
@@ -147,6 +152,14 @@ def buffer(task: Task, address: int, length: int, *, with_data: bool = True) -> 
     else:
         result = {"address": hex(address), **result}
     return result
+
+
+def _unreadable_after(address: int, first: bytes) -> dict[str, Any] | None:
+    """Return what stands for a buffer that ends in unreadable memory: with its start, if that is worth a look."""
+    found = unreadable(address)
+    if found is not None and len(first) > _START:
+        found["start"] = escaped(first[: _START + 1])
+    return found
 
 
 def _chunks(task: Task, address: int, length: int) -> Iterator[bytes]:

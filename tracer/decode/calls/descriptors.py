@@ -10,6 +10,7 @@ from tracer.decode.kinds.descriptors import FD, FD_PAIR
 from tracer.decode.kinds.directory_entries import ENTRIES
 from tracer.decode.kinds.fcntl import FCNTL
 from tracer.decode.kinds.ioctl import IOCTL
+from tracer.decode.kinds.mapping import MEMFD_FLAGS
 from tracer.decode.kinds.numbers import INT, INT64, LONG, OFFSET_IN, OFFSET_IN_OUT, SIZE, UINT
 from tracer.decode.kinds.opening import DESCRIPTOR_FLAGS
 from tracer.decode.kinds.results import DESCRIPTOR
@@ -85,7 +86,7 @@ CALLS: Mapping[str, Signature] = MappingProxyType(
         ),
         "tee": call(("fd_in", FD), ("fd_out", FD), ("len", SIZE), ("flags", _SPLICE_FLAGS)),
         "vmsplice": call(("fd", FD), ("iov", VECTOR_SENT), ("nr_segs", SIZE), ("flags", _SPLICE_FLAGS)),
-        "memfd_create": call(("name", STRING), ("flags", flags(table.MEMFD_FLAGS, "MFD_???")), returns=DESCRIPTOR),
+        "memfd_create": call(("name", STRING), ("flags", MEMFD_FLAGS), returns=DESCRIPTOR),
         "eventfd": call(("initval", UINT), returns=DESCRIPTOR),
         "eventfd2": call(("initval", UINT), ("flags", flags(table.EVENTFD_FLAGS, "EFD_???")), returns=DESCRIPTOR),
         "inotify_init": call(returns=DESCRIPTOR),

@@ -87,6 +87,7 @@ CALLS: Mapping[str, Signature] = MappingProxyType(
         "symlinkat": call(("target", PATH), ("newdirfd", DIRFD), ("linkpath", PATH)),
         "unlink": _one_path,
         "unlinkat": call(("dirfd", DIRFD), ("pathname", PATH), ("flags", _AT_FLAGS)),
+        "pivot_root": call(("new_root", PATH), ("put_old", PATH)),
         "mkdir": _path_and_mode,
         "mkdirat": call(("dirfd", DIRFD), ("pathname", PATH), ("mode", MODE)),
         "rmdir": _one_path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from tracer.decode.kinds.common import address_when_failed
 from tracer.decode.kinds.descriptors import FD
 from tracer.decode.kinds.numbers import INT, SIZE, UINT
 from tracer.decode.kinds.polling import (
@@ -31,6 +32,7 @@ _selected = (
     ("writefds", DESCRIPTOR_SET),
     ("exceptfds", DESCRIPTOR_SET),
 )
+_masked = (("sigmask", address_when_failed(set_in(5))), ("sigsetsize", SIZE))
 _waited = (("epfd", FD), ("events", EPOLL_FOUND), ("maxevents", INT))
 
 CALLS: Mapping[str, Signature] = MappingProxyType(
@@ -58,7 +60,12 @@ CALLS: Mapping[str, Signature] = MappingProxyType(
             ("epfd", FD), ("op", enum(EPOLL_OPERATIONS, "EPOLL_CTL_???")), ("fd", FD), ("event", EPOLL_EVENT)
         ),
         "epoll_wait": call(*_waited, ("timeout", INT)),
-        "epoll_pwait": call(*_waited, ("timeout", INT), ("sigmask", set_in(5)), ("sigsetsize", SIZE)),
-        "epoll_pwait2": call(*_waited, ("timeout", TIMESPEC64_IN), ("sigmask", set_in(5)), ("sigsetsize", SIZE)),
+        "epoll_pwait": call(*_waited, ("timeout", INT), *_masked),
+        "epoll_pwait2": call(
+            *_waited,
+            ("timeout", address_when_failed(TIMESPEC64_IN)),
+            ("sigmask", address_when_failed(set_in(5))),
+            ("sigsetsize", SIZE),
+        ),
     }
 )

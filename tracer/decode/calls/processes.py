@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from tracer.decode.kinds.buffers import sent
 from tracer.decode.kinds.cloning import CLONE_ARGS, clone
 from tracer.decode.kinds.control import ARCH_PRCTL, PRCTL
 from tracer.decode.kinds.descriptors import DIRFD, FD
@@ -31,11 +32,13 @@ from tracer.decode.kinds.siginfo import SIGINFO_OUT
 from tracer.decode.kinds.structures import array_in, array_out
 from tracer.decode.kinds.symbols import enum, flags
 from tracer.decode.kinds.texts import ARGV, ENVP, PATH
+from tracer.decode.kinds.times import TIMESPEC_OUT
 from tracer.decode.kinds.waiting import STATUS, USAGE, USAGE_OF_CHILD
 from tracer.decode.signature import Returns, Signature, Value, call
 from tracer.decode.tables import process_flags as flag
 from tracer.decode.tables import process_numbers as number
 from tracer.decode.tables.file_flags import AT_FLAGS
+from tracer.decode.values import flags as split_flags
 
 
 def _policy(value: int, _arguments: Mapping[str, Value]) -> str:
@@ -43,10 +46,20 @@ def _policy(value: int, _arguments: Mapping[str, Value]) -> str:
     return f"{value} ({symbol})" if symbol else str(value)
 
 
+_MEMBARRIER_COMMANDS = dict(flag.MEMBARRIER_COMMANDS)
+
+
+def _membarrier(value: int, _arguments: Mapping[str, Value]) -> str:
+    """Show the commands that MEMBARRIER_CMD_QUERY found."""
+    names = split_flags(value, [row for row in flag.MEMBARRIER_COMMANDS if row[0]])
+    return f"{value:#x} ({'|'.join(names)})" if value else "0"
+
+
 _WAIT_OPTIONS = flags(flag.WAIT_OPTIONS, "W???")
 _POLICY = enum(number.POLICIES, "SCHED_???")
 _PRIORITY_OF = enum(number.PRIORITIES_OF, "PRIO_???")
 _nothing = call()
+_name = call(("name", sent(1)), ("len", UINT))
 _user = call(("uid", USER))
 _group = call(("gid", USER))
 _exit = call(("status", INT))
@@ -124,10 +137,20 @@ CALLS: Mapping[str, Signature] = MappingProxyType(
         "getrandom": call(("buf", RANDOM_BYTES), ("buflen", SIZE), ("flags", flags(flag.GETRANDOM_FLAGS, "GRND_???"))),
         "umask": call(("mask", MODE), returns=OCTAL),
         "unshare": call(("flags", flags(flag.UNSHARE_FLAGS, "CLONE_???"))),
-        "setns": call(("fd", FD), ("nstype", flags(flag.UNSHARE_FLAGS, "CLONE_NEW???"))),
+        "setns": call(("fd", FD), ("nstype", flags(flag.NAMESPACES, "CLONE_NEW???"))),
         "restart_syscall": call(("interrupted", INTERRUPTED)),
         "vhangup": _nothing,
+        "getcpu": call(("cpu", UINT_OUT), ("node", UINT_OUT), ("tcache", POINTER)),
+        "sethostname": _name,
+        "setdomainname": _name,
+        "membarrier": call(
+            ("cmd", enum(_MEMBARRIER_COMMANDS, "MEMBARRIER_CMD_???")),
+            ("flags", flags(flag.MEMBARRIER_FLAGS, "MEMBARRIER_CMD_FLAG_???")),
+            ("cpu_id", INT, 2, lambda raw: raw[1] & 1),
+            returns=Returns(_membarrier),
+        ),
+        "sched_rr_get_interval": call(("pid", INT), ("tp", TIMESPEC_OUT)),
         "pidfd_open": call(("pid", INT), ("flags", flags(flag.PIDFD_OPEN_FLAGS, "PIDFD_???")), returns=DESCRIPTOR),
-        "pidfd_getfd": call(("pidfd", FD), ("targetfd", INT), ("flags", HEX), returns=DESCRIPTOR),
+        "pidfd_getfd": call(("pidfd", FD), ("targetfd", INT), ("flags", HEX32), returns=DESCRIPTOR),
     }
 )

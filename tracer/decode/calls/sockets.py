@@ -7,24 +7,12 @@ from types import MappingProxyType
 
 from tracer.decode.kinds.buffers import RECEIVED, sent
 from tracer.decode.kinds.descriptors import FD, FD_PAIR
-from tracer.decode.kinds.numbers import INT, LENGTH_IN_OUT, SIZE, UINT
+from tracer.decode.kinds.messages import MESSAGE_RECEIVED, MESSAGE_SENT
+from tracer.decode.kinds.numbers import INT, LENGTH_IN_OUT, SIZE
 from tracer.decode.kinds.results import DESCRIPTOR
-from tracer.decode.kinds.sockets import (
-    ACCEPT_FLAGS,
-    FAMILY,
-    HOW,
-    LEVEL,
-    MESSAGE_FLAGS,
-    MESSAGE_RECEIVED,
-    MESSAGE_SENT,
-    OPTION,
-    OPTION_IN,
-    OPTION_OUT,
-    PROTOCOL,
-    TYPE,
-    address_in,
-    address_out,
-)
+from tracer.decode.kinds.socket_addresses import address_in, address_out
+from tracer.decode.kinds.socket_options import LEVEL, OPTION, OPTION_IN, OPTION_OUT
+from tracer.decode.kinds.sockets import ACCEPT_FLAGS, FAMILY, HOW, MESSAGE_FLAGS, PROTOCOL, TYPE
 from tracer.decode.signature import Signature, call
 
 _to = call(("sockfd", FD), ("addr", address_in(2)), ("addrlen", INT))
@@ -34,7 +22,7 @@ _option = (("sockfd", FD), ("level", LEVEL), ("optname", OPTION))
 CALLS: Mapping[str, Signature] = MappingProxyType(
     {
         "socket": call(("domain", FAMILY), ("type", TYPE), ("protocol", PROTOCOL), returns=DESCRIPTOR),
-        "socketpair": call(("domain", FAMILY), ("type", TYPE), ("protocol", UINT), ("sv", FD_PAIR)),
+        "socketpair": call(("domain", FAMILY), ("type", TYPE), ("protocol", SIZE), ("sv", FD_PAIR)),
         "bind": _to,
         "connect": _to,
         "listen": call(("sockfd", FD), ("backlog", INT)),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from tracer.decode.kinds.clocks import CLOCK, EVENT, TIMEZONE_IN, TIMEZONE_OUT, TMS, remaining
+from tracer.decode.kinds.clocks import CLOCK, EVENT, TIME, TIME_OUT, TIMEZONE_IN, TIMEZONE_OUT, TMS, remaining
 from tracer.decode.kinds.descriptors import FD
-from tracer.decode.kinds.numbers import INT, INT64_OUT, INT_OUT, UINT
+from tracer.decode.kinds.numbers import INT, INT_OUT, UINT
 from tracer.decode.kinds.results import DESCRIPTOR
 from tracer.decode.kinds.structures import pointed_in, pointed_out
 from tracer.decode.kinds.symbols import enum, flags
@@ -33,7 +33,7 @@ _timer_out = pointed_out(ITIMERSPEC)
 
 CALLS: Mapping[str, Signature] = MappingProxyType(
     {
-        "time": call(("tloc", INT64_OUT)),
+        "time": call(("tloc", TIME_OUT), returns=TIME),
         "gettimeofday": call(("tv", TIMEVAL_OUT), ("tz", TIMEZONE_OUT)),
         "settimeofday": call(("tv", TIMEVAL_IN), ("tz", TIMEZONE_IN)),
         "clock_gettime": call(("clockid", CLOCK), ("tp", TIMESPEC_OUT)),

@@ -16,6 +16,8 @@ def show_buffer(value: Value) -> str:
     """Show a buffer's first bytes."""
     if isinstance(value, dict) and "data" in value:
         return quoted_start(value["data"], cut="truncated" in value)
+    if isinstance(value, dict) and "start" in value:
+        return quoted_start(value["start"], cut=True)
     return show_address(value)
 
 

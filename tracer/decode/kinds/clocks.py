@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from tracer.decode.kinds.common import of_number, show_address
-from tracer.decode.kinds.numbers import ADDRESS, POINTER, SIGNAL, TICKS
+from collections.abc import Mapping
+
+from tracer.decode.kinds.common import show_address
+from tracer.decode.kinds.numbers import ADDRESS, INT64_OUT, POINTER, SIGNAL, TICKS
 from tracer.decode.kinds.structures import Structure, pointed_in, pointed_out, structure
-from tracer.decode.kinds.symbols import enum, shown_symbol
-from tracer.decode.signature import Kind, LateReader, Value
+from tracer.decode.kinds.symbols import enum
+from tracer.decode.kinds.times import in_words
+from tracer.decode.signature import Kind, LateReader, Returns, Value
 from tracer.decode.tables.architectures import Architecture
 from tracer.decode.tables.process_numbers import CLOCKS
 from tracer.decode.values import Task, signed32
@@ -14,23 +17,9 @@ from tracer.ptrace.tracee import RawArguments
 
 _RESTART_BLOCK, _RESTART_NO_HAND, _RESTART_SYS, _RESTART_NO_INTR = 516, 514, 512, 513
 _RESTARTS = frozenset((_RESTART_SYS, _RESTART_NO_INTR, _RESTART_NO_HAND, _RESTART_BLOCK))
-_OF_CPU = {0: "CPUCLOCK_PROF", 1: "CPUCLOCK_VIRT", 2: "CPUCLOCK_SCHED"}
 
 
-def _clock(value: int) -> str:
-    """Return a clock's name; a negative number is made of a process or a descriptor (<linux/posix-timers.h>)."""
-    number = signed32(value)
-    if number >= 0:
-        return CLOCKS.get(number) or f"{number:#x}"
-    owner, what = ~(number >> 3), number & 3
-    if number & 7 == 3:
-        return f"FD_TO_CLOCKID({owner})"
-    name = "MAKE_THREAD_CPUCLOCK" if number & 4 else "MAKE_PROCESS_CPUCLOCK"
-    return f"{name}({owner}, {_OF_CPU.get(what, f'{what:#x} /* CPUCLOCK_??? */')})"
-
-
-_shown = shown_symbol(frozenset(CLOCKS.values()), "CLOCK_???")
-CLOCK = of_number(_clock, lambda value: str(value) if "(" in str(value) else _shown(value))
+CLOCK = enum(CLOCKS, "CLOCK_???")
 
 
 def remaining(one: Structure, *, unless_absolute: int | None = None) -> Kind:
@@ -56,6 +45,20 @@ def remaining(one: Structure, *, unless_absolute: int | None = None) -> Kind:
 _TIMEZONE = structure(("tz_minuteswest", "i"), ("tz_dsttime", "i"))
 TIMEZONE_IN = pointed_in(_TIMEZONE)
 TIMEZONE_OUT = pointed_out(_TIMEZONE)
+
+
+def _show_time(value: Value) -> str:
+    return f"[{value}{in_words(value, 0, 9)}]" if isinstance(value, int) else show_address(value)
+
+
+def _time_result(value: int, _arguments: Mapping[str, Value]) -> str:
+    """Show seconds since 1970 with the local date."""
+    date = in_words(value, 0, 9).removeprefix(" /* ").removesuffix(" */")
+    return f"{value} ({date})" if date else str(value)
+
+
+TIME_OUT = INT64_OUT._replace(show=_show_time)
+TIME = Returns(_time_result)
 TMS = pointed_out(structure(*((f"tms_{name}", "l", TICKS) for name in ("utime", "stime", "cutime", "cstime"))))
 _NOTIFY = {0: "SIGEV_SIGNAL", 1: "SIGEV_NONE", 2: "SIGEV_THREAD", 4: "SIGEV_THREAD_ID"}
 _EVENT_HEAD = (

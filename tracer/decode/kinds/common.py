@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tracer.decode.signature import Kind, Reader, Show, Value
 from tracer.decode.tables.architectures import Architecture
-from tracer.decode.values import Task
+from tracer.decode.values import Task, pointer
 from tracer.ptrace.tracee import RawArguments
 
 
@@ -26,6 +26,18 @@ def everywhere(reader: Reader, show: Show) -> Kind:
         return reader
 
     return Kind(choose, show)
+
+
+def address_when_failed(kind: Kind) -> Kind:
+    """Return the kind of what strace reads only when the call has ended, and not when it has failed."""
+
+    def late(_task: Task, value: int, _raw: RawArguments, result: int, before: Value) -> Value:
+        return {"address": pointer(value), "given": before} if result < 0 and value else before
+
+    def show(value: Value) -> str:
+        return show_address(value) if isinstance(value, dict) and "given" in value else kind.show(value)
+
+    return kind._replace(show=show, late=lambda _arch: late, also_failed=True)
 
 
 def show_address(value: Value) -> str:

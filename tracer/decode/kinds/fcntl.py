@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tracer.decode.kinds.descriptors import FD
-from tracer.decode.kinds.numbers import HEX, INT, SIGNAL, hexadecimal, signal_symbol
+from tracer.decode.kinds.numbers import HEX, INT, LONG, SIGNAL, hexadecimal, signal_symbol
 from tracer.decode.kinds.opening import OPEN_FLAGS, open_flags
 from tracer.decode.kinds.results import DESCRIPTOR
 from tracer.decode.kinds.structures import pointed_in, pointed_out, structure
@@ -57,7 +57,7 @@ def _show_signal(value: int, _arguments: Mapping[str, Value]) -> str:
     return f"{value} ({signal_symbol(value)})" if value else "0"
 
 
-_duplicate = _with(INT, DESCRIPTOR)
+_duplicate = _with(LONG, DESCRIPTOR)
 _lock = _with(pointed_in(structure(*_LOCK_ROWS, shown=_WITHOUT_PID)))
 _lock64 = _with(pointed_in(structure(*_LOCK64_ROWS, shown=_WITHOUT_PID)))
 _get_lock64 = _with(pointed_out(structure(*_LOCK64_ROWS)))
@@ -84,7 +84,7 @@ _CASES = {
     "F_SETLEASE": _with(enum(number.LOCK_TYPES, "F_???")),
     "F_NOTIFY": _with(flags(table.NOTIFY, "DN_???")),
     "F_GETPIPE_SZ": _without(whole=True),
-    "F_SETPIPE_SZ": _with(INT),
+    "F_SETPIPE_SZ": _with(LONG),
     "F_GET_SEALS": _without(_flagged("seals", table.SEALS)),
     "F_ADD_SEALS": _with(flags(table.SEALS, "F_SEAL_???")),
 }

@@ -20,8 +20,10 @@ _DEVICES = ("S_IFCHR", "S_IFBLK")
 def mode_symbols(value: int) -> str:
     """Return a file's type and permissions as strace writes them: `S_IFREG|0644`."""
     kind = file_numbers.FILE_TYPES.get(value & _TYPE_BITS)
-    parts = [kind] if kind else []
-    rest = value & ~_TYPE_BITS if kind else value
+    if kind is None:
+        return octal(value)
+    parts = [kind]
+    rest = value & ~_TYPE_BITS
     for bit, symbol in _SPECIAL_BITS:
         if rest & bit:
             parts.append(symbol)
@@ -29,7 +31,7 @@ def mode_symbols(value: int) -> str:
     return "|".join([*parts, octal(rest)])
 
 
-MODE_WITH_TYPE = of_number(lambda value: mode_symbols(value & 0xFFFFFFFF))
+MODE_WITH_TYPE = of_number(lambda value: mode_symbols(value & 0xFFFF))
 
 
 def _device(value: int) -> dict[str, int]:
@@ -189,13 +191,14 @@ def _show_statx(value: Value) -> str:
 STATX = pointed_out(_STATX._replace(show=_show_statx))
 
 _SYNC = 0x6000
+_SYNC_FLAGS = ((0x2000, "AT_STATX_FORCE_SYNC"), (0x4000, "AT_STATX_DONT_SYNC"))
 
 
 def _statx_flags(value: int) -> list[str]:
-    """Return the sync type, which is a number in two bits, then the flags."""
+    """Return the sync type, then the flags."""
     value &= 0xFFFFFFFF
-    sync = value & _SYNC
-    return [file_numbers.STATX_SYNC.get(sync, hex(sync)), *split_flags(value & ~_SYNC, file_flags.AT_FLAGS)]
+    sync = split_flags(value & _SYNC, _SYNC_FLAGS) or ["AT_STATX_SYNC_AS_STAT"]
+    return [*sync, *split_flags(value & ~_SYNC, file_flags.AT_FLAGS)]
 
 
 STATX_FLAGS = of_number(_statx_flags, "|".join)

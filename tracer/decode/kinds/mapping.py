@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tracer.decode.kinds.common import of_number
 from tracer.decode.kinds.numbers import hexadecimal
-from tracer.decode.kinds.symbols import flags
+from tracer.decode.kinds.symbols import flags, shown_flags
 from tracer.decode.signature import Value
 from tracer.decode.tables import memory as table
+from tracer.decode.tables.file_flags import MEMFD_FLAGS as MEMFD_BITS
 from tracer.decode.values import flags as split_flags
 
 _HUGE_MASK = 0x3F << table.MAP_HUGE_SHIFT
@@ -28,5 +29,13 @@ def _show_map_flags(value: Value) -> str:
     return "|".join([first, *rest])
 
 
+def _memfd_flags(value: int) -> list[str]:
+    value &= 0xFFFFFFFF
+    huge = value & _HUGE_MASK
+    symbols = split_flags(value & ~huge, MEMFD_BITS)
+    return [*symbols, f"{huge >> table.MAP_HUGE_SHIFT}<<MFD_HUGE_SHIFT"] if huge else symbols
+
+
+MEMFD_FLAGS = of_number(_memfd_flags, shown_flags("MFD_???"))
 MAP_FLAGS = of_number(_map_flags, _show_map_flags)
 PROT = flags(table.PROT, "PROT_???", mask=(1 << 64) - 1)

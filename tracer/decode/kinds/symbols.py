@@ -18,7 +18,7 @@ def enum(table: Mapping[int, str], unknown: str | None, *, signed: bool = False,
 
     def symbol(value: int) -> str:
         value = signed32(value) if signed else value & mask
-        return table.get(value) or (str(value) if signed else hexadecimal(value))
+        return table.get(value) or hexadecimal(value & mask)
 
     return of_number(symbol, shown_symbol(frozenset(table.values()), unknown))
 

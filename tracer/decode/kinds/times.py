@@ -26,11 +26,14 @@ TIMEVAL_OUT = pointed_out(TIMEVAL)
 _SPECIAL = {(1 << 30) - 1: "UTIME_NOW", (1 << 30) - 2: "UTIME_OMIT"}
 
 
-def _in_words(seconds: int, fraction: int, digits: int) -> str:
+def in_words(seconds: int, fraction: int, digits: int) -> str:
     """Return strace's comment on a time: the local date, or nothing for the first of all seconds."""
     if not seconds and not fraction:
         return ""
-    local = time.localtime(seconds)
+    try:
+        local = time.localtime(seconds)
+    except (OverflowError, OSError, ValueError):  # no such year
+        return ""
     part = f".{fraction:0{digits}}" if fraction else ""
     return f" /* {time.strftime('%Y-%m-%dT%H:%M:%S', local)}{part}{time.strftime('%z', local)} */"
 
@@ -40,11 +43,11 @@ def _show_file_time(value: Value) -> str:
         return show_address(value)
     seconds = value["tv_sec"]
     if "tv_usec" in value:
-        return f"{{tv_sec={seconds}, tv_usec={value['tv_usec']}}}{_in_words(seconds, value['tv_usec'], 6)}"
+        return f"{{tv_sec={seconds}, tv_usec={value['tv_usec']}}}{in_words(seconds, value['tv_usec'], 6)}"
     nanoseconds = value["tv_nsec"]
     if nanoseconds in _SPECIAL:
         return _SPECIAL[nanoseconds]
-    return f"{{tv_sec={seconds}, tv_nsec={nanoseconds}}}{_in_words(seconds, nanoseconds, 9)}"
+    return f"{{tv_sec={seconds}, tv_nsec={nanoseconds}}}{in_words(seconds, nanoseconds, 9)}"
 
 
 def _pair_of(one: Structure) -> Kind:

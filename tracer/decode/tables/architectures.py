@@ -16,6 +16,8 @@ class Architecture(NamedTuple):
     lacking: dict[int, str]
     #: Bytes of a pointer and of a C long.
     word: int = 8
+    #: Numbers of that table that are another interface's.
+    foreign: range = range(0)
     #: How a 64-bit member of a structure is aligned.
     align_64: int = 8
 
@@ -75,8 +77,11 @@ COMMON_SINCE_5_1 = {
 # 283 is misnamed in python-ptrace 0.9.9; 334 to 336 came with 4.18, 6.11 and 6.18.
 _X86_64 = {283: "timerfd_create", 334: "rseq", 335: "uretprobe", 336: "uprobe"}
 
+# Programs of the x32 interface use these, with another bit set.
+_X32 = range(512, 548)
+
 ARCHITECTURES = (
-    Architecture("x86_64", 0xC000003E, "x86_64", COMMON_SINCE_5_1 | _X86_64),
+    Architecture("x86_64", 0xC000003E, "x86_64", COMMON_SINCE_5_1 | _X86_64, foreign=_X32),
     Architecture("aarch64", 0xC00000B7, "aarch64", COMMON_SINCE_5_1),
     Architecture("i386", 0x40000003, "i386", COMMON_SINCE_5_1 | I386, word=4, align_64=4),
 )

@@ -18,9 +18,9 @@ _OPEN_FLAGS_HEAD = (
     (0o1000, "O_TRUNC"),
     (0o2000, "O_APPEND"),
     (0o4000, "O_NONBLOCK"),
-    (0o4010000, "O_SYNC"),  # before O_DSYNC, which is one of its bits
+    (0o4010000, "O_SYNC"),  # before the two bits that it is made of
+    (0o4000000, "__O_SYNC"),
     (0o10000, "O_DSYNC"),
-    (0o20000, "O_ASYNC"),
 )
 _OPEN_FLAGS_TAIL = (
     (0o1000000, "O_NOATIME"),
@@ -38,7 +38,9 @@ OPEN_FLAGS = MappingProxyType(
             (0o400000, "O_NOFOLLOW"),
             *_OPEN_FLAGS_TAIL,
             (0o20200000, "O_TMPFILE"),
+            (0o20000000, "__O_TMPFILE"),
             (0o200000, "O_DIRECTORY"),
+            (0o20000, "FASYNC"),
         ),
         "aarch64": (
             *_OPEN_FLAGS_HEAD,
@@ -47,20 +49,9 @@ OPEN_FLAGS = MappingProxyType(
             (0o100000, "O_NOFOLLOW"),
             *_OPEN_FLAGS_TAIL,
             (0o20040000, "O_TMPFILE"),
+            (0o20000000, "__O_TMPFILE"),
             (0o40000, "O_DIRECTORY"),
+            (0o20000, "FASYNC"),
         ),
     }
 )
-
-AT_FLAGS = (
-    (0x100, "AT_SYMLINK_NOFOLLOW"),
-    (0x200, "AT_EACCESS"),
-    (0x400, "AT_SYMLINK_FOLLOW"),
-    (0x800, "AT_NO_AUTOMOUNT"),
-    (0x1000, "AT_EMPTY_PATH"),
-    (0x2000, "AT_STATX_FORCE_SYNC"),
-    (0x4000, "AT_STATX_DONT_SYNC"),
-    (0x8000, "AT_RECURSIVE"),
-)
-
-WHENCE = MappingProxyType({0: "SEEK_SET", 1: "SEEK_CUR", 2: "SEEK_END", 3: "SEEK_DATA", 4: "SEEK_HOLE"})
