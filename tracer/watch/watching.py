@@ -18,7 +18,6 @@ from tracer.watch.kernel_events import KernelEvents
 from tracer.watch.process_events import ProcessEvents
 from tracer.watch.processes import Processes
 
-
 _URGENT = -20  # nice(2)
 
 
