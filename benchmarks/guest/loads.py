@@ -27,6 +27,7 @@ TIMES, RECORDS = "times.json", "records.jsonl"
 
 
 def loads(path: str, count: int) -> list[int]:
+    """Load and unload `count` times; return what each finit_module took."""
     name = Path(path).stem
     times = []
     for _ in range(count):
@@ -40,6 +41,7 @@ def loads(path: str, count: int) -> list[int]:
 
 
 def in_a_child(arguments: Sequence[str]) -> None:
+    """Run `pyinsmod` in a child, so that each trace begins anew."""
     pid = os.fork()
     if pid == 0:
         status = 99
@@ -52,6 +54,7 @@ def in_a_child(arguments: Sequence[str]) -> None:
 
 
 def measure(path: str, count: int, turns: int) -> dict[str, dict[str, list[int]]]:
+    """Go through all ways, turn by turn."""
     found: dict[str, dict[str, list[int]]] = defaultdict(lambda: {"loader": [], "tracer": []})
     loads(path, 2)  # the first ones find nothing in any cache
     for _ in range(turns):
@@ -67,12 +70,13 @@ def measure(path: str, count: int, turns: int) -> dict[str, dict[str, list[int]]
 
 
 def recorded() -> list[int]:
+    """Return what the tracer recorded of each finit_module."""
     records = map(json.loads, Path(RECORDS).read_text().splitlines())
     return [one["duration"] for one in records if one["type"] == "syscall" and one["name"] == "finit_module"]
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:  # noqa: PLR2004 - the traced part of it
+    if len(sys.argv) == 3:  # the traced part of it
         Path(TIMES).write_text(json.dumps(loads(sys.argv[1], int(sys.argv[2]))))
     else:
         json.dump(measure(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])), sys.stdout)

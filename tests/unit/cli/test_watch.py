@@ -40,11 +40,11 @@ def test_who_is_not_root_is_told_in_one_line(
         ({"module": None, "duration": None, "parents": []}, "insmod[7] loaded a module"),
         (
             {"result": "refused", "errno": "ENOEXEC", "init_return": None, "parents": []},
-            "insmod[7] was refused m (ENOEXEC) in 34.1 ms",
+            "insmod[7] could not load m: ENOEXEC in 34.1 ms",
         ),
         (
             {"result": "init-failed", "errno": "EINVAL", "init_return": -22, "parents": []},
-            "insmod[7] was refused by the init of m (EINVAL) (init returned -22) in 34.1 ms",
+            "insmod[7] could not load m: its init returned -22 (EINVAL) in 34.1 ms",
         ),
         (
             {"asked_for": "net-pf-9", "requested_by": {"alias": "net-pf-9", "pid": 5, "comm": "ip"}, "parents": []},
@@ -54,7 +54,7 @@ def test_who_is_not_root_is_told_in_one_line(
         ({"type": "removal", "result": "removed", "parents": []}, "insmod[7] removed m in 34.1 ms"),
         (
             {"type": "removal", "result": "refused", "errno": "EAGAIN", "duration": None, "parents": []},
-            "insmod[7] could not remove (EAGAIN) m",
+            "insmod[7] could not remove m: EAGAIN",
         ),
         ({"type": "request", "alias": "fs-x", "parents": []}, "insmod[7] makes the kernel ask modprobe for fs-x"),
     ],
