@@ -31,12 +31,14 @@ PRELOAD = (
     "pyinsmod.cli.load_once",
     "pyinsmod.cli.trace",
     "pyinsmod.cli.unload",
+    "pyinsmod.cli.watch",
     "pyinsmod.cli.wording",
     "pyinsmod.explain",
     "pyinsmod.loader",
     "pyinsmod.report",
     "tracer.recorder",
     "tracer.kernel_side.tracing",
+    "tracer.watch.watching",
 )
 
 

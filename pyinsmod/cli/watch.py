@@ -130,12 +130,12 @@ def sentence(record: Record) -> str:
 
 def _load(record: Record) -> Iterator[str]:
     name = record["module"] or "a module"
-    done = {"loaded": "loaded", "refused": "was refused", "init-failed": "was refused by the init of"}[record["result"]]
-    yield f"{_process(record)} {done} {name}"
-    if record["errno"]:
-        yield f"({record['errno']})"
-    if record["init_return"]:
-        yield f"(init returned {record['init_return']})"
+    if record["result"] == "loaded":
+        yield f"{_process(record)} loaded {name}"
+    elif record["result"] == "refused":
+        yield f"{_process(record)} could not load {name}: {record['errno']}"
+    else:
+        yield f"{_process(record)} could not load {name}: its init returned {record['init_return']} ({record['errno']})"
     if record["parameters"]:
         yield f"with '{record['parameters']}'"
     yield from _ending(record)
@@ -148,8 +148,13 @@ def _load(record: Record) -> Iterator[str]:
 
 
 def _removal(record: Record) -> Iterator[str]:
-    done = "removed" if record["result"] == "removed" else f"could not remove ({record['errno']})"
-    yield f"{_process(record)} {done} {record['module'] or 'a module'}"
+    name = record["module"] or "a module"
+    removed = record["result"] == "removed"
+    yield (
+        f"{_process(record)} removed {name}"
+        if removed
+        else (f"{_process(record)} could not remove {name}: {record['errno']}")
+    )
     yield from _ending(record)
     yield _parents(record)
 

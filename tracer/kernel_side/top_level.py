@@ -85,13 +85,21 @@ class TopLevel:
 
 
 def recover(root: Path, journal: int) -> None:
-    """Put back what a tracer noted that was killed."""
-    noted = os.pread(journal, 1 << 16, 0)
-    with contextlib.suppress(ValueError):
-        for name, before in reversed(json.loads(noted or b"{}").items()):
-            with contextlib.suppress(OSError):
-                write(root / name, before)
+    """Put back what a tracer noted that was killed, its last change first."""
+    for name, before in reversed(_noted(journal).items()):
+        with contextlib.suppress(OSError):
+            write(root / name, before)
     os.ftruncate(journal, 0)
+
+
+def _noted(journal: int) -> dict[str, str]:
+    """Return file → what it said before; nothing if it was cut off while it was written."""
+    try:
+        noted = json.loads(os.pread(journal, 1 << 16, 0))
+    except ValueError:
+        return {}
+    sound = isinstance(noted, dict) and all(isinstance(before, str) for before in noted.values())
+    return noted if sound and not any(".." in name for name in noted) else {}
 
 
 def recover_unless_in_use(root: Path) -> None:

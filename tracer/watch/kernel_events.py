@@ -160,7 +160,7 @@ def events_of(lines: list[str]) -> Iterator[KernelEvent]:
 def signed(text: str) -> int:
     """Return a result as the kernel prints it, in hexadecimal, as a signed number."""
     value = int(text.strip(), 0)
-    return value - (1 << 64) if value >> 63 else value
+    return value - (1 << 64) if value >= 1 << 63 else value
 
 
 def _descriptor(call: str, text: str) -> int | None:

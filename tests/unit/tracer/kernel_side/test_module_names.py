@@ -51,3 +51,7 @@ def test_a_file_named_in_a_script_is_found(script: str, tmp_path: Path, monkeypa
 
 def test_a_script_with_unbalanced_quotes_names_nothing(tmp_path: Path) -> None:
     assert module_files(["sh", "-c", "insmod 'a.ko"], tmp_path) == []
+
+
+def test_a_name_is_no_pattern(folders: Path) -> None:
+    assert modules_asked_for(["modprobe", "my_mod.*"], folders) == []
