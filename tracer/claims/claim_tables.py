@@ -10,12 +10,13 @@ from tracer.claims.model import Claim, ClaimTest
 from tracer.claims.moments import Moment
 from tracer.claims.quotes import Sections
 from tracer.claims.wrong import Wrong, table_with, texts_in
+from tracer.experiments import preparations
 from tracer.selectors import Selector
 
 SELECTOR_KEYS = ("given", "given_any", "see", "any", "never", "order", "instead")
 TEST_KEYS = ("experiment", "when", "optional", *SELECTOR_KEYS)
 CLAIM_KEYS = ("id", "step", "row", "quote", "words", "says", "tests")
-MOMENT_KEYS = ("id", "quote", "says", "experiment", "seen", "faults", "init", "complains")
+MOMENT_KEYS = ("id", "quote", "says", "experiment", "seen", "faults", "init", "with", "complains")
 
 
 def read_claim(table: object, sections: Sections) -> Claim:
@@ -60,8 +61,17 @@ def read_moment(table: object, sections: Sections) -> Moment:
         seen=None if seen is None else _selectors([seen])[0],
         faults=tuple(known.get("faults", ())),
         init=known.get("init", {}),
+        preparations=_preparations(known),
         complains=complains,
     )
+
+
+def _preparations(table: Mapping[str, Any]) -> tuple[str, ...]:
+    for name in table.get("with", ()):
+        problem = preparations.problem_of(name)
+        if problem:
+            raise Wrong(problem, name)
+    return tuple(table.get("with", ()))
 
 
 def _chosen(test: object, words: Mapping[str, str]) -> bool:

@@ -15,9 +15,10 @@ from tracer.experiments.donor import dependent_pair
 from tracer.experiments.init_code import Exit, Init
 from tracer.experiments.loaders import MODULE_FOLDER, Loader
 from tracer.experiments.module_spec import ModuleSpec, build
-from tracer.experiments.preparations import commands_of, prefix_of
+from tracer.experiments.preparations import BECOME, commands_of, prefix_of
 
 FOLDER = "/root"
+PROGRAMS = Path(__file__).parent / "guest"
 WATCHER = "watch_files.py"
 WATCHED = "/tmp/watched.jsonl"  # noqa: S108 - a path in the guest, which has one user and lives for a second
 _FIFO = "/tmp/watched.fifo"  # noqa: S108
@@ -97,7 +98,7 @@ def _tools(loader: Loader) -> list[tuple[str, ...]]:
 
 def _command(experiment: Experiment, loader: Loader) -> tuple[str, ...]:
     if experiment.calls and not experiment.watch and not experiment.afterwards:
-        return direct_calls.command(experiment.calls, FOLDER)
+        return direct_calls.command(experiment.calls, FOLDER, experiment.file)
     script = "; ".join([_first_command(experiment, loader), *experiment.afterwards])
     if experiment.watch:  # the watcher opens its end once it has looked for the last time
         script += f"; status=$?; read _ < {_FIFO}; exit $status"
@@ -106,7 +107,7 @@ def _command(experiment: Experiment, loader: Loader) -> tuple[str, ...]:
 
 def _first_command(experiment: Experiment, loader: Loader) -> str:
     if experiment.calls:
-        return shlex.join(direct_calls.command(experiment.calls, FOLDER))
+        return shlex.join(direct_calls.command(experiment.calls, FOLDER, experiment.file))
     if experiment.script:
         return experiment.script
     named = experiment.file.partition(".ko")[0] if loader.by_name else experiment.file
@@ -115,10 +116,14 @@ def _first_command(experiment: Experiment, loader: Loader) -> str:
 
 
 def _programs(experiment: Experiment) -> dict[str, bytes]:
-    programs = {direct_calls.PROGRAM: direct_calls.program()} if experiment.calls else {}
-    if experiment.watch:
-        programs[WATCHER] = (Path(__file__).parent / "guest" / WATCHER).read_bytes()
-    return programs
+    prefixes = [word for name in experiment.preparations for word in prefix_of(name, experiment.file)]
+    by_script = direct_calls.PROGRAM in (experiment.script or "")
+    wanted = {
+        direct_calls.PROGRAM: experiment.calls or by_script,
+        WATCHER: experiment.watch,
+        BECOME: BECOME in prefixes,
+    }
+    return {name: (PROGRAMS / name).read_bytes() for name, needed in wanted.items() if needed}
 
 
 def _watching(experiment: Experiment) -> list[str]:
