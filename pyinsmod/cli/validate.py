@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pyinsmod.cli import manual_pages
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain, note
+from tracer import errno_table
 from tracer.claims import Claims, read_claims
 from tracer.compare import Run, compare
 from tracer.errors import MalformedClaims
@@ -26,6 +27,7 @@ from tracer.report.junit import as_junit
 from tracer.report.markdown import as_markdown
 from tracer.report.model import Report
 from tracer.report.terminal import render_table, wants_colour
+from tracer.selectors import Record
 from vm.catalogue import KERNELS
 from vm.errors import UnknownKernel, VmError
 from vm.kernel_store import Kernel, fetch, fetched
@@ -62,9 +64,16 @@ def run(argv: Sequence[str]) -> int:
     except OSError as failure:
         complain(f"cannot write the report {failure.filename}: {failure.strerror}")
         return EXIT_FAILED
+    for call in claims.errors_of:
+        for line in errno_table.as_lines(errno_table.rows(call, [_records(one) for one in runs])):
+            print(line, file=sys.stderr if str(options.json) == "-" else sys.stdout)
     for problem in claims.problems:
         complain(str(problem))
     return EXIT_USAGE if claims.problems else _status(report)
+
+
+def _records(run: Run) -> dict[str, Sequence[Record]]:
+    return {name: seen.records for name, seen in run.observations.items()}
 
 
 def _claims(options: argparse.Namespace) -> Claims:

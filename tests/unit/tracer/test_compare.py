@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tracer.claims import Claim, ClaimTest
-from tracer.compare import Observation, Run, Verdict, combined, judge, judge_run
+from tracer.compare import Observation, Run, RunVerdict, Verdict, combined, judge, judge_run
 from tracer.selectors import Selector
 
 HEADER = {"type": "header", "t": 0}
@@ -106,11 +106,11 @@ def test_reality_says_which_run_it_is_true_of() -> None:
     assert result.reality == "6.1/kmod: the kernel ran load_module() | 6.1/busybox: the kernel ran free_module()"
 
 
-def with_selectors(**test: Any) -> ClaimTest:
+def with_selectors(**test: Any) -> ClaimTest:  # noqa: ANN401 - the fields are of several types
     return ClaimTest("load", **test)
 
 
-def judged(observed: Observation, *tests: ClaimTest, broken: str | None = None) -> Any:
+def judged(observed: Observation, *tests: ClaimTest, broken: str | None = None) -> RunVerdict:
     claim = Claim("id", 1, None, "quote", "says", tests, broken)
     return judge_run(claim, Run("6.1", "6.1.0", "kmod", "30", {"load": observed, "other": trace()}))
 

@@ -89,7 +89,7 @@ def _prepared(call: dict[str, Any]) -> tuple[str, tuple[object, ...]]:
         image, length = _image(call)
         arguments = (image, ctypes.c_ulong(call.get("len", length)), _string(call.get("params", "")))
     else:
-        arguments = (_string(call.get("name", "")), _number(call.get("flags", 0)))
+        arguments = (_string(_name(call)), _number(call.get("flags", 0)))
     return name, arguments
 
 
@@ -139,6 +139,16 @@ def _image(call: dict[str, Any]) -> tuple[object, int]:
 
 def _string(text: str) -> object:
     return ctypes.c_void_p(BAD_ADDRESS) if text == "bad-address" else ctypes.c_char_p(os.fsencode(text))
+
+
+def _name(call: dict[str, Any]) -> str:
+    """Return a module's name, or the one that the module in a file goes by."""
+    wanted = call.get("name", "")
+    if isinstance(wanted, str):
+        return wanted
+    from pyinsmod.module_image import read_image
+
+    return read_image(Path(wanted["of"]).read_bytes()).name or ""
 
 
 def _number(flags: int | list[str]) -> ctypes.c_uint:
