@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from tracer.claims.model import ErrorsOf
 from tracer.manual.errnos import same_errno
 from tracer.selectors import Record
 
@@ -64,3 +66,43 @@ def failures_of(call: str, trace: Sequence[Record]) -> list[Record]:
         and record.get("errno")
         and getattr(errno, str(record["errno"]), None) not in returned
     ]
+
+
+class Row(NamedTuple):
+    """An error of a call: whether the document lists it, and the experiments in which it occurred."""
+
+    call: str
+    name: str
+    documented: bool
+    occurred: tuple[str, ...]
+
+
+def rows(errors: ErrorsOf, runs: Sequence[Mapping[str, Sequence[Record]]]) -> list[Row]:
+    """Return a call's errors, the documented ones in the document's order, then those it does not list.
+
+    Args:
+        errors: the call and what is documented.
+        runs: for each run, the records of each experiment.
+    """
+    where: dict[str, dict[str, None]] = {}
+    for run in runs:
+        for experiment, trace in run.items():
+            for record in failures_of(errors.call, trace):
+                where.setdefault(str(record["errno"]), {})[experiment] = None
+    found = []
+    for name in errors.documented:
+        alike = [other for other in where if same_errno(name, other)]
+        experiments = dict.fromkeys(one for other in alike for one in where.pop(other))
+        found.append(Row(errors.call, name, documented=True, occurred=tuple(experiments)))
+    undocumented_ones = sorted(where.items())
+    return found + [Row(errors.call, name, documented=False, occurred=tuple(one)) for name, one in undocumented_ones]
+
+
+def as_lines(table: Sequence[Row]) -> list[str]:
+    """Return the table as text, a line an error: what is documented and did not occur, and the reverse, stand out."""
+    lines = []
+    for row in table:
+        seen = f"occurred: {', '.join(row.occurred)}" if row.occurred else "did not occur"
+        told = "documented" if row.documented else "NOT documented"
+        lines.append(f"{row.call}() {row.name}: {told}, {seen}")
+    return lines

@@ -31,7 +31,6 @@ from vm.run import Job, JobResult, Laboratory, laboratory
 
 RECORDS = "/tmp/records.jsonl"  # noqa: S108 - a path in the guest, which has one user and lives for a second
 WATCHED_LINE = '{"type": "file"'
-EXPERIMENT_SECONDS = 60.0
 TRACE = (
     *("pyinsmod", "trace", "--kernel-events", "--quick", "--format", "json", "--calls", "module-loading"),
     *("-s", "512", "-o", RECORDS, "--"),
@@ -153,7 +152,7 @@ async def _observe(bench: Bench, place: Place, loader: Loader, experiment: Exper
         if experiment.survey:
             return Observation(records=await asyncio.to_thread(survey_records, place.kernel.root))
         files = await asyncio.to_thread(module_files, experiment, place.kernel.root)
-        return await _measure(bench, place, set_up(experiment, loader, files))
+        return await _measure(bench, place, set_up(experiment, loader, files), experiment.seconds)
     except FaultNotApplicable as reason:
         return Observation(inapplicable=str(reason))
     except (ExperimentError, MalformedClaims) as failure:
@@ -162,13 +161,13 @@ async def _observe(bench: Bench, place: Place, loader: Loader, experiment: Exper
         bench.done(experiment.name)
 
 
-async def _measure(bench: Bench, place: Place, setup: Setup) -> Observation:
+async def _measure(bench: Bench, place: Place, setup: Setup, seconds: int) -> Observation:
     job = Job(
         argv=(*TRACE, *setup.command),
         files=setup.files,
         prepare=setup.prepare,
         get=(RECORDS, *setup.get),
-        seconds=EXPERIMENT_SECONDS,
+        seconds=float(seconds),
     )
     try:
         trace = place.recorded.get(job)

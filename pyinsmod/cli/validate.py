@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from pyinsmod.cli import manual_pages
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain, note
+from tracer import errno_table
 from tracer.claims import Claims, read_claims
 from tracer.compare import Run, compare
 from tracer.errors import MalformedClaims
@@ -31,6 +32,7 @@ from tracer.report.markdown import as_markdown
 from tracer.report.model import Report
 from tracer.report.rewrite import rewritten
 from tracer.report.terminal import render_table, wants_colour
+from tracer.selectors import Record
 from vm.catalogue import KERNELS
 from vm.errors import UnknownKernel, VmError
 from vm.kernel_store import Kernel, fetch, fetched
@@ -71,6 +73,9 @@ def run(argv: Sequence[str]) -> int:
     except OSError as failure:
         complain(f"cannot write the report {failure.filename}: {failure.strerror}")
         return EXIT_FAILED
+    for call in claims.errors_of:
+        for line in errno_table.as_lines(errno_table.rows(call, [_records(one) for one in runs])):
+            print(line, file=sys.stderr if str(options.json) == "-" else sys.stdout)
     for problem in claims.problems:
         complain(str(problem))
     if claims.problems:
@@ -78,6 +83,10 @@ def run(argv: Sequence[str]) -> int:
     if baseline:
         return _drifted(baseline, report, sys.stderr if str(options.json) == "-" else sys.stdout)
     return _status(report)
+
+
+def _records(run: Run) -> dict[str, Sequence[Record]]:
+    return {name: seen.records for name, seen in run.observations.items()}
 
 
 def _claims(options: argparse.Namespace) -> Claims:

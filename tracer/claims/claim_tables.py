@@ -10,16 +10,20 @@ from tracer.claims.model import Claim, ClaimTest
 from tracer.claims.moments import Moment
 from tracer.claims.quotes import Sections
 from tracer.claims.wrong import Wrong, table_with, texts_in
+from tracer.experiments import preparations
 from tracer.selectors import Selector
 
 SELECTOR_KEYS = ("given", "given_any", "see", "any", "never", "order", "instead")
 TEST_KEYS = ("experiment", "when", "optional", *SELECTOR_KEYS)
-CLAIM_KEYS = ("id", "step", "row", "quote", "words", "says", "tests")
-MOMENT_KEYS = ("id", "quote", "says", "experiment", "seen", "faults", "init", "complains")
+CLAIM_KEYS = ("id", "step", "row", "quote", "words", "where_quoted", "says", "tests")
+MOMENT_KEYS = ("id", "quote", "says", "experiment", "seen", "faults", "init", "with", "complains")
 
 
-def read_claim(table: object, sections: Sections) -> Claim:
+def read_claim(table: object, sections: Sections) -> Claim | None:
     """Return a claim, with its place in the document and the words that the document puts into its quote.
+
+    Returns:
+        None for a claim that is made `where_quoted` only, of a document that does not say it.
 
     Raises:
         Wrong: it has a mistake, or the document does not say what it quotes.
@@ -29,6 +33,8 @@ def read_claim(table: object, sections: Sections) -> Claim:
     if not isinstance(known.get("tests"), list) or not known["tests"]:
         raise Wrong("'tests' is missing, or no list", "tests")
     found = sections.find(known["quote"], known.get("words", {}), known.get("step"), known.get("row"))
+    if found is None and known.get("where_quoted"):
+        return None
     if found is None:
         raise Wrong(f"the document does not say {known['quote']!r} (any more)", "quote")
     tests = tuple(_test(test, found.words) for test in known["tests"] if _chosen(test, found.words))
@@ -60,8 +66,17 @@ def read_moment(table: object, sections: Sections) -> Moment:
         seen=None if seen is None else _selectors([seen])[0],
         faults=tuple(known.get("faults", ())),
         init=known.get("init", {}),
+        preparations=_preparations(known),
         complains=complains,
     )
+
+
+def _preparations(table: Mapping[str, Any]) -> tuple[str, ...]:
+    for name in table.get("with", ()):
+        problem = preparations.problem_of(name)
+        if problem:
+            raise Wrong(problem, name)
+    return tuple(table.get("with", ()))
 
 
 def _chosen(test: object, words: Mapping[str, str]) -> bool:

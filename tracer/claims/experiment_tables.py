@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tracer.claims.model import DEFAULT_FILE, Experiment
+from tracer.claims.model import DEFAULT_FILE, DEFAULT_SECONDS, Experiment
 from tracer.claims.wrong import Wrong, table_with
 from tracer.experiments import direct_calls, preparations
+from tracer.experiments.donor import ROLES
 from tracer.experiments.errors import UnknownFault
 from tracer.experiments.faults import lookup
 from tracer.experiments.loaders import LOADERS
@@ -28,12 +29,14 @@ KEYS: dict[str, type] = {
     "watch": list,
     "module_folder": bool,
     "refused": bool,
+    "seconds": int,
     "survey": bool,
     "kernel_only": bool,
     "loaders": list,
 }
-MODULE_KEYS = {"name", "init", "exit", "faults", "compression", "unchanged"}
-_KINDS = {str: "a text", list: "a list of texts", bool: "true or false", dict: "a table"}
+MODULE_KEYS = {"name", "init", "exit", "faults", "compression", "unchanged", "donor"}
+ROLES_OF_DONORS = ("needed", "needing", *ROLES)
+_KINDS = {str: "a text", int: "a number", list: "a list of texts", bool: "true or false", dict: "a table"}
 
 
 def read(name: str, table: object, tables: Mapping[str, Any], loaders: Sequence[str]) -> Experiment:
@@ -65,6 +68,7 @@ def read(name: str, table: object, tables: Mapping[str, Any], loaders: Sequence[
         afterwards=tuple(whole.get("afterwards", ())),
         watch=tuple(whole.get("watch", ())),
         module_folder=whole.get("module_folder", False),
+        seconds=whole.get("seconds", DEFAULT_SECONDS),
         refused=whole.get("refused", False),
         survey=whole.get("survey", False),
         kernel_only=whole.get("kernel_only", False) or "calls" in whole,
@@ -72,14 +76,14 @@ def read(name: str, table: object, tables: Mapping[str, Any], loaders: Sequence[
     )
 
 
-def _with_inherited(table: object, tables: Mapping[str, Any]) -> dict[str, Any]:
+def _with_inherited(table: object, tables: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str, Any]:
     own = table_with(table, KEYS)
     base = own.get("like")
     if base is None:
         return dict(own)
-    if not isinstance(tables.get(base), Mapping) or "like" in tables[base]:
-        raise Wrong(f"there is no experiment '{base}' to be like, or it is itself like another", "like")
-    return {**tables[base], **own}
+    if base not in tables or base in above:
+        raise Wrong(f"there is no experiment '{base}' to be like" if base not in tables else "is like itself", "like")
+    return {**_with_inherited(tables[base], tables, (*above, base)), **own}
 
 
 def _check_kinds(table: Mapping[str, Any]) -> None:
@@ -109,6 +113,9 @@ def _check_names(table: Mapping[str, Any]) -> None:
 
 def _check_module(module: object) -> None:
     known = table_with(module, MODULE_KEYS)
+    for key in ("unchanged", "donor"):
+        if key in known and known[key] not in ROLES_OF_DONORS:
+            raise Wrong(f"'{key}' is one of {', '.join(ROLES_OF_DONORS)}", key)
     for fault in known.get("faults", ()):
         try:
             lookup(fault)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from tracer.selectors import Selector
 
 DEFAULT_FILE = "mymod.ko"
+DEFAULT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Experiment:
         afterwards: shell commands run after the loader, traced with it.
         watch: files whose content is recorded whenever it changes.
         module_folder: the modules are put into the kernel's module folder, and indexed.
+        seconds: time limit for everything from the machine's start to the result.
         refused: the kernel may refuse: a loader that predicts is told to ask it nevertheless.
         survey: nothing is loaded; every module of the kernel's package is looked at instead.
         kernel_only: what it shows is the kernel's doing alone, so one loader per kernel settles it.
@@ -50,6 +52,7 @@ class Experiment:
     afterwards: tuple[str, ...] = ()
     watch: tuple[str, ...] = ()
     module_folder: bool = False
+    seconds: int = DEFAULT_SECONDS
     refused: bool = False
     survey: bool = False
     kernel_only: bool = False

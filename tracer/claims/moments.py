@@ -35,6 +35,7 @@ class Moment(NamedTuple):
         seen: the record by which it is recognised, or None.
         faults: what is wrong with a module that the kernel refuses then.
         init: or what its init function does then.
+        preparations: or what has to be the case for it.
         complains: what is seen when it does.
     """
 
@@ -47,6 +48,7 @@ class Moment(NamedTuple):
     seen: Selector | None
     faults: tuple[str, ...]
     init: Mapping[str, Any]
+    preparations: tuple[str, ...]
     complains: tuple[Selector, ...]
 
     @property
@@ -57,7 +59,7 @@ class Moment(NamedTuple):
     @property
     def can_fail(self) -> bool:
         """Tell whether a module can be made that the kernel refuses at this moment."""
-        return bool(self.complains) and bool(self.faults or self.init)
+        return bool(self.complains) and bool(self.faults or self.init or self.preparations)
 
 
 class Ordered(NamedTuple):
@@ -121,6 +123,7 @@ def _experiment(name: str, moments: Sequence[Moment], experiments: dict[str, Exp
         name,
         about=about + " and ".join(moment.says for moment in moments),
         modules={DEFAULT_FILE: module},
+        preparations=tuple(name for moment in moments for name in moment.preparations),
         refused=True,
         kernel_only=True,
     )

@@ -74,8 +74,8 @@ class _Reader:
         for key in sorted(set(self.raw) - set(FILE_KEYS)):
             self._note(self.lines.of_word(key), f"unknown key '{key}'; there are {', '.join(FILE_KEYS)}")
         experiments = self._experiments()
-        claims = [self._claim(number, table, sections) for number, table in enumerate(self._tables("claims"))]
-        claims = self._ids_once(self._experiments_known(claims, experiments))
+        told = (self._claim(number, table, sections) for number, table in enumerate(self._tables("claims")))
+        claims = self._ids_once(self._experiments_known([one for one in told if one is not None], experiments))
         read = (self._moment(number, table, sections) for number, table in enumerate(self._tables("moments")))
         ordered = ordered_claims([moment for moment in read if moment is not None])
         experiments |= ordered.experiments
@@ -102,7 +102,7 @@ class _Reader:
                 experiments[name] = Experiment(name, broken=self._reason(line, wrong))
         return experiments
 
-    def _claim(self, number: int, table: object, sections: Sections) -> Claim:
+    def _claim(self, number: int, table: object, sections: Sections) -> Claim | None:
         try:
             return read_claim(table, sections)
         except Wrong as wrong:
@@ -135,10 +135,10 @@ class _Reader:
     def _experiments_known(self, claims: list[Claim], experiments: Mapping[str, Experiment]) -> list[Claim]:
         """Break the claims that refer to an experiment there is not."""
         checked = []
-        for number, claim in enumerate(claims):
+        for claim in claims:
             unknown = [test.experiment for test in claim.tests if test.experiment not in experiments]
             if unknown:
-                line = self.lines.of_array("claims", number, unknown[0])
+                line = self.lines.of_array("claims", self._number_of(claim), unknown[0])
                 wrong = Wrong(f"there is no experiment '{unknown[0]}'")
                 self._note(line, f"claim '{claim.id}': {wrong}")
                 checked.append(replace(claim, broken=self._reason(line, wrong), tests=()))
@@ -150,10 +150,20 @@ class _Reader:
         seen: set[str] = set()
         for number, claim in enumerate(claims):
             if claim.id in seen:
-                self._note(self.lines.of_array("claims", number, "id"), f"claim '{claim.id}': the id is used twice")
+                place = self._number_of(claim, last=True)
+                self._note(self.lines.of_array("claims", place, "id"), f"claim '{claim.id}': the id is used twice")
                 claims[number] = replace(claim, id=f"{claim.id} (number {number + 1})", broken="the id is used twice")
             seen.add(claim.id)
         return claims
+
+    def _number_of(self, claim: Claim, *, last: bool = False) -> int:
+        """Return which of the file's claims has this id."""
+        numbers = [
+            number
+            for number, table in enumerate(self._tables("claims"))
+            if isinstance(table, Mapping) and table.get("id") == claim.id
+        ]
+        return numbers[-1 if last else 0] if numbers else 0
 
     def _reason(self, line: int, wrong: Wrong) -> str:
         return f"{self.path.name}:{line}: {wrong}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from tracer.experiments.guest.module_calls import FLAGS
@@ -15,6 +14,7 @@ CALLS = {
     "init_module": {"image", "len", "params"},
     "delete_module": {"name", "flags"},
     "open": {"path", "flags"},
+    "wait": set(),
 }
 _COMMON = {"call", "in_thread"}
 _DESCRIPTORS = ("open", "memfd", "pipe")
@@ -38,11 +38,9 @@ def problem_of(call: Mapping[str, Any]) -> str | None:
     return None
 
 
-def command(calls: Sequence[Mapping[str, Any]], folder: str) -> tuple[str, ...]:
-    """Return the command that makes the calls, given that the program was put into `folder`."""
-    return ("python3", f"{folder}/{PROGRAM}", json.dumps([dict(call) for call in calls]))
+def command(calls: Sequence[Mapping[str, Any]], folder: str, file: str) -> tuple[str, ...]:
+    """Return the command that makes the calls, given that the program was put into `folder`.
 
-
-def program() -> bytes:
-    """Return the program's source."""
-    return (Path(__file__).parent / "guest" / PROGRAM).read_bytes()
+    The file is named too, which the program ignores: a tracer takes it for the module this is about.
+    """
+    return ("python3", f"{folder}/{PROGRAM}", json.dumps([dict(call) for call in calls]), file)

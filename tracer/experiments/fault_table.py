@@ -92,6 +92,7 @@ FAULTS: dict[str, Fault] = {
     "name-outside": Fault("has another name in .modinfo", "[NAME]", module_faults.name_outside),
     "name-unterminated": Fault("has a name without an end in struct module", "", module_faults.name_unterminated),
     "no-init": Fault("has no init function", "", module_faults.no_init),
+    "no-exit": Fault("has no exit function", "", module_faults.no_exit),
     # --- symbols, versions, exports, relocations
     "import": Fault("imports SYMBOL", "SYMBOL[=CRC]", symbol_faults.import_),
     "weak-import": Fault("imports SYMBOL weakly", "SYMBOL[=CRC]", symbol_faults.weak_import),

@@ -116,6 +116,13 @@ def no_init(module: Relocatable, _: str) -> None:
     module.set_relocations(THIS_MODULE, [r for r in relocations if r.symbol != index])
 
 
+def no_exit(module: Relocatable, _: str) -> None:
+    """Let `struct module` point to no exit function, so that the module is there to stay."""
+    index = module.symbol_index("cleanup_module")
+    relocations = module.relocations(THIS_MODULE)
+    module.set_relocations(THIS_MODULE, [r for r in relocations if r.symbol != index])
+
+
 def license_(module: Relocatable, argument: str) -> None:
     """Claim another licence."""
     modinfo.set_value(module, "license", argument)

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tracer.experiments.guest.become import CAPABILITIES
+
+BECOME = "become.py"
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -46,12 +50,12 @@ PREPARATIONS = {
     "without-capability": Preparation(
         "root without one capability, such as sys_module",
         "NAME",
-        prefix=("setpriv", "--bounding-set", "-$ARGUMENT", "--inh-caps", "-$ARGUMENT"),
+        prefix=("python3", BECOME, "without:$ARGUMENT"),
     ),
     "ordinary-user": Preparation(
         "a user without privileges, who can read the files",
-        commands=("chmod 755 . && chmod 644 *.ko*",),
-        prefix=("setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"),
+        commands=("chmod 755 .",),
+        prefix=("python3", BECOME, "user:1000"),
     ),
     "memory-limited": Preparation(
         "the command's address space is limited to so many KiB",
@@ -82,6 +86,8 @@ def problem_of(name: str) -> str | None:
         return (
             f"preparation '{kind}' wants {kind}:{found.argument}" if found.argument else f"'{kind}' takes no argument"
         )
+    if kind == "without-capability" and argument not in CAPABILITIES:
+        return f"unknown capability '{argument}'; there are {', '.join(CAPABILITIES)}"
     return None
 
 

@@ -11,13 +11,15 @@ from typing import Any
 from tracer.claims.model import Experiment
 from tracer.errors import MalformedClaims
 from tracer.experiments import direct_calls
-from tracer.experiments.donor import dependent_pair
+from tracer.experiments.donor import Donor, choose_donors, dependent_pair
 from tracer.experiments.init_code import Exit, Init
 from tracer.experiments.loaders import MODULE_FOLDER, Loader
 from tracer.experiments.module_spec import ModuleSpec, build
-from tracer.experiments.preparations import commands_of, prefix_of
+from tracer.experiments.preparations import BECOME, commands_of, prefix_of
 
 FOLDER = "/root"
+PAIR = ("needed", "needing")
+PROGRAMS = Path(__file__).parent / "guest"
 WATCHER = "watch_files.py"
 WATCHED = "/tmp/watched.jsonl"  # noqa: S108 - a path in the guest, which has one user and lives for a second
 _FIFO = "/tmp/watched.fifo"  # noqa: S108
@@ -97,7 +99,7 @@ def _tools(loader: Loader) -> list[tuple[str, ...]]:
 
 def _command(experiment: Experiment, loader: Loader) -> tuple[str, ...]:
     if experiment.calls and not experiment.watch and not experiment.afterwards:
-        return direct_calls.command(experiment.calls, FOLDER)
+        return direct_calls.command(experiment.calls, FOLDER, experiment.file)
     script = "; ".join([_first_command(experiment, loader), *experiment.afterwards])
     if experiment.watch:  # the watcher opens its end once it has looked for the last time
         script += f"; status=$?; read _ < {_FIFO}; exit $status"
@@ -106,7 +108,7 @@ def _command(experiment: Experiment, loader: Loader) -> tuple[str, ...]:
 
 def _first_command(experiment: Experiment, loader: Loader) -> str:
     if experiment.calls:
-        return shlex.join(direct_calls.command(experiment.calls, FOLDER))
+        return shlex.join(direct_calls.command(experiment.calls, FOLDER, experiment.file))
     if experiment.script:
         return experiment.script
     named = experiment.file.partition(".ko")[0] if loader.by_name else experiment.file
@@ -115,10 +117,14 @@ def _first_command(experiment: Experiment, loader: Loader) -> str:
 
 
 def _programs(experiment: Experiment) -> dict[str, bytes]:
-    programs = {direct_calls.PROGRAM: direct_calls.program()} if experiment.calls else {}
-    if experiment.watch:
-        programs[WATCHER] = (Path(__file__).parent / "guest" / WATCHER).read_bytes()
-    return programs
+    prefixes = [word for name in experiment.preparations for word in prefix_of(name, experiment.file)]
+    by_script = direct_calls.PROGRAM in (experiment.script or "")
+    wanted = {
+        direct_calls.PROGRAM: experiment.calls or by_script,
+        WATCHER: experiment.watch,
+        BECOME: BECOME in prefixes,
+    }
+    return {name: (PROGRAMS / name).read_bytes() for name, needed in wanted.items() if needed}
 
 
 def _watching(experiment: Experiment) -> list[str]:
@@ -129,13 +135,26 @@ def _watching(experiment: Experiment) -> list[str]:
 
 
 def _make(experiment: str, table: Mapping[str, Any], tree: Path) -> bytes:
-    if "unchanged" in table:
-        needed, needing = dependent_pair(tree)
-        return {"needed": needed, "needing": needing}[table["unchanged"]].image
+    donor = _donor(table, tree)
+    described = {key: value for key, value in table.items() if key not in {"unchanged", "donor"}}
+    if donor is not None and "unchanged" in table and not described:
+        return donor.image
     try:
-        return build(_spec(table), tree)
+        # A changed module of a pair goes by its own name: the other one asks for it by that.
+        name = {"name": donor.name} if donor is not None and "unchanged" in table else {}
+        return build(_spec({**name, **described}), tree, donor)
     except TypeError as error:
         raise MalformedClaims(f"[experiments.{experiment}]: the module's description: {error}") from error
+
+
+def _donor(table: Mapping[str, Any], tree: Path) -> Donor | None:
+    """Return the module of the package that the description names; None for the usual one."""
+    role = table.get("unchanged", table.get("donor"))
+    if role is None:
+        return None
+    if role in PAIR:
+        return dependent_pair(tree)[PAIR.index(role)]
+    return choose_donors(tree)[role]
 
 
 def _spec(table: Mapping[str, Any]) -> ModuleSpec:

@@ -38,7 +38,9 @@ class _Page:
 
     def read(self, source: str) -> str:
         skipping = False
-        for raw in source.replace("\\\n", "").splitlines():  # a backslash at the end joins two lines
+        for raw in (
+            source.replace("\\\n", "").replace("\xa0", " ").splitlines()
+        ):  # a backslash at the end joins two lines
             line = without_comment(raw)
             if line.startswith((".ie", ".if", ".el", ".ds", "'")) or (not line.strip() and self._verbatim is None):
                 continue

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracer.errno_table import failures_of, undocumented
+from tracer.claims import ErrorsOf
+from tracer.errno_table import as_lines, failures_of, rows, undocumented
 
 
 def call(name: str, errno: str | None) -> dict[str, Any]:
@@ -33,3 +34,12 @@ def test_the_other_name_of_a_documented_error_is_documented() -> None:
     found = undocumented("f", ["EWOULDBLOCK"], {"a": [call("f", "EAGAIN")]})
     assert found.undocumented == {}
     assert found.in_words() == "f() failed with EAGAIN and with nothing else"
+
+
+def test_the_table_has_what_is_documented_and_what_occurred() -> None:
+    runs = [{"a": [call("f", "EAGAIN")], "b": [call("f", "EPERM"), call("g", "EIO")]}, {"c": [call("f", "EAGAIN")]}]
+    assert as_lines(rows(ErrorsOf("f", ("EIO", "EWOULDBLOCK")), runs)) == [
+        "f() EIO: documented, did not occur",
+        "f() EWOULDBLOCK: documented, occurred: a, c",
+        "f() EPERM: NOT documented, occurred: b",
+    ]

@@ -35,19 +35,44 @@ _kept: list[object] = []  # buffers and descriptors live as long as the process
 
 
 def main(calls: list[dict[str, Any]]) -> None:
-    """Make the calls in turn; those `in_thread` are waited for at the end."""
-    threads = []
+    """Make the calls in turn; those `in_thread` are waited for at the end, or when a `wait` says so."""
+    threads: list[threading.Thread] = []
+    numbers: dict[str, int] = {}
     for call in calls:
+        if call["call"] == "wait":
+            _join(threads)
+            continue
         prepared = _prepared(call)
         if call.get("in_thread"):
             thread = threading.Thread(target=_make, args=prepared)
             thread.start()
             threads.append(thread)
             _wait_until_loading(thread)
+            numbers[call["call"]] = _number_of_call(thread)
         else:
             _make(*prepared)
-    for thread in threads:
-        thread.join()
+    _join(threads)
+    if numbers:
+        _say("in the order of their numbers: " + ", ".join(sorted(numbers, key=lambda name: numbers[name])))
+
+
+def _join(threads: list[threading.Thread]) -> None:
+    while threads:
+        threads.pop().join()
+
+
+def _number_of_call(thread: threading.Thread) -> int:
+    """Return the number of the call the thread is in, as the kernel tells it (proc(5)); -1 when it is in none."""
+    try:
+        word = Path(f"/proc/self/task/{thread.native_id}/syscall").read_text().split()[0]
+    except OSError:
+        return -1
+    return int(word) if word.isdigit() else -1
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _prepared(call: dict[str, Any]) -> tuple[str, tuple[object, ...]]:
@@ -64,7 +89,7 @@ def _prepared(call: dict[str, Any]) -> tuple[str, tuple[object, ...]]:
         image, length = _image(call)
         arguments = (image, ctypes.c_ulong(call.get("len", length)), _string(call.get("params", "")))
     else:
-        arguments = (_string(call.get("name", "")), _number(call.get("flags", 0)))
+        arguments = (_string(_name(call)), _number(call.get("flags", 0)))
     return name, arguments
 
 
@@ -76,8 +101,7 @@ def _make(name: str, arguments: tuple[object, ...]) -> None:
     result = _syscall(ctypes.c_long(NUMBERS[os.uname().machine][name]), *arguments)
     number = ctypes.get_errno()
     said = errno.errorcode.get(number, number) if result == -1 else result
-    sys.stdout.write(f"{name}: {said}\n")
-    sys.stdout.flush()
+    _say(f"{name}: {said}")
 
 
 def _descriptor(call: dict[str, Any]) -> ctypes.c_int:
@@ -115,6 +139,16 @@ def _image(call: dict[str, Any]) -> tuple[object, int]:
 
 def _string(text: str) -> object:
     return ctypes.c_void_p(BAD_ADDRESS) if text == "bad-address" else ctypes.c_char_p(os.fsencode(text))
+
+
+def _name(call: dict[str, Any]) -> str:
+    """Return a module's name, or the one that the module in a file goes by."""
+    wanted = call.get("name", "")
+    if isinstance(wanted, str):
+        return wanted
+    from pyinsmod.module_image import read_image
+
+    return read_image(Path(wanted["of"]).read_bytes()).name or ""
 
 
 def _number(flags: int | list[str]) -> ctypes.c_uint:
