@@ -67,7 +67,9 @@ def run(argv: Sequence[str]) -> int:
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     named = () if options.document == str(default_document()) else (options.document,)
     verdicts = compare(claims, runs)
-    report = Report(claims.document, claims.text, runs, verdicts, claims.experiments, made, named)
+    report = Report(
+        claims.document, claims.text, runs, verdicts, claims.experiments, made, named, tuple(_choice(options))
+    )
     try:
         _write(report, options)
     except OSError as failure:
@@ -163,6 +165,13 @@ def _chosen(claims: Claims, names: Sequence[str] | None) -> Claims:
     if unknown:
         raise MalformedClaims(f"{claims.document}: there is no claim '{unknown[0]}'")
     return dataclasses.replace(claims, claims=tuple(claim for claim in claims.claims if claim.id in names))
+
+
+def _choice(options: argparse.Namespace) -> Iterator[str]:
+    """Yield the options that chose runs and claims, as they were typed."""
+    for name in ("kernel", "loader", "claim"):
+        for value in getattr(options, name) or ():
+            yield from (f"--{name}", value)
 
 
 def _fetched_with_notice(name: str) -> Kernel:

@@ -98,7 +98,7 @@ def in_short(chosen: Sequence[str], every: Sequence[str]) -> str:
     said = [_positive(wanted, every)]
     if len(every) > 2 and len(missing) < len(every) - len(missing):
         but = _positive(set(missing), every)
-        if not but.startswith("all"):
+        if not but.startswith("all") and ";" not in but:
             said.append(f"all but {but}")
     return min(said, key=len)
 
@@ -134,7 +134,7 @@ def _grouped(wanted: set[str], every: Sequence[str], first: _Part, second: _Part
     firsts = tuple(dict.fromkeys(map(first, every)))
     parts = []
     for inside, names in groups.items():
-        outside = listed(names, firsts) if len(groups) == 1 else ", ".join(names)
+        outside = listed(names, firsts) if len(groups) == 1 else ", ".join(_families(names, firsts))
         if not inside:
             parts.append(outside)
         elif outside == "all" or len(firsts) == 1:
