@@ -110,10 +110,11 @@ def summary(found: Drift) -> str:
         _counted(len({change.claim for change in found.realities}), "claim", "with another reality"),
         _counted(len({change.claim for change in found.broke}), "claim", "not comparable, for the harness broke"),
         _counted(len(found.claims), "claim", "more or less"),
-        _counted(len(found.runs), "run", "changed"),
+        "other runs or versions" if found.runs else "",
     ]
     told = ", ".join(part for part in parts if part)
-    return f"since the baseline, in {len(found.every)} runs: {told or 'nothing changed'}"
+    runs = f"{len(found.every)} run{'s' * (len(found.every) != 1)}"
+    return f"since the baseline, in {runs}: {told or 'nothing changed'}"
 
 
 def _problem(found: object, document: Path) -> str | None:

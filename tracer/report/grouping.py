@@ -98,7 +98,7 @@ def in_short(chosen: Sequence[str], every: Sequence[str]) -> str:
     said = [_positive(wanted, every)]
     if len(every) > 2 and len(missing) < len(every) - len(missing):
         but = _positive(set(missing), every)
-        if not but.startswith("all"):
+        if not but.startswith("all") and ";" not in but:
             said.append(f"all but {but}")
     return min(said, key=len)
 

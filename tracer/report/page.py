@@ -140,12 +140,15 @@ def _experiments(report: Report, verdict: ClaimVerdict) -> list[tuple[str, str]]
 
 
 def _untested(verdict: ClaimVerdict) -> list[tuple[str, str]]:
-    """Return why some runs could not do the experiment: each reason once, with its runs."""
+    """Return why some runs could not do the experiment: each reason once, with its runs.
+
+    A reason may name the run of the same kernel that settled the matter: its loader says enough.
+    """
     able = set(applicable(verdict))
     reasons: dict[str, list[str]] = {}
     for name, one in verdict.by_run.items():
         if name not in able:
-            reasons.setdefault(one.reality, []).append(name)
+            reasons.setdefault(one.reality.replace(f"{kernel_of(name)}/", ""), []).append(name)
     every = list(verdict.by_run)
     return [(in_short(names, every), reason) for reason, names in reasons.items()]
 

@@ -120,7 +120,7 @@ def test_a_sentence_with_another_release_or_size_tells_the_same(report: Report) 
     now = changed(report, "exec", "6.1/busybox", "confirmed", "'6.1.0-56-amd64 SMP', 7740 bytes")
     assert lines(old, replace(now, runs=runs)) == [
         "6.1: 6.1.0-50-amd64 → 6.1.0-56-amd64",
-        "since the baseline, in 2 runs: 1 run changed",
+        "since the baseline, in 2 runs: other runs or versions",
     ]
 
 
@@ -132,7 +132,7 @@ def test_runs_and_claims_come_and_go(baseline: dict[str, Any], report: Report, r
         "whole: newly claimed",
         "no longer run: busybox",
         "newly run: toybox",
-        "since the baseline, in 1 runs: 2 claims more or less, 2 runs changed",
+        "since the baseline, in 1 run: 2 claims more or less, other runs or versions",
     ]
 
 
