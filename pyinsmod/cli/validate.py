@@ -62,10 +62,7 @@ def run(argv: Sequence[str]) -> int:
     except VmError as failure:
         complain(str(failure))
         return EXIT_LOST
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    named = () if options.document == str(default_document()) else (options.document,)
-    verdicts = compare(claims, runs)
-    report = Report(claims.document, claims.text, runs, verdicts, claims.experiments, made, named)
+    report = _report(claims, runs, options)
     try:
         _write(report, options)
     except OSError as failure:
@@ -78,6 +75,27 @@ def run(argv: Sequence[str]) -> int:
     if baseline:
         return _drifted(baseline, report, sys.stderr if str(options.json) == "-" else sys.stdout)
     return _status(report)
+
+
+def _report(claims: Claims, runs: Sequence[Run], options: argparse.Namespace) -> Report:
+    return Report(
+        document=claims.document,
+        text=claims.text,
+        runs=runs,
+        verdicts=compare(claims, runs),
+        experiments=claims.experiments,
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        subject=tuple(_subject(options)),
+        chosen=tuple(_choice(options)),
+    )
+
+
+def _subject(options: argparse.Namespace) -> Iterator[str]:
+    """Yield what says which document it is, as it was typed; nothing for the project's own."""
+    if options.document != str(default_document()):
+        yield options.document
+    if options.claims:
+        yield from ("--claims", str(options.claims))
 
 
 def _claims(options: argparse.Namespace) -> Claims:
@@ -154,6 +172,13 @@ def _chosen(claims: Claims, names: Sequence[str] | None) -> Claims:
     if unknown:
         raise MalformedClaims(f"{claims.document}: there is no claim '{unknown[0]}'")
     return dataclasses.replace(claims, claims=tuple(claim for claim in claims.claims if claim.id in names))
+
+
+def _choice(options: argparse.Namespace) -> Iterator[str]:
+    """Yield the options that chose runs and claims, as they were typed."""
+    for name in ("kernel", "loader", "claim"):
+        for value in getattr(options, name) or ():
+            yield from (f"--{name}", value)
 
 
 def _fetched_with_notice(name: str) -> Kernel:

@@ -134,7 +134,7 @@ def _grouped(wanted: set[str], every: Sequence[str], first: _Part, second: _Part
     firsts = tuple(dict.fromkeys(map(first, every)))
     parts = []
     for inside, names in groups.items():
-        outside = listed(names, firsts) if len(groups) == 1 else ", ".join(names)
+        outside = listed(names, firsts) if len(groups) == 1 else ", ".join(_families(names, firsts))
         if not inside:
             parts.append(outside)
         elif outside == "all" or len(firsts) == 1:

@@ -65,6 +65,7 @@ class Report:
         experiments: the claims file's, by name; may lack some, or all.
         made: when, in words for people; empty when it is not to be said.
         subject: the document as it was named on the command line; nothing for the project's own.
+        chosen: the options that chose the runs, as they were typed; nothing when they are not known.
     """
 
     document: Path
@@ -74,6 +75,7 @@ class Report:
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     made: str = ""
     subject: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

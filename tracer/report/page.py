@@ -46,7 +46,7 @@ def page(report: Report) -> dict[str, Any]:
         "runs": [_run(run, runs[run.name]) for run in report.runs],
         "kernels": list(dict.fromkeys((run.kernel, run.release) for run in report.runs)),
         "loaders": list(dict.fromkeys((run.loader, run.loader_version) for run in report.runs)),
-        "command": _command(report, report.runs),
+        "command": _whole_command(report),
         "sections": list(_sections(report, headed, claims)),
         "headed": headed,
         "blocks": blocks,
@@ -151,6 +151,13 @@ def _untested(verdict: ClaimVerdict) -> list[tuple[str, str]]:
             reasons.setdefault(one.reality.replace(f"{kernel_of(name)}/", ""), []).append(name)
     every = list(verdict.by_run)
     return [(in_short(names, every), reason) for reason, names in reasons.items()]
+
+
+def _whole_command(report: Report) -> str:
+    """Return the command that makes this report again, as it was given where that is known."""
+    if report.chosen:
+        return shlex.join(["pyinsmod", "validate", *report.subject, *report.chosen])
+    return _command(report, report.runs)
 
 
 def _command(report: Report, runs: Sequence[Run], claim: str | None = None) -> str:

@@ -62,8 +62,15 @@ def words(page: Page) -> str:
 def test_the_page_says_what_was_held_against_what(report: Report) -> None:
     text = words(Page(as_html(replace(report, made="2026-11-23 07:20 UTC"))))
     assert "4 claims held against 2 runs: 1 kernel, 2 loaders; 2026-11-23 07:20 UTC ✓ 1 confirmed ◐ 1 depends" in text
-    assert "Again pyinsmod validate --kernel 6.1 --loader kmod --loader busybox" in text
-    assert "Kernels 6.1 6.1.0-50-amd64 Loaders kmod 30 busybox 30" in text
+    assert (
+        "Kernels 6.1 6.1.0-50-amd64 Loaders kmod 30 busybox 30 Again pyinsmod validate --kernel 6.1 --loader kmod"
+        in text
+    )
+
+
+def test_the_command_that_made_the_report_is_given_as_it_was_typed(report: Report) -> None:
+    text = words(Page(as_html(replace(report, chosen=("--kernel", "all", "--loader", "all")))))
+    assert "Again pyinsmod validate --kernel all --loader all Document" in text
 
 
 def test_a_claims_card_stands_below_the_line_it_is_about(report: Report) -> None:
