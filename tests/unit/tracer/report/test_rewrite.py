@@ -130,3 +130,12 @@ def test_hostile_text_is_text(hostile_report: Report) -> None:
     text = rewritten(hostile_report)
     assert all(char.isprintable() or char == "\n" for char in text)
     assert "<script" not in re.sub(r"``.*?``", "", text)  # inside a code span it is text anyway
+
+
+def test_a_document_without_steps_is_told_under_its_own_headings(report: Report, verdict: Maker) -> None:
+    claims = [
+        verdict(name, {"6.1/kmod": "confirmed"}, quote=quote, reality=f"seen {name}")
+        for name, quote in (("a", "early"), ("b", "EPERM"), ("c", "ERRORS"))
+    ]
+    text = rewritten(Report(Path("page.md"), "early\n## ERRORS\n- EPERM: no\n## NOTES\n", report.runs, claims))
+    assert text.endswith("\n## Before the first heading\n\n- seen a\n\n## ERRORS\n\n- seen c\n- seen b\n")
