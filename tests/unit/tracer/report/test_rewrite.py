@@ -80,6 +80,18 @@ def test_a_trace_puts_the_steps_in_the_order_of_its_records() -> None:
     assert ordered_steps(judged([("6.1", LOAD, FAULTY)], BY_TRACE), [1, 2, 3]) == [3, 1, 2]
 
 
+def test_a_claim_that_numbers_what_it_puts_in_order_is_taken_at_its_word() -> None:
+    numbered = claim("n", None, "Step 3", ClaimTest("load", order=(RESOLVED, ALLOCATED), labels=("step 2", "step 3")))
+    assert ordered_steps(judged([("6.1", LOAD, FAULTY)], numbered), [1, 2, 3]) == [1, 3, 2]
+
+
+def test_an_order_claim_that_shows_nothing_moves_nothing() -> None:
+    absent = ClaimTest("load", see=({"type": "uevent"},), never=({"type": "exec"},), order=(RESOLVED, ALLOCATED))
+    report = judged([("6.1", LOAD, FAULTY)], claim("n", None, "### Step 1: Symbols", absent))
+    assert report.verdicts[-1].verdict == "contradicted"
+    assert ordered_steps(report, [1, 2, 3]) == [1, 2, 3]
+
+
 def test_an_order_that_depends_on_the_kernel_moves_nothing() -> None:
     other = trace(call("resolve_symbol"), call("module_alloc"))
     report = judged([("6.1", LOAD, FAULTY), ("7.2", other, FAULTY)], BY_TRACE)
