@@ -64,12 +64,7 @@ def run(argv: Sequence[str]) -> int:
     except VmError as failure:
         complain(str(failure))
         return EXIT_LOST
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    named = () if options.document == str(default_document()) else (options.document,)
-    verdicts = compare(claims, runs)
-    report = Report(
-        claims.document, claims.text, runs, verdicts, claims.experiments, made, named, tuple(_choice(options))
-    )
+    report = _report(claims, runs, options)
     try:
         _write(report, options)
     except OSError as failure:
@@ -87,8 +82,25 @@ def run(argv: Sequence[str]) -> int:
     return _status(report)
 
 
-def _records(run: Run) -> dict[str, Sequence[Record]]:
-    return {name: seen.records for name, seen in run.observations.items()}
+def _report(claims: Claims, runs: Sequence[Run], options: argparse.Namespace) -> Report:
+    return Report(
+        document=claims.document,
+        text=claims.text,
+        runs=runs,
+        verdicts=compare(claims, runs),
+        experiments=claims.experiments,
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        subject=tuple(_subject(options)),
+        chosen=tuple(_choice(options)),
+    )
+
+
+def _subject(options: argparse.Namespace) -> Iterator[str]:
+    """Yield what says which document it is, as it was typed; nothing for the project's own."""
+    if options.document != str(default_document()):
+        yield options.document
+    if options.claims:
+        yield from ("--claims", str(options.claims))
 
 
 def _claims(options: argparse.Namespace) -> Claims:

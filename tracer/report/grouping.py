@@ -134,13 +134,13 @@ def _grouped(wanted: set[str], every: Sequence[str], first: _Part, second: _Part
     firsts = tuple(dict.fromkeys(map(first, every)))
     parts = []
     for inside, names in groups.items():
-        outside = listed(names, firsts) if len(groups) == 1 else ", ".join(_families(names, firsts))
-        if not inside:
-            parts.append(outside)
-        elif outside == "all" or len(firsts) == 1:
-            parts.append(listed(inside, seconds))
-        else:
-            parts.append(f"{outside} ({listed(inside, seconds)})")
+        outside, within = listed(names, firsts), listed(inside, seconds) if inside else ""
+        if inside and (outside == "all" or len(firsts) == 1):
+            parts.append(within)
+            continue
+        if len(groups) > 1 or within.startswith("all but"):  # one exception in a name is enough
+            outside = ", ".join(_families(names, firsts))
+        parts.append(f"{outside} ({within})" if within else outside)
     return "; ".join(parts)
 
 

@@ -24,9 +24,10 @@ from tracer.report.grouping import (
     name_of,
     told,
 )
+from tracer.report.load_story import story_of
 from tracer.report.model import VERDICTS, Report, by_source, counts, place, sections
 from tracer.report.picture import WIDTH, picture
-from tracer.report.timeline import timeline
+from tracer.report.timeline import EXPERIMENT, timeline
 from tracer.selectors import Record
 
 
@@ -35,7 +36,7 @@ def page(report: Report) -> dict[str, Any]:
     names = _slugs([one.claim.id for one in report.verdicts], "claim")
     runs = _slugs([run.name for run in report.runs], "run")
     claims = {one.claim.id: _claim(report, one, names[one.claim.id]) for one in report.verdicts}
-    blocks = list(_blocks(report, claims))
+    blocks, shown = list(_blocks(report, claims)), _shown_experiment(report)
     headed = {line["step"] for block in blocks for line in block["lines"] if line["anchor"]}
     return {
         "document": report.document.name,
@@ -43,7 +44,8 @@ def page(report: Report) -> dict[str, Any]:
         "counts": counts(report.verdicts),
         "verdicts": VERDICTS,
         "total": len(report.verdicts),
-        "runs": [_run(run, runs[run.name]) for run in report.runs],
+        "runs": [_run(run, runs[run.name], shown) for run in report.runs],
+        "shown": shown,
         "kernels": list(dict.fromkeys((run.kernel, run.release) for run in report.runs)),
         "loaders": list(dict.fromkeys((run.loader, run.loader_version) for run in report.runs)),
         "command": _whole_command(report),
@@ -135,7 +137,7 @@ def _grid(report: Report, verdict: ClaimVerdict) -> list[tuple[str, list[tuple[s
 
 
 def _experiments(report: Report, verdict: ClaimVerdict) -> list[tuple[str, str]]:
-    names = dict.fromkeys(test.experiment for test in verdict.claim.tests)
+    names = dict.fromkeys(test.experiment for test in verdict.claim.tests if test.experiment)
     return [(name, report.experiments[name].about if name in report.experiments else "") for name in names]
 
 
@@ -250,8 +252,14 @@ def _deviation(one: Deviation, claims: Mapping[str, Mapping[str, Any]]) -> dict[
 # ── What really happened ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _run(run: Run, anchor: str) -> dict[str, Any]:
-    line = timeline(run)
+def _shown_experiment(report: Report) -> str:
+    """Return the experiment that is drawn: the plain load, or the first that gave records in a document without one."""
+    names = [name for run in report.runs for name, seen in run.observations.items() if story_of(seen.records)]
+    return EXPERIMENT if EXPERIMENT in names or not names else names[0]
+
+
+def _run(run: Run, anchor: str, experiment: str) -> dict[str, Any]:
+    line = timeline(run, experiment)
     return {
         "anchor": anchor,
         "name": run.name,

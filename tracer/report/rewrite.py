@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tracer.compare import ClaimVerdict, Verdict
+from tracer.report.document_view import shown_lines
 from tracer.report.grouping import Told, answering, in_short, kernel_of, loader_of, told
 from tracer.report.markdown_text import code, inline
 from tracer.report.model import Report, Section, sections
@@ -31,7 +32,7 @@ def _lines(report: Report) -> Iterator[str]:
     steps = [int(key.removeprefix("step-")) for key in by_key if key.startswith("step-")]
     for number, step in zip(steps, ordered_steps(report, steps), strict=True):
         yield from _step(report, by_key[f"step-{step}"], number, step)
-    yield from _order(report)
+    yield from _order(report) if steps else _by_heading(report)
     rows = [section for section in by_key.values() if section.verdicts and section.verdicts[0].claim.row]
     if rows:
         yield from ("", "## Failures")
@@ -106,3 +107,16 @@ def _order(report: Report) -> Iterator[str]:
     lines = list(_sentences(report, order_claims(report)))
     if lines:
         yield from ("", "## In which order", "", *lines)
+
+
+def _by_heading(report: Report) -> Iterator[str]:
+    """Yield, for a document without steps, what happens under the headings the document has."""
+    heading, verdicts = "", list[ClaimVerdict]()
+    for line in [*shown_lines(report), None]:
+        if line is not None and line.kind != "heading":
+            verdicts += line.claims
+            continue
+        if verdicts:
+            yield from ("", f"## {inline(heading) or 'Before the first heading'}", "", *_sentences(report, verdicts))
+        if line is not None:
+            heading, verdicts = "".join(piece.text for cell in line.cells for piece in cell), list(line.claims)

@@ -6,6 +6,7 @@ or a selector belongs to is read off the claims of the steps: what they look for
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -52,18 +53,26 @@ def _moves(report: Report, verdict: ClaimVerdict) -> Iterator[tuple[int, int]]:
 
 
 def _happened(report: Report, test: ClaimTest, one: RunVerdict, variables: Variables) -> Iterator[int]:
-    """Yield the steps that a contradicting run shows, in the order of their happening."""
-    if test.order:
-        shown = [_majority(_steps_of_record(report, record, variables)) for record in one.records]
-    elif test.never and test.see and any(matches(never, one.records[0], variables) for never in test.never[:1]):
-        # Two faults in one module: the kernel complained of the one that the document has later.
-        shown = [
-            _majority(_steps_of_record(report, one.records[0], variables)),
-            _majority(_steps_of_selector(report, test.see[0])),
-        ]
-    else:
+    """Yield the steps that a contradicting run shows, in the order of their happening; none if it is not this test."""
+    shown: list[int | None] = []
+    if not one.records:
         return
+    if all(any(matches(selector, record, variables) for selector in test.order) for record in one.records):
+        shown = [_step_in_order(report, test, record, variables) for record in one.records]
+    elif test.see and any(matches(never, one.records[0], variables) for never in test.never):
+        # Two faults in one module: the kernel complained of the one that the document has later.
+        complaint = _majority(_steps_of_record(report, one.records[0], variables))
+        shown = [complaint, _majority(_steps_of_selector(report, test.see[0]))]
     yield from (step for step in shown if step is not None)
+
+
+def _step_in_order(report: Report, test: ClaimTest, record: Record, variables: Variables) -> int | None:
+    """Return the step whose number the claim itself puts beside a record, or else that of its like in the steps."""
+    for label, selector in zip(test.labels, test.order, strict=False):
+        numbered = re.search(r"\d+", label)
+        if numbered and matches(selector, record, variables):
+            return int(numbered[0])
+    return _majority(_steps_of_record(report, record, variables))
 
 
 def _steps_of_record(report: Report, record: Record, variables: Variables) -> Counter[int]:

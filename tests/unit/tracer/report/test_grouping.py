@@ -33,6 +33,7 @@ def short(wanted: Callable[[str, str], bool]) -> str:
         (lambda kernel, loader: (kernel, loader) != ("6.1", "toybox"), "all but 6.1/toybox"),
         (lambda kernel, loader: kernel in {"6.1", "7.2"} and loader in {"kmod", "toybox"}, "6.1, 7.2 (kmod, toybox)"),
         (lambda kernel, loader: kernel == "6.1" and loader != "busybox", "6.1 (all but busybox)"),
+        (lambda kernel, loader: kernel != "6.1" and loader != "toybox", "5.10, 6.1-rt, 7.2 (all but toybox)"),
         (lambda kernel, loader: (kernel, loader) in {("5.10", "kmod"), ("6.1", "toybox")}, "5.10 (kmod); 6.1 (toybox)"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer.compare import ClaimVerdict, Run, RunVerdict
+from tracer.compare import ClaimVerdict, Observation, Run, RunVerdict
 from tracer.report.html import as_html, content, content_hash, duration, milliseconds, units
 from tracer.report.model import Report
 
@@ -202,9 +202,21 @@ def test_the_two_columns_show_what_kind_of_thing_the_kernel_did(report: Report, 
         {"type": "kernel_event", "t": 3_000_000, "pid": 7, "name": "module_load", "text": "mymod"},
         {"type": "log", "t": 4_000_000, "text": "mymod: init"},
     ]
-    page = Page(as_html(replace(report, runs=[run(records=records)])))
+    document = f"{report.text}\n### Step 5: The kernel reads it\n"
+    page = Page(as_html(replace(report, text=document, runs=[run(records=records)])))
     assert (
         "2.0 5 load_module() 5.0 ms 3.0 tracepoint module_load: mymod 4.0 log the kernel logged “mymod: init”"
         in words(page)
     )
     assert "svg" in page.tags
+
+
+def test_the_first_experiment_is_drawn_in_a_document_without_a_plain_load(
+    report: Report, run: Callable[..., Run]
+) -> None:
+    records = [{"type": "exec", "t": 1, "pid": 7, "path": "/sbin/insmod", "argv": ["insmod"]}]
+    (observed,) = run(records=records).observations.values()
+    other = replace(run(), observations={"empty": Observation(), "not-elf": observed})
+    text = words(Page(as_html(replace(report, runs=[other], verdicts=[]))))
+    assert "User space and kernel space in the experiment not-elf , as recorded" in text
+    assert "In words: 1 record " in text

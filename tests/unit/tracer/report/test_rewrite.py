@@ -80,6 +80,18 @@ def test_a_trace_puts_the_steps_in_the_order_of_its_records() -> None:
     assert ordered_steps(judged([("6.1", LOAD, FAULTY)], BY_TRACE), [1, 2, 3]) == [3, 1, 2]
 
 
+def test_a_claim_that_numbers_what_it_puts_in_order_is_taken_at_its_word() -> None:
+    numbered = claim("n", None, "Step 3", ClaimTest("load", order=(RESOLVED, ALLOCATED), labels=("step 2", "step 3")))
+    assert ordered_steps(judged([("6.1", LOAD, FAULTY)], numbered), [1, 2, 3]) == [1, 3, 2]
+
+
+def test_an_order_claim_that_shows_nothing_moves_nothing() -> None:
+    absent = ClaimTest("load", see=({"type": "uevent"},), never=({"type": "exec"},), order=(RESOLVED, ALLOCATED))
+    report = judged([("6.1", LOAD, FAULTY)], claim("n", None, "### Step 1: Symbols", absent))
+    assert report.verdicts[-1].verdict == "contradicted"
+    assert ordered_steps(report, [1, 2, 3]) == [1, 2, 3]
+
+
 def test_an_order_that_depends_on_the_kernel_moves_nothing() -> None:
     other = trace(call("resolve_symbol"), call("module_alloc"))
     report = judged([("6.1", LOAD, FAULTY), ("7.2", other, FAULTY)], BY_TRACE)
@@ -130,3 +142,12 @@ def test_hostile_text_is_text(hostile_report: Report) -> None:
     text = rewritten(hostile_report)
     assert all(char.isprintable() or char == "\n" for char in text)
     assert "<script" not in re.sub(r"``.*?``", "", text)  # inside a code span it is text anyway
+
+
+def test_a_document_without_steps_is_told_under_its_own_headings(report: Report, verdict: Maker) -> None:
+    claims = [
+        verdict(name, {"6.1/kmod": "confirmed"}, quote=quote, reality=f"seen {name}")
+        for name, quote in (("a", "early"), ("b", "EPERM"), ("c", "ERRORS"))
+    ]
+    text = rewritten(Report(Path("page.md"), "early\n## ERRORS\n- EPERM: no\n## NOTES\n", report.runs, claims))
+    assert text.endswith("\n## Before the first heading\n\n- seen a\n\n## ERRORS\n\n- seen c\n- seen b\n")
