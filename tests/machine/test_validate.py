@@ -58,7 +58,7 @@ class TestTheMainJob:
         assert versions["busybox"].startswith("BusyBox")
         assert versions["pyinsmod"].startswith("pyinsmod")
 
-    @pytest.mark.parametrize("claim", ["order-12-to-14", "step-12-init", "step-13-aborted", "step-14-silent"])
+    @pytest.mark.parametrize("claim", ["order-init-result", "step-12-init", "step-13-aborted", "step-14-silent"])
     def test_all_loaders_agree_where_they_have_no_choice(self, runs: list[Run], claim: str) -> None:
         (verdict,) = (one for one in compare(CLAIMS, runs) if one.claim.id == claim)
         assert {one.verdict for one in verdict.by_run.values()} == {"confirmed"}
@@ -158,11 +158,13 @@ def test_a_changed_record_changes_the_verdict(runs: list[Run], claim: Claim, num
     for run, verdict in decided(claim, runs):
         if run.observations[test.experiment].inapplicable:
             continue
+        alone = replace(claim, tests=(test,))
+        if judge_run(alone, run).verdict not in {"confirmed", "contradicted"}:
+            continue  # an optional test that shows nothing here
         for other in _variations(run, test, kind, verdict):
             tried += 1
-            alone = replace(claim, tests=(test,))
             assert judge_run(alone, other).verdict != judge_run(alone, run).verdict, run.name
-    assert tried
+    assert tried or test.optional
 
 
 def _variations(run: Run, test: ClaimTest, kind: str, verdict: Verdict) -> Iterator[Run]:

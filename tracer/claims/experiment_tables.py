@@ -68,7 +68,7 @@ def read(name: str, table: object, tables: Mapping[str, Any], loaders: Sequence[
         afterwards=tuple(whole.get("afterwards", ())),
         watch=tuple(whole.get("watch", ())),
         module_folder=whole.get("module_folder", False),
-        seconds=whole.get("seconds", DEFAULT_SECONDS),
+        seconds=whole.get("seconds", DEFAULT_SECONDS * (2 if "watch" in whole else 1)),
         refused=whole.get("refused", False),
         survey=whole.get("survey", False),
         kernel_only=whole.get("kernel_only", False) or "calls" in whole,

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TextIO
 
-PAUSE = 0.002
+PAUSE = 0.01  # the traced command shares the processor
 LIMIT = 4096
 
 
