@@ -77,7 +77,7 @@ def test_parameters_and_what_modprobe_was_asked_for(seen: Seen) -> None:
     assert (dummy["parameters"], dummy["asked_for"], dummy["argv"]) == (
         "numdummies=3", "dummy", ["modprobe", "dummy", "numdummies=3"],
     )  # fmt: skip
-    dependency = the(seen, "load", "nfnetlink")
+    dependency = the(seen, "load", "nf_tables")
     assert (dependency["asked_for"], dependency["result"]) == ("nft_ct", "loaded")
 
 

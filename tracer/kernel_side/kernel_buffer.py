@@ -16,7 +16,7 @@ from tracer.kernel_side.endings import undisturbed
 from tracer.kernel_side.event_text import event_records
 from tracer.kernel_side.function_graph import EVENTS, FunctionGraph
 from tracer.kernel_side.graph_text import graph_records
-from tracer.kernel_side.top_level import recover_unless_in_use
+from tracer.kernel_side.top_level import TopLevel, recover_unless_in_use
 from tracer.kernel_side.tracefs import CLOCK_ERROR_NS, Changes, Instance, find_tracefs, write
 
 Record = dict[str, Any]
@@ -34,6 +34,8 @@ class KernelBuffer:
         self._instance: Instance | None = None
         self._probed: tuple[set[str], set[str]] = (set(), set())
         self._lost = 0
+        #: The text so far of the place with the graph, and of the instance where that is another.
+        self._texts: dict[int, str] = {}
 
     def start(self, pid: int, modules: Sequence[str]) -> None:
         """Switch everything on for `pid` and whatever it forks.
@@ -46,9 +48,7 @@ class KernelBuffer:
             if not self._quick:
                 self._instance = self._own_instance(pid)
             self._graph.start(pid, self._instance, modules)
-            for place in (self._instance, self._graph.place):
-                if place is not None:
-                    place.switch(on=True)
+            self.resume()
         except OSError as failure:
             self.stop()
             raise KernelSideUnavailable(f"tracefs refused {failure.filename}: {failure.strerror}") from failure
@@ -70,22 +70,39 @@ class KernelBuffer:
             KernelSideUnavailable: something could not be put back.
         """
         graph, events = self._graph.place, self._instance
-        places = list({id(place): place for place in (events, graph) if place is not None}.values())
-        self._graph.place = self._instance = None
-        texts: dict[int, str] = {}
         with undisturbed():
             try:
-                for place in places:
-                    place.switch(on=False)
-                for place in places:
-                    texts[id(place)] = (place.path / "trace").read_text(errors="surrogateescape")
-                self._lost = sum(place.lost_events() for place in places)
+                self.collect()
+                self._lost = sum(place.lost_events() for place in self._places())
             except OSError as failure:
                 raise KernelSideUnavailable(f"tracefs: {failure.filename}: {failure.strerror}") from failure
             finally:
+                self._graph.place = self._instance = None
                 self._put_back()
-        apart = texts.pop(id(events), "") if events is not graph else ""
-        return _records(texts.get(id(graph)), apart)
+        apart = self._texts.pop(id(events), "") if events is not graph else ""
+        return _records(self._texts.get(id(graph)), apart)
+
+    def collect(self) -> None:
+        """Take over what was recorded so far; nothing is recorded any more until `resume`.
+
+        The kernel looks names up when its text is read. Later the memory of a module's init may be another
+        module's, and its functions would be called by names of that one's.
+        """
+        for place in self._places():
+            place.switch(on=False)
+        for place in self._places():
+            path = place.path / "trace"
+            self._texts[id(place)] = self._texts.get(id(place), "") + path.read_text(errors="surrogateescape")
+            write(path, "")
+
+    def resume(self) -> None:
+        """Go on recording."""
+        for place in self._places():
+            place.switch(on=True)
+
+    def _places(self) -> list[Instance | TopLevel]:
+        places = {id(place): place for place in (self._instance, self._graph.place) if place is not None}
+        return list(places.values())
 
     def header(self) -> dict[str, Any]:
         """Return where functions and events are from, and how far the times can be off."""

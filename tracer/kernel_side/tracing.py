@@ -67,6 +67,9 @@ class KernelTracing(KernelSide):
         if self._watcher and moment == "exit":
             self._watcher.inside.clear()
         self._look(moment, self._names if moment == "entry" else self._known_names())
+        if moment == "exit":
+            self._buffer.collect()
+            self._buffer.resume()
         if self._watcher and moment == "entry":
             self._watcher.inside.set()
 

@@ -1,6 +1,6 @@
 """Run in a guest: end a trace or a watch in every way there is, and see whether tracefs is as it was.
 
-Prints one JSON object: way of ending → exit status, what differs from before, and what was left meanwhile.
+Arguments: which ways. Prints one JSON object: way of ending → exit status, what differs from before, and what was left meanwhile.
 """
 
 from __future__ import annotations
@@ -124,13 +124,14 @@ KILLED: dict[str, tuple[str, ...]] = {
 }
 
 
-def all_ways() -> dict[str, dict[str, object]]:
+def ended(names: Sequence[str]) -> dict[str, dict[str, object]]:
     before = state()
     ways: dict[str, dict[str, object]] = {}
-    for name, end in WAYS.items():
-        ways[name] = {"status": end(), "differs": differences(before)}
-    for name, arguments in KILLED.items():
-        status = signalled(arguments, signal.SIGKILL)
+    for name in names:
+        if name in WAYS:
+            ways[name] = {"status": WAYS[name](), "differs": differences(before)}
+            continue
+        status = signalled(KILLED[name], signal.SIGKILL)
         left = differences(before)
         status_of(forked(lambda: main([*TRACE, "--", "true"])))
         ways[name] = {"status": status, "left": sorted(left), "differs": differences(before)}
@@ -139,4 +140,4 @@ def all_ways() -> dict[str, dict[str, object]]:
 
 if __name__ == "__main__":
     sys.stderr = Path("/dev/null").open("w")  # noqa: SIM115 - to the end of the process
-    sys.stdout.write(json.dumps(all_ways()))
+    sys.stdout.write(json.dumps(ended(sys.argv[1:])))
