@@ -52,6 +52,12 @@ def words(record: Record) -> str | None:
 
 def _parts(record: Record) -> tuple[str, str]:
     """Return a call with its arguments, and its result."""
+    shown, result = _call_and_result(record)
+    marks = "".join([f" ({mark.upper()})" for mark in ("injected", "delayed") if mark in record])
+    return shown, result + marks
+
+
+def _call_and_result(record: Record) -> tuple[str, str]:
     name, arguments = record["name"], record["args"]
     text = text_plan_of(name, record.get("arch", "")).of(arguments)
     value, errno = record["return"], record.get("errno")

@@ -12,17 +12,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from tracer.errors import CommandNotStarted, PtraceFailed
-from tracer.ptrace import binding, seccomp
+from tracer.ptrace import attach, binding, seccomp
 
-OPTIONS = (
-    binding.O_TRACESYSGOOD
-    | binding.O_TRACEFORK
-    | binding.O_TRACEVFORK
-    | binding.O_TRACECLONE
-    | binding.O_TRACEEXEC
-    | binding.O_TRACESECCOMP
-    | binding.O_EXITKILL
-)
+#: A command ends with its tracer: without one, the calls that a seccomp filter reports would fail, and a pinned
+#: process would stay pinned.
+OPTIONS = attach.OPTIONS | binding.O_EXITKILL
 
 
 @dataclass
