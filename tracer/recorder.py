@@ -6,7 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Literal
 
 from tracer.call_sets import MODULE_LOADING, CallSet, described
@@ -85,10 +85,11 @@ def record(
         interest=setup.interest_in(setup.calls),
         filtered=None if program is None else setup.installers,
     )
+    ending = _Ending(loop)
     try:
-        if attach:
-            loop.attach(attach)
         with (
+            interrupts(None, ending) if child is None else nullcontext(),
+            _attached(loop, attach),
             _started(kernel_side, child, command) as kernel_records,
             one_cpu(child.pid if child else 0, wanted=pinning) as pinned,
             _no_garbage_collection(),
@@ -101,10 +102,9 @@ def record(
             if kernel_side is not None:
                 how |= kernel_side.header()
             sink(_header(command, child, attach, how))
-            status = _exit_status(_run(loop, child))
+            status = _exit_status(_run(loop, child, ending))
         recording.finish(kernel_records, status)
     except BaseException:
-        loop.let_go()
         if child is not None:
             child.abandon()
         raise
@@ -158,31 +158,51 @@ def _with_injected(calls: CallSet, inject: Sequence[Fault]) -> CallSet:
     return None if calls is None or injected is None else calls | injected
 
 
-def _run(loop: Loop, child: Child | None) -> int:
+class _Ending:
+    """Ends a loop when a signal asks for it, and remembers which."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.signal = 0
+        self._loop = loop
+
+    def __call__(self, number: int) -> None:
+        """Be a signal's handler."""
+        self.signal = number
+        self._loop.leave()
+
+
+def _run(loop: Loop, child: Child | None, ending: _Ending) -> int:
     """Run the loop and leave no tracee; return the command's wait status, 0 without one."""
-    ended_by: list[int] = []
-
-    def end(number: int) -> None:
-        ended_by.append(number)
-        loop.leave()
-
-    command = None if child is None else child.pid
-    with interrupts(command, end):
+    if child is None:
+        return loop.run()
+    with interrupts(child.pid, ending):
         try:
-            if child is not None:
-                child.release()
-            status = loop.run(command)
+            child.release()
+            status = loop.run(child.pid)
         except BaseException:
             loop.kill()
             raise
         else:
-            if ended_by:
+            if ending.signal:
                 loop.kill()
         finally:
             loop.let_go()
-    if ended_by and child is not None:
-        raise Interrupted(ended_by[0])
+    if ending.signal:
+        raise Interrupted(ending.signal)
     return status
+
+
+@contextmanager
+def _attached(loop: Loop, pids: Sequence[int]) -> Iterator[None]:
+    """Have processes traced in the block, and let go of them at its end."""
+    if not pids:
+        yield
+        return
+    loop.attach(pids)
+    try:
+        yield
+    finally:
+        loop.let_go()
 
 
 @contextmanager

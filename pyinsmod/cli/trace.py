@@ -64,6 +64,7 @@ def run(argv: Sequence[str]) -> int:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="pyinsmod trace",
+        formatter_class=_formatter,
         usage="pyinsmod trace [options] [-p PID]… [-- COMMAND [ARGUMENT…]]",
         description="Record the system calls of a command, or of processes that run already, and of all their "
         "children. The exit status is the command's own, 128 + signal when one killed it; 0 without a command.",
@@ -107,8 +108,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         metavar="FAULT",
         action="append",
         default=[],
-        help="SET:error=ERRNO|retval=N:signal=SIG:delay_enter=TIME:delay_exit=TIME:when=FIRST[..LAST][+[STEP]], as in "
-        "strace: put a fault into calls; with error or retval they never reach the kernel; again for more",
+        help="put a fault into calls, as in strace: SET, then :error=ERRNO or :retval=N (the call never reaches the "
+        "kernel), :signal=SIG, :delay_enter=TIME, :delay_exit=TIME, and :when=FIRST[..LAST][+[STEP]]; again for more",
     )
     parser.add_argument("--kernel-events", action="store_true", help="record the kernel's side too (root)")
     parser.add_argument(
@@ -141,6 +142,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     if options.summary == "too" and options.format == "perfetto":
         parser.error("-C writes a table, which a viewer cannot read behind trace events: give -c, or another format")
     return options
+
+
+_HELP_WIDTH = 100
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Return argparse's own, told the width: it asks a module for it that takes as long to import as all else here."""
+    return argparse.HelpFormatter(prog, width=_HELP_WIDTH)
 
 
 def _process_ids(text: str) -> list[int]:

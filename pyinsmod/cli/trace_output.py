@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Callable
-from typing import IO, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 from pyinsmod.text import printable
 from tracer import strace_text
-from tracer.perfetto import PerfettoWriter
 from tracer.records import Record, Writer
-from tracer.summary import Summary
+
+if TYPE_CHECKING:
+    from tracer.perfetto import PerfettoWriter
+    from tracer.summary import Summary
 
 FORMATS = ("json", "strace", "perfetto")
 
@@ -26,10 +29,9 @@ class Output:
         self.error: OSError | None = None
         self._stream = stream
         self._format = format_name
-        self._perfetto = (
-            PerfettoWriter(stream, _thread_group) if format_name == "perfetto" and summary != "only" else None
-        )
-        self._summary = Summary() if summary else None
+        # What few ask for is imported for them only: starting is most of a short trace's time.
+        self._perfetto = _perfetto_writer(stream) if format_name == "perfetto" and summary != "only" else None
+        self._summary = _new_summary() if summary else None
         self._writers: list[Callable[[Record], None]] = [self._summary.add] if self._summary else []
         if summary != "only":
             self._writers.append(self._record_writer())
@@ -88,6 +90,16 @@ class Output:
             text = f"      # {_comment(record)}"
         if text is not None:
             self._stream.write(text + "\n")
+
+
+def _perfetto_writer(stream: IO[str]) -> PerfettoWriter:
+    writer: PerfettoWriter = importlib.import_module("tracer.perfetto").PerfettoWriter(stream, _thread_group)
+    return writer
+
+
+def _new_summary() -> Summary:
+    summary: Summary = importlib.import_module("tracer.summary").Summary()
+    return summary
 
 
 def _counts(numbers: dict[str, int]) -> str:

@@ -7,7 +7,6 @@ import errno as errno_table
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,15 +18,15 @@ from tracer.ptrace import attach, binding, seccomp
 OPTIONS = attach.OPTIONS | binding.O_EXITKILL
 
 
-@dataclass
 class Child:
     """A seized process that waits, reading a pipe, for the word to execute its command."""
 
-    pid: int
-    command: str
-    go: int
-    failure: int
-    released: bool = False
+    def __init__(self, pid: int, command: str, go: int, failure: int) -> None:
+        self.pid = pid
+        self.command = command
+        self.go = go
+        self.failure = failure
+        self.released = False
 
     def release(self) -> None:
         """Let the child execute its command; its calls stop from here on.
