@@ -2,10 +2,12 @@
 
 TracerError
 ├── CommandNotStarted      the command could not be executed; `status` is what a shell would exit with
+├── InjectionMalformed     a fault to inject is not described in the right form; the text says how
 ├── Interrupted            the tracer was asked to end (SIGTERM, SIGHUP); `signal` says by what
 ├── KernelSideUnavailable  the kernel's side cannot be recorded here; the text says what is missing
 ├── MalformedClaims        a claims file or its document cannot be used; the text says where
 ├── MalformedRecord        a line of a trace is not a record; keeps the line number
+├── NotAttached            a running process cannot be traced; the text says why, and what helps
 ├── PtraceFailed           ptrace(2) refused; keeps request, errno and pid
 ├── UnknownArchitecture    there are no tables for this machine
 └── UnknownCall            a name that is no system call of this architecture
@@ -31,6 +33,15 @@ class CommandNotStarted(TracerError):
         super().__init__(f"cannot execute '{command}': {os.strerror(errno)}")
 
 
+class InjectionMalformed(TracerError):
+    """What is to be injected was not said in strace's syntax."""
+
+    def __init__(self, text: str, problem: str) -> None:
+        self.text = text
+        self.problem = problem
+        super().__init__(f"cannot inject '{text}': {problem}")
+
+
 class Interrupted(TracerError):
     """A signal asked the tracer to end; its tracees are gone when this is raised."""
 
@@ -54,6 +65,16 @@ class MalformedRecord(TracerError):
         self.line = line
         self.problem = problem
         super().__init__(f"line {line}: {problem}")
+
+
+class NotAttached(TracerError):
+    """A process that runs already cannot be traced."""
+
+    def __init__(self, pid: int, errno: int, reason: str) -> None:
+        self.pid = pid
+        self.errno = errno
+        self.reason = reason
+        super().__init__(f"cannot attach to process {pid}: {reason}")
 
 
 class PtraceFailed(TracerError):

@@ -5,20 +5,24 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Literal
 
 from tracer.call_sets import MODULE_LOADING, CallSet, described
 from tracer.decode import names
+from tracer.errors import Interrupted, KernelSideUnavailable
+from tracer.injections import Fault, changes, injected_calls
 from tracer.kernel_side import KernelSide
 from tracer.ptrace import child as ptrace_child
 from tracer.ptrace import seccomp
+from tracer.ptrace.affinity import GETTER, SETTER, AffinityAsked, AffinitySet, Pinned, one_cpu
+from tracer.ptrace.changes import Change, Changes, joined
 from tracer.ptrace.child import Child
 from tracer.ptrace.interrupts import interrupts
 from tracer.ptrace.loop import Loop
-from tracer.ptrace.one_cpu import one_cpu
-from tracer.ptrace.seccomp import Installers, Interest
+from tracer.ptrace.seccomp import Installers
+from tracer.ptrace.tracee import Interest
 from tracer.recording import Recording
 from tracer.records import SCHEMA, Record, Sink
 
@@ -35,6 +39,8 @@ def record(
     command: Sequence[str],
     sink: Sink,
     *,
+    attach: Sequence[int] = (),
+    inject: Sequence[Fault] = (),
     calls: CallSet = MODULE_LOADING,
     kernel_side: KernelSide | None = None,
     cwd: str | None = None,
@@ -42,6 +48,7 @@ def record(
     pin: Pinning = "auto",
     stops: Stops = "auto",
     data_limit: int = DATA_LIMIT,
+    paths: bool = True,
 ) -> int:
     """Run `command` to its end, give header, records and end to `sink`, and return the command's exit status.
 
@@ -49,78 +56,169 @@ def record(
     calls complete, and nothing is kept in memory; with one, all come at the end, in the order of their
     time. All children of this process are waited for meanwhile, also those that are none of the trace's.
 
+    `attach`: processes that run already, to be traced too, or without any command (then it is empty, and the
+    status 0). They are neither pinned nor filtered, and go on unharmed when the trace ends: with the command,
+    or on SIGINT, SIGQUIT, SIGTERM or SIGHUP when there is none, or when this process is killed.
+
+    `inject`: faults put into calls, which are recorded even when they are not in `calls`; of several for one
+    call the last holds. Without `paths` the paths of descriptors are not looked up, which takes time.
+
     Raises:
         CommandNotStarted: the command cannot be executed; the trace then has the attempt and an end.
-        Interrupted: SIGTERM or SIGHUP came.
+        Interrupted: SIGTERM or SIGHUP came while a command was traced.
         KernelSideUnavailable: from `kernel_side`, before the command was executed.
+        NotAttached: one of `attach` cannot be traced; nothing is.
         PtraceFailed: the kernel does not let us trace.
         UnknownArchitecture, UnknownCall: no tables for this machine, or a name in `calls` that they lack.
     """
-    machine = os.uname().machine
-    architectures = [architecture.audit for architecture in names.machine_architectures(machine)]
-    if calls is not None:
-        names.check_call_names(calls, machine)
-    recording = Recording(sink, calls, kernel_side, data_limit)
-    interest = _interest(None if calls is None else calls | recording.hooked, architectures)
-    installers = _filter_installers(architectures)
-    program = seccomp.filter_program(interest, installers) if stops == "auto" and seccomp.permitted() else None
-    child = ptrace_child.start(command, cwd=cwd, env=env, program=program)
+    architectures = [architecture.audit for architecture in names.machine_architectures(os.uname().machine)]
+    calls = _with_injected(calls, inject)
+    recording = Recording(sink, calls, kernel_side, data_limit, paths=paths)
+    pinning = bool(command) and not attach and pin == "auto"
+    filtering = bool(command) and not attach and stops == "auto" and not any(fault.effect.signal for fault in inject)
+    setup = _Setup(architectures, None if calls is None else calls | recording.hooked, pinned=pinning)
+    program = setup.filter_program() if filtering else None
+    child = ptrace_child.start(command, cwd=cwd, env=env, program=program) if command else None
+    loop = Loop(
+        recording,
+        before_exec=setup.interest_in(frozenset(("execve",))),
+        interest=setup.interest_in(setup.calls),
+        filtered=None if program is None else setup.installers,
+    )
+    ending = _Ending(loop)
     try:
-        loop = Loop(
-            recording,
-            before_exec=_interest(frozenset(("execve",)), architectures),
-            interest=interest,
-            filtered=None if program is None else installers,
-        )
         with (
-            _started(kernel_side, child.pid, command) as kernel_records,
-            one_cpu(child.pid, wanted=pin == "auto") as cpu,
+            interrupts(None, ending) if child is None else nullcontext(),
+            _attached(loop, attach),
+            _started(kernel_side, child, command) as kernel_records,
+            one_cpu(child.pid if child else 0, wanted=pinning) as pinned,
             _no_garbage_collection(),
         ):
-            header = _header(command, child.pid, calls, cpu, "syscall" if program is None else "seccomp")
-            sink({**header, **(kernel_side.header() if kernel_side else {})})
-            status = _exit_status(_run(loop, child))
+            loop.changing.table = joined(changes(inject, architectures), setup.unseen(pinned, loop))
+            stopping = "syscall" if program is None else "seccomp"
+            how: Record = {"calls": described(calls), "pinned_to_cpu": pinned and pinned.cpu, "stops": stopping}
+            if inject:
+                how["inject"] = [fault.text for fault in inject]
+            if kernel_side is not None:
+                how |= kernel_side.header()
+            sink(_header(command, child, attach, how))
+            status = _exit_status(_run(loop, child, ending))
         recording.finish(kernel_records, status)
     except BaseException:
-        child.abandon()
+        if child is not None:
+            child.abandon()
         raise
-    child.check_started()
+    if child is not None:
+        child.check_started()
     return status
 
 
-def _run(loop: Loop, child: Child) -> int:
-    with interrupts(child.pid):
-        child.release()
+class _Setup:
+    """Which calls stop, worked out for each architecture that the machine's processes can have."""
+
+    def __init__(self, architectures: Sequence[int], calls: CallSet, *, pinned: bool) -> None:
+        self.calls = calls
+        self._architectures = architectures
+        #: Calls that would show a task that it is pinned.
+        self._telling = frozenset((GETTER, SETTER)) if pinned else frozenset()
+        self.installers = {
+            audit: Installers(*(names.call_numbers(frozenset((name,)), audit) for name in Installers._fields))
+            for audit in architectures
+        }
+
+    def interest_in(self, calls: CallSet) -> Interest:
+        """Return the numbers of calls."""
+        return {audit: None if calls is None else names.call_numbers(calls, audit) for audit in self._architectures}
+
+    def filter_program(self) -> bytes | None:
+        """Return a seccomp filter for the calls that must stop; None where none may be installed, or all do."""
+        if self.calls is None or not seccomp.permitted():
+            return None
+        return seccomp.filter_program(self.interest_in(self.calls | self._telling), self.installers)
+
+    def unseen(self, pinned: Pinned | None, loop: Loop) -> Changes:
+        """Return what hides from the tasks of `loop` that they are pinned."""
+        if pinned is None:
+            return {}
+        changed: dict[str, Change] = {GETTER: AffinityAsked(pinned, loop.tracees), SETTER: AffinitySet(loop.tracees)}
+        return {
+            (audit, number): change
+            for audit in self._architectures
+            for name, change in changed.items()
+            for number in names.call_numbers(frozenset((name,)), audit)
+        }
+
+
+def _with_injected(calls: CallSet, inject: Sequence[Fault]) -> CallSet:
+    """Return `calls` with those that faults are injected into; UnknownCall for a name that is none."""
+    for wanted in (calls, injected_calls(inject)):
+        if wanted is not None:
+            names.check_call_names(wanted, os.uname().machine)
+    injected = injected_calls(inject)
+    return None if calls is None or injected is None else calls | injected
+
+
+class _Ending:
+    """Ends a loop when a signal asks for it, and remembers which."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.signal = 0
+        self._loop = loop
+
+    def __call__(self, number: int) -> None:
+        """Be a signal's handler."""
+        self.signal = number
+        self._loop.leave()
+
+
+def _run(loop: Loop, child: Child | None, ending: _Ending) -> int:
+    """Run the loop and leave no tracee; return the command's wait status, 0 without one."""
+    if child is None:
+        return loop.run()
+    with interrupts(child.pid, ending):
         try:
-            return loop.run(child.pid)
+            child.release()
+            status = loop.run(child.pid)
         except BaseException:
             loop.kill()
             raise
+        else:
+            if ending.signal:
+                loop.kill()
+        finally:
+            loop.let_go()
+    if ending.signal:
+        raise Interrupted(ending.signal)
+    return status
 
 
 @contextmanager
-def _started(kernel_side: KernelSide | None, pid: int, command: Sequence[str]) -> Iterator[list[Record]]:
+def _attached(loop: Loop, pids: Sequence[int]) -> Iterator[None]:
+    """Have processes traced in the block, and let go of them at its end."""
+    if not pids:
+        yield
+        return
+    loop.attach(pids)
+    try:
+        yield
+    finally:
+        loop.let_go()
+
+
+@contextmanager
+def _started(kernel_side: KernelSide | None, child: Child | None, command: Sequence[str]) -> Iterator[list[Record]]:
     """Run the kernel's side around the block; the list has its records once the block is left."""
     kernel_records: list[Record] = []
     if kernel_side is None:
         yield kernel_records
         return
+    if child is None:
+        raise KernelSideUnavailable("the kernel's side is recorded of a command only, not of a process that runs")
     try:
-        kernel_side.start(pid, command)
+        kernel_side.start(child.pid, command)
         yield kernel_records
     finally:
         kernel_records.extend(kernel_side.stop())
-
-
-def _interest(wanted: CallSet, architectures: Iterable[int]) -> Interest:
-    return {audit: None if wanted is None else names.call_numbers(wanted, audit) for audit in architectures}
-
-
-def _filter_installers(architectures: Iterable[int]) -> dict[int, Installers]:
-    return {
-        audit: Installers(*(names.call_numbers(frozenset((name,)), audit) for name in Installers._fields))
-        for audit in architectures
-    }
 
 
 @contextmanager
@@ -135,21 +233,23 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _header(command: Sequence[str], pid: int, calls: CallSet, cpu: int | None, stops: str) -> Record:
+def _header(command: Sequence[str], child: Child | None, attached: Sequence[int], how: Record) -> Record:
     system = os.uname()
-    return {
+    header: Record = {
         "schema": SCHEMA,
         "type": "header",
         "command": list(command),
-        "pid": pid,
         "arch": system.machine,
         "clock": "CLOCK_MONOTONIC",
         "release": system.release,
         "start": time.monotonic_ns(),
-        "calls": described(calls),
-        "pinned_to_cpu": cpu,
-        "stops": stops,
+        **how,
     }
+    if child is not None:
+        header["pid"] = child.pid
+    if attached:
+        header["attached"] = list(attached)
+    return header
 
 
 def _exit_status(wait_status: int) -> int:

@@ -33,10 +33,23 @@ class _Plan(NamedTuple):
     foreign: str | None
 
 
+class _TaskWithoutPaths(Task):
+    """Saves a look into /proc for each descriptor."""
+
+    __slots__ = ()
+
+    def link(self, name: str) -> str | None:  # noqa: ARG002  (the parameter is the base's)
+        """Return None, as for a descriptor that is open on nothing."""
+        return None
+
+
 class Recording:
     """Makes records of what the event loop reports."""
 
-    def __init__(self, sink: Sink, calls: CallSet, kernel_side: KernelSide | None, data_limit: int) -> None:
+    def __init__(
+        self, sink: Sink, calls: CallSet, kernel_side: KernelSide | None, data_limit: int, *, paths: bool = True
+    ) -> None:
+        """`paths`: have the paths of descriptors in the records."""
         self._sink = sink
         self._calls = calls
         self._kernel_side = kernel_side
@@ -46,6 +59,7 @@ class Recording:
         self._tasks: dict[int, Task] = {}
         self._plans: dict[tuple[int, int], _Plan] = {}
         self._left_out_calls = left_out_calls(calls)
+        self._task_class = Task if paths or self._left_out_calls else _TaskWithoutPaths
         #: How many calls were left out, by name; None when that was not asked for.
         self._left_out: dict[str, int] | None = {} if self._left_out_calls else None
         self._native = names.machine_architectures(os.uname().machine)[0].audit
@@ -141,22 +155,27 @@ class Recording:
         }
         if plan.foreign is not None:
             record["arch"] = plan.foreign
+        if call.marks:
+            record |= dict.fromkeys(call.marks, True)
         if result is None:
             return record
-        decoder = plan.decoder
         if call.failed:
             record["return"] = None if names.is_restart(-result) else -1
             record["errno"] = names.errno_symbol(-result)
             if record["errno"] == "ERESTART_RESTARTBLOCK":
                 self._task(call).interrupted = plan.name
+        self._decode_output(call, plan.decoder, result, record)
+        return record
+
+    def _decode_output(self, call: RawCall, decoder: signature.Plan, result: int, record: Record) -> None:
+        if call.failed or "injected" in call.marks:  # the kernel has filled no buffer and opened no file
             if decoder.exit_failed is not None:
                 decoder.exit_failed(self._task(call), call.arguments, result, call.decoded)
-            return record
+            return
         if decoder.exit is not None:
             decoder.exit(self._task(call), call.arguments, result, call.decoded)
         if decoder.returns_descriptor is not None and decoder.returns_descriptor(call.arguments):
             record["return_path"] = self._task(call).link(f"fd/{result}")
-        return record
 
     def _new_plan(self, call: RawCall) -> _Plan:
         name = names.call_names(call.arch).get(call.number, f"syscall_{call.number:#x}")
@@ -173,7 +192,7 @@ class Recording:
     def _task(self, call: RawCall) -> Task:
         task = self._tasks.get(call.pid)
         if task is None:
-            task = self._tasks[call.pid] = Task(call.pid, _architecture(call.arch), self._data_limit)
+            task = self._tasks[call.pid] = self._task_class(call.pid, _architecture(call.arch), self._data_limit)
         return task
 
 

@@ -66,7 +66,7 @@ class Writer:
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self._encode = json.JSONEncoder(separators=(", ", ": "), allow_nan=False).encode
+        self._encode = _encoder()
 
     def write(self, record: Record) -> None:
         r"""Write one record; undecodable bytes in strings (surrogates, as Python has them) become `\xNN`."""
@@ -78,6 +78,19 @@ class Writer:
     def flush(self) -> None:
         """Hand everything to the operating system."""
         self._stream.flush()
+
+
+def _encoder() -> Callable[[Record], str]:
+    """Return a function that does what json.dumps does, which makes its encoder anew for each object."""
+    make_encoder = getattr(json.encoder, "c_make_encoder", None)
+    if make_encoder is None:  # an interpreter without the accelerator
+        return json.JSONEncoder(allow_nan=False).encode
+    quote = json.encoder.encode_basestring_ascii
+    make: Callable[[Record, int], tuple[str, ...]] = make_encoder(
+        None, None, quote, None, ": ", ", ", False, False, False
+    )
+    join = "".join
+    return lambda record: join(make(record, 0))
 
 
 class Reader:

@@ -36,16 +36,22 @@ def line(record: Record) -> str | None:
     """Return one record as a line without its newline; None for those that strace has nothing like."""
     if record["type"] == "syscall":
         shown, result = _parts(record)
+        if "injected" in record or "delayed" in record:
+            result += _marks(record)
         begun = f"{record['pid']:<5} {shown} "
         return f"{begun:{_COLUMN}}= {result}"
     writer = _LINES.get(record["type"])
     return None if writer is None else f"{record['pid']:<5} {writer(record)}"
 
 
+def _marks(record: Record) -> str:
+    return "".join(f" ({mark.upper()})" for mark in ("injected", "delayed") if record.get(mark))
+
+
 def words(record: Record) -> str | None:
     """Return what `line` does without the pid and without padding, for a sentence."""
     if record["type"] == "syscall":
-        return " = ".join(_parts(record))
+        return " = ".join(_parts(record)) + _marks(record)
     writer = _LINES.get(record["type"])
     return None if writer is None else writer(record)
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Callable
-from typing import IO, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 from pyinsmod.text import printable
 from tracer import strace_text
-from tracer.perfetto import PerfettoWriter
 from tracer.records import Record, Writer
-from tracer.summary import Summary
+
+if TYPE_CHECKING:
+    from tracer.perfetto import PerfettoWriter
+    from tracer.summary import Summary
 
 FORMATS = ("json", "strace", "perfetto")
+
+#: Records that are made text of at once: done at each stop it takes twice the time, for the processor's caches.
+_AT_ONCE = 256
 
 
 class Output:
@@ -23,25 +29,37 @@ class Output:
         self.error: OSError | None = None
         self._stream = stream
         self._format = format_name
-        self._perfetto = (
-            PerfettoWriter(stream, _thread_group) if format_name == "perfetto" and summary != "only" else None
-        )
-        self._summary = Summary() if summary else None
+        # What few ask for is imported for them only: starting is most of a short trace's time.
+        self._perfetto = _perfetto_writer(stream) if format_name == "perfetto" and summary != "only" else None
+        self._summary = _new_summary() if summary else None
         self._writers: list[Callable[[Record], None]] = [self._summary.add] if self._summary else []
         if summary != "only":
             self._writers.append(self._record_writer())
+        self._waiting: list[Record] = []
+        # On standard error a record is to be seen when it comes, between what the command says there itself. And
+        # trace events have each task looked up, which must still be there.
+        self._most_waiting = 0 if stream is sys.stderr or self._perfetto else _AT_ONCE
 
     def write(self, record: Record) -> None:
-        """Write one record."""
-        if self.error is None:
-            try:
+        """Take one record, to be written soon."""
+        self._waiting.append(record)
+        if len(self._waiting) > self._most_waiting:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if self.error is not None:
+            return
+        try:
+            for record in waiting:
                 for write in self._writers:
                     write(record)
-            except OSError as error:
-                self.error = error
+        except OSError as error:
+            self.error = error
 
     def close(self) -> None:
         """Write what comes last, and flush; a disk that is full often says so only now."""
+        self._write_waiting()
         try:
             if self.error is None:
                 self._write_end()
@@ -72,6 +90,16 @@ class Output:
             text = f"      # {_comment(record)}"
         if text is not None:
             self._stream.write(text + "\n")
+
+
+def _perfetto_writer(stream: IO[str]) -> PerfettoWriter:
+    writer: PerfettoWriter = importlib.import_module("tracer.perfetto").PerfettoWriter(stream, _thread_group)
+    return writer
+
+
+def _new_summary() -> Summary:
+    summary: Summary = importlib.import_module("tracer.summary").Summary()
+    return summary
 
 
 def _counts(numbers: dict[str, int]) -> str:

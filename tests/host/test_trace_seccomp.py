@@ -57,8 +57,12 @@ def comparable(whole: Records) -> list[list[str]]:
     tasks: dict[int, list[str]] = {}
     for record in whole.records:
         kept: dict[str, Any] = {key: value for key, value in record.items() if key not in {"t", "duration", "pid"}}
-        if kept.get("name") in {"mmap", "munmap", "clone", "clone3", "fork", "vfork"}:
+        if kept.get("name") in {"mmap", "clone", "clone3", "fork", "vfork"}:
             kept = {"name": kept["name"]}
+        if "statbuf" in kept.get("args", {}):  # of standard output: who has written to it meanwhile
+            kept["args"] = {**kept["args"], "statbuf": None}
+        if kept.get("signal") == "SIGCHLD" or kept.get("name") == "munmap":
+            continue  # comes when a child ends, or is a stack that another thread was quick enough to use again
         text = re.sub(r"pipe:\[\d+\]|0x[0-9a-f]{6,}", "…", json.dumps(kept))
         text = _VARYING.sub(r'"\1": "…"', text)
         tasks.setdefault(record["pid"], []).append(re.sub(r'"sha256": "\w+", "data": "\d+', "…", text))

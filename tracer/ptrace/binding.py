@@ -1,4 +1,4 @@
-"""The one place that declares ptrace(2) and process_vm_readv(2), with the numbers that go with them.
+"""The one place that declares ptrace(2), and the numbers that go with it; and the memory of tracees.
 
 Constants stand here although python-ptrace has most of them: importing its bindings runs ldconfig, or a
 compiler, to find the C library. A test holds the two against each other.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno as errno_table
+import struct
 
 from tracer.errors import PtraceFailed
 
@@ -18,10 +19,13 @@ SYSCALL = 24
 SETOPTIONS = 0x4200
 GETEVENTMSG = 0x4201
 GETSIGINFO = 0x4202
+GETREGSET = 0x4204
+SETREGSET = 0x4205
 SEIZE = 0x4206
 INTERRUPT = 0x4207
 LISTEN = 0x4208
 GET_SYSCALL_INFO = 0x420E
+SET_SYSCALL_INFO = 0x4212
 
 REQUEST_NAMES = {
     CONT: "CONT",
@@ -30,10 +34,13 @@ REQUEST_NAMES = {
     SETOPTIONS: "SETOPTIONS",
     GETEVENTMSG: "GETEVENTMSG",
     GETSIGINFO: "GETSIGINFO",
+    GETREGSET: "GETREGSET",
+    SETREGSET: "SETREGSET",
     SEIZE: "SEIZE",
     INTERRUPT: "INTERRUPT",
     LISTEN: "LISTEN",
     GET_SYSCALL_INFO: "GET_SYSCALL_INFO",
+    SET_SYSCALL_INFO: "SET_SYSCALL_INFO",
 }
 
 EVENT_FORK = 1
@@ -79,21 +86,10 @@ class _FilterProgram(ctypes.Structure):
 # calls do.
 _libc = ctypes.PyDLL(None, use_errno=True)
 
-#: ptrace(request, pid, address, data) → −1 and `ctypes.get_errno()` on failure; for the event loop.
+#: ptrace(request, pid, address, data) → −1 and `ctypes.get_errno()` on failure; for the event loop. Its arguments
+#: are not declared, which halves the time of a call: numbers must fit an int, an address is a ctypes.c_void_p.
 raw_ptrace = _libc.ptrace
-raw_ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_size_t, ctypes.c_size_t)
-raw_ptrace.restype = ctypes.c_long
-
-_process_vm_readv = _libc.process_vm_readv
-_process_vm_readv.argtypes = (
-    ctypes.c_int,
-    ctypes.POINTER(_Iovec),
-    ctypes.c_ulong,
-    ctypes.POINTER(_Iovec),
-    ctypes.c_ulong,
-    ctypes.c_ulong,
-)
-_process_vm_readv.restype = ctypes.c_ssize_t
+raw_ptrace.restype = ctypes.c_int
 
 _prctl = _libc.prctl
 _prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.POINTER(_FilterProgram), ctypes.c_ulong, ctypes.c_ulong)
@@ -108,7 +104,7 @@ def ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> bool:
         (ptrace(2),
             "Death under ptrace"): its end will be reported by wait.
     """
-    if raw_ptrace(request, pid, address, data) >= 0:
+    if raw_ptrace(request, pid, ctypes.c_void_p(address), ctypes.c_void_p(data)) >= 0:
         return True
     refuse_unless_vanished(request, pid)
     return False
@@ -122,29 +118,39 @@ def refuse_unless_vanished(request: int, pid: int) -> None:
 
 
 class SyscallInfo:
-    """A buffer for PTRACE_GET_SYSCALL_INFO, used again at each stop.
+    """struct ptrace_syscall_info, a buffer used again at each stop."""
 
-    `words` is struct ptrace_syscall_info in 8-byte words: word 0 has `op` in its lowest byte and the audit
-    architecture in its upper half; from word 3 on come number and arguments of an entry, or the result of
-    an exit.
-    """
+    #: Of an entry: op, audit architecture, number, six arguments. Of an exit: op, architecture, result, in the
+    #: lowest byte whether it is an error, rubbish.
+    _layout = struct.Struct("=B3xI16x7Q")
+    _unpack = _layout.unpack_from
 
     def __init__(self) -> None:
-        self.words = (ctypes.c_uint64 * 11)()
-        self._result = ctypes.c_int64.from_buffer(self.words, 24)
-        self._address = ctypes.addressof(self.words)
-        self._size = ctypes.sizeof(self.words)
+        self._size = self._layout.size + 8  # and what a filter returned
+        self._buffer = ctypes.create_string_buffer(self._size)
+        self._address = ctypes.c_void_p(ctypes.addressof(self._buffer))
 
-    def read(self, pid: int) -> bool:
-        """Fill the buffer from the stop `pid` is in; return whether the tracee was still there."""
+    def read(self, pid: int) -> tuple[int, ...] | None:
+        """Return what the stop `pid` is in is about, laid out as in `_layout`; None when the task is gone."""
         if raw_ptrace(GET_SYSCALL_INFO, pid, self._size, self._address) >= 0:
-            return True
+            return self._unpack(self._buffer)
         refuse_unless_vanished(GET_SYSCALL_INFO, pid)
-        return False
+        return None
 
-    def result(self) -> int:
-        """Return the signed result of an exit stop."""
-        return self._result.value
+    def write(self, pid: int, value: int, *, is_error: bool) -> bool:
+        """Hand back what was just read with another number, or another result.
+
+        Return whether the kernel can do that (since Linux 6.16).
+        """
+        struct.pack_into("=Q", self._buffer, 24, value & 0xFFFFFFFFFFFFFFFF)
+        if self._buffer.raw[0] == INFO_EXIT:
+            struct.pack_into("=B", self._buffer, 32, is_error)
+        if raw_ptrace(SET_SYSCALL_INFO, pid, self._size, self._address) >= 0:
+            return True
+        if ctypes.get_errno() == errno_table.EIO:
+            return False
+        refuse_unless_vanished(SET_SYSCALL_INFO, pid)
+        return True
 
 
 def event_message(pid: int) -> int:
@@ -154,28 +160,44 @@ def event_message(pid: int) -> int:
     return message.value
 
 
-_SIGINFO_SIZE = 128
+def get_registers(pid: int, kind: int, most: int) -> bytes:
+    """Return a register set (<linux/elf.h>, NT_…) of at most `most` bytes; nothing of a task that is gone."""
+    target = ctypes.create_string_buffer(most)
+    vector = _Iovec(ctypes.addressof(target), most)
+    return target.raw[: vector.length] if ptrace(GETREGSET, pid, kind, ctypes.addressof(vector)) else b""
+
+
+def set_registers(pid: int, kind: int, value: ctypes.Array[ctypes.c_char] | ctypes.c_int32) -> None:
+    """Write a register set; nothing happens to a task that is gone."""
+    vector = _Iovec(ctypes.addressof(value), ctypes.sizeof(value))
+    ptrace(SETREGSET, pid, kind, ctypes.addressof(vector))
+
+
+_SIGNAL_INFO_SIZE = 128  # siginfo_t
 
 
 def signal_information(pid: int) -> bytes | None:
-    """Return the struct siginfo of the signal that `pid` is about to get, as this machine lays it out.
-
-    None when the task is gone, or is stopped for another reason (a group-stop: EINVAL).
-    """
-    buffer = ctypes.create_string_buffer(_SIGINFO_SIZE)
-    if raw_ptrace(GETSIGINFO, pid, 0, ctypes.addressof(buffer)) < 0:
-        return None
-    return buffer.raw
+    """Return the siginfo_t of the stop `pid` is in; None when it is not in one that has any, or is gone."""
+    target = ctypes.create_string_buffer(_SIGNAL_INFO_SIZE)
+    if raw_ptrace(GETSIGINFO, pid, 0, target) >= 0:
+        return target.raw
+    return None
 
 
-# What nearly every read of memory needs, made once: making them costs as much as the call.
+# What a transfer of memory needs, made once; as with `raw_ptrace`, arguments are not declared.
+_process_vm_readv, _process_vm_writev = _libc.process_vm_readv, _libc.process_vm_writev
+for _transfer in (_process_vm_readv, _process_vm_writev):
+    _transfer.restype = ctypes.c_ssize_t
 _SMALL = 1 << 16
-_target = ctypes.create_string_buffer(_SMALL)
-_target_view = memoryview(_target)
-_local = _Iovec(ctypes.addressof(_target), 0)
-_remote = _Iovec(0, 0)
-_local_reference = ctypes.byref(_local)
-_remote_reference = ctypes.byref(_remote)
+_small = ctypes.create_string_buffer(_SMALL)
+_small_view = memoryview(_small)
+_small_address = ctypes.addressof(_small)
+#: Two struct iovec: ours, and the process's.
+_IOVECS = struct.Struct("=4Q")
+_iovecs = ctypes.create_string_buffer(_IOVECS.size)
+_ours = ctypes.c_void_p(ctypes.addressof(_iovecs))
+_theirs = ctypes.c_void_p(ctypes.addressof(_iovecs) + _IOVECS.size // 2)
+_fill = _IOVECS.pack_into
 
 
 def read_memory(pid: int, address: int, length: int) -> bytes:
@@ -185,18 +207,23 @@ def read_memory(pid: int, address: int, length: int) -> bytes:
     """
     if length > _SMALL:
         return _read_much(pid, address, length)
-    _local.length = _remote.length = length
-    _remote.base = address
-    count = _process_vm_readv(pid, _local_reference, 1, _remote_reference, 1, 0)
-    return _target_view[:count].tobytes() if count > 0 else b""
+    _fill(_iovecs, 0, _small_address, length, address, length)
+    count = _process_vm_readv(pid, _ours, 1, _theirs, 1, 0)
+    return _small_view[:count].tobytes() if count > 0 else b""
 
 
 def _read_much(pid: int, address: int, length: int) -> bytes:
     target = ctypes.create_string_buffer(length)
-    local = _Iovec(ctypes.addressof(target), length)
-    remote = _Iovec(address, length)
-    count = _process_vm_readv(pid, ctypes.byref(local), 1, ctypes.byref(remote), 1, 0)
+    _fill(_iovecs, 0, ctypes.addressof(target), length, address, length)
+    count = _process_vm_readv(pid, _ours, 1, _theirs, 1, 0)
     return ctypes.string_at(target, count) if count > 0 else b""
+
+
+def write_memory(pid: int, address: int, data: bytes) -> bool:
+    """Write to a process's memory where that is writable; return whether all was."""
+    source = ctypes.create_string_buffer(data, len(data))
+    _fill(_iovecs, 0, ctypes.addressof(source), len(data), address, len(data))
+    return bool(_process_vm_writev(pid, _ours, 1, _theirs, 1, 0) == len(data))
 
 
 def set_seccomp_filter(address: int, count: int) -> int:

@@ -7,33 +7,26 @@ import errno as errno_table
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from tracer.errors import CommandNotStarted, PtraceFailed
-from tracer.ptrace import binding, seccomp
+from tracer.ptrace import attach, binding, seccomp
 
-OPTIONS = (
-    binding.O_TRACESYSGOOD
-    | binding.O_TRACEFORK
-    | binding.O_TRACEVFORK
-    | binding.O_TRACECLONE
-    | binding.O_TRACEEXEC
-    | binding.O_TRACESECCOMP
-    | binding.O_EXITKILL
-)
+#: A command ends with its tracer: without one, the calls that a seccomp filter reports would fail, and a pinned
+#: process would stay pinned.
+OPTIONS = attach.OPTIONS | binding.O_EXITKILL
 
 
-@dataclass
 class Child:
     """A seized process that waits, reading a pipe, for the word to execute its command."""
 
-    pid: int
-    command: str
-    go: int
-    failure: int
-    released: bool = False
+    def __init__(self, pid: int, command: str, go: int, failure: int) -> None:
+        self.pid = pid
+        self.command = command
+        self.go = go
+        self.failure = failure
+        self.released = False
 
     def release(self) -> None:
         """Let the child execute its command; its calls stop from here on.

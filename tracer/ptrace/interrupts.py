@@ -1,4 +1,4 @@
-"""What signals to the tracer itself mean while a command is traced."""
+"""What signals to the tracer itself mean while something is traced."""
 
 from __future__ import annotations
 
@@ -6,39 +6,35 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from tracer.errors import Interrupted
-
-_PASSED_ON = (signal.SIGINT, signal.SIGQUIT)
+_KEYS = (signal.SIGINT, signal.SIGQUIT)
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def interrupts(pid: int) -> Iterator[None]:
-    """Leave ^C and ^\\ to the command `pid`, as a shell does; end the trace on SIGTERM and SIGHUP.
+def interrupts(command: int | None, end: Callable[[int], None]) -> Iterator[None]:
+    """Leave ^C and ^\\ to the process `command`, as a shell does; have SIGTERM and SIGHUP call `end`.
 
+    Without a command ^C and ^\\ call `end`, too: they are how one stops watching other processes.
     A terminal sends ^C to the command too, being of the same process group; from elsewhere it is passed on.
     Python handles signals in the main thread only: in another one this does nothing.
-
-    Raises:
-        Interrupted: out of the block, on SIGTERM or SIGHUP.
     """  # noqa: D301  (the backslash is the key)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        if not _terminal_told_everybody():
+        if command is not None and not _terminal_told_everybody():
             with contextlib.suppress(ProcessLookupError):  # ended already; its children may live on
-                os.kill(pid, number)
+                os.kill(command, number)
 
-    def end(number: int, _frame: FrameType | None) -> None:
-        raise Interrupted(number)
+    def ended(number: int, _frame: FrameType | None) -> None:
+        end(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    wanted = dict.fromkeys(_PASSED_ON, pass_on) | dict.fromkeys(_ENDING, end)
+    wanted = dict.fromkeys(_KEYS, ended if command is None else pass_on) | dict.fromkeys(_ENDING, ended)
     # What is ignored, as by nohup or in a shell's background, stays so.
     heeded = [number for number in wanted if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, wanted[number]) for number in heeded}

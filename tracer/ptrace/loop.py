@@ -11,46 +11,28 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping
 
-from tracer.ptrace import binding
-from tracer.ptrace.seccomp import Installers, Interest, installs_filter
-from tracer.ptrace.tracee import RawArguments, RawCall, Tracee
+from tracer.ptrace import attach, binding
+from tracer.ptrace.changes import Changing
+from tracer.ptrace.observer import Observer
+from tracer.ptrace.seccomp import Installers, installs_filter
+from tracer.ptrace.tracee import Interest, RawCall, Tracee
 
 _STOPPED = 0x7F
 _SYSCALL_STOP = (signal.SIGTRAP | 0x80) << 8 | _STOPPED
 _CALL_STOPS = frozenset((_SYSCALL_STOP, binding.EVENT_SECCOMP << 16 | signal.SIGTRAP << 8 | _STOPPED))
+_NEGATIVE = 1 << 63
+_ENTRIES = (binding.INFO_ENTRY, binding.INFO_SECCOMP)
 _BIRTHS = frozenset((binding.EVENT_FORK, binding.EVENT_VFORK, binding.EVENT_CLONE))
 
 
-class Observer(Protocol):
-    """Is told what happens while the task stands still. Times are nanoseconds of CLOCK_MONOTONIC."""
-
-    def entered(self, call: RawCall) -> bool:
-        """A task is about to enter a call of interest; return whether `left` is to follow."""
-
-    def left(self, call: RawCall) -> None:
-        """The call has its result, or never will: its task ended in it."""
-
-    def executed(self, pid: int, t: int, call: RawCall | None) -> None:
-        """Task `pid` now runs another program; `call` is the execve under way, if it is of interest."""
-
-    def signalled(self, pid: int, t: int, number: int, information: bytes | None) -> None:
-        """A signal is about to be delivered; its struct siginfo, unless the task is gone."""
-
-    def stopped(self, pid: int, t: int, number: int) -> None:
-        """A task is in a group-stop: all of its process are, until SIGCONT comes."""
-
-    def superseded(self, pid: int, t: int, by: int) -> None:
-        """Thread `by` executes another program and takes the place of its leader, `pid`; `executed` follows."""
-
-    def ended(self, pid: int, t: int, wait_status: int) -> None:
-        """A task is gone."""
+class _Left(Exception):
+    """The loop was asked to end while it waited."""
 
 
 class Loop:
-    """Follows one command and all its descendants until none is left."""
+    """Follows a command, or processes that ran already, and all their descendants, until none is left."""
 
     def __init__(
         self,
@@ -65,9 +47,11 @@ class Loop:
         `filtered`: the command installs a filter of `seccomp` before it executes; the calls that would put
         another one before it. Without it every call stops.
         """
+        #: Calls that are not left to the kernel alone.
+        self.changing = Changing()
         self._observer = observer
-        self._interest = before_exec
-        self._interest_after_exec = interest
+        self._before_exec = before_exec
+        self._interest = interest
         self._tracees: dict[int, Tracee] = {}
         self._ended_unannounced: set[int] = set()
         self._info = binding.SyscallInfo()
@@ -76,93 +60,168 @@ class Loop:
         self._between_calls = binding.SYSCALL if filtered is None else binding.CONT
         self._command_pid = 0
         self._command_status = 0
+        self._has_attached = False
+        self._leaving = False
+        self._waiting = False
 
-    def run(self, pid: int) -> int:
-        """Trace `pid`, seized and resumed, to the end; return its wait status (wait(2))."""
-        self._command_pid = pid
-        self._tracees[pid] = Tracee(pid, announced=True)
-        tracees, resume, clock = self._tracees, binding.raw_ptrace, time.monotonic_ns
-        while tracees:
+    @property
+    def tracees(self) -> Mapping[int, Tracee]:
+        """The tasks traced now, by id."""
+        return self._tracees
+
+    def attach(self, pids: Iterable[int]) -> None:
+        """Follow processes that run already; when there is a command, too, the loop ends with it.
+
+        Raises:
+            NotAttached: one of them cannot be traced; then none is.
+        """
+        for pid in attach.seize_all(pids):
+            self._tracees[pid] = Tracee(pid, self._interest, announced=True)
+        self._has_attached = True
+
+    def run(self, command: int | None = None) -> int:  # noqa: C901  (flat: see above)
+        """Trace to the end, or until `leave`; return the wait status (wait(2)) of the command, 0 without one.
+
+        `command` is seized and resumed.
+        """
+        if command is not None:
+            self._command_pid = command
+            self._tracees[command] = Tracee(command, self._before_exec, announced=True)
+        tracees, changing = self._tracees, self.changing
+        waitpid, read, resume, clock = os.waitpid, self._info.read, binding.raw_ptrace, time.monotonic_ns
+        while tracees and not (self._leaving and self._may_leave()):
             try:
-                pid, status = os.waitpid(-1, binding.WALL)
+                self._waiting = True
+                pid, status = changing.wait(now=self._leaving) if changing.held else waitpid(-1, binding.WALL)
+                self._waiting = False
             except ChildProcessError:  # whoever else waits in this process took the last one
                 break
+            except _Left:
+                continue
+            if not pid:
+                continue
             now = clock()
             if status & 0xFF != _STOPPED:
                 self._end(pid, now, status)
                 continue
             tracee = tracees.get(pid) or self._adopt(pid)
             deliver = 0
-            listen = False
-            if status == _SYSCALL_STOP and tracee.skipping:
-                tracee.skipping = False
+            if tracee.skipping and status in _CALL_STOPS:
+                tracee.skipping = status != _SYSCALL_STOP  # the filter's stop is not the end yet
             elif status in _CALL_STOPS:
-                self._at_syscall(tracee, now)
+                # The kernel says itself whether a call begins or ends.
+                said = read(pid)
+                if said is None:
+                    pass
+                elif said[0] == binding.INFO_EXIT:
+                    self._leave_call(tracee, now, said)
+                # Where every call stops, it stops again when it comes to a filter.
+                elif said[0] in _ENTRIES and tracee.call is None and tracee.effect is None:
+                    self._enter_call(tracee, said)
             elif status >> 16:
-                listen = self._at_event(tracee, now, status >> 16, status >> 8 & 0xFF)
+                if self._at_event(tracee, now, status >> 16, status >> 8 & 0xFF):
+                    self._observer.stopped(pid, now, status >> 8 & 0xFF)
+                    binding.ptrace(binding.LISTEN, pid)
+                    continue
             else:
                 deliver = status >> 8
                 self._observer.signalled(pid, now, deliver, binding.signal_information(pid))
             # From the entry of a call of interest SYSCALL leads to its exit, with or without a filter (the
             # filter's stop comes after the entry's since Linux 4.8; PTRACE_GET_SYSCALL_INFO is from 5.3).
-            request = binding.SYSCALL if tracee.call is not None else self._between_calls
-            if listen:
-                request = binding.LISTEN
+            in_call = tracee.call is not None or tracee.effect is not None
+            request = binding.SYSCALL if in_call else self._between_calls
+            if changing.aside is not None:
+                deliver = changing.aside.signal
+                if changing.hold(tracee, request):
+                    continue
             if resume(request, pid, 0, deliver) < 0:
                 binding.refuse_unless_vanished(request, pid)
+        self._waiting = False
         return self._command_status
 
+    def leave(self) -> None:
+        """Have `run` return once the stop at hand is dealt with; for signal handlers.
+
+        Only a wait is broken off. Should a stop just be reported there, nothing is lost: `let_go` asks the
+        kernel itself what a task stands at.
+        """
+        self._leaving = True
+        if self._waiting:
+            self._waiting = False
+            raise _Left
+
+    def let_go(self) -> list[int]:
+        """Detach from every task; return those that would not stop: the kernel frees them with this thread's end."""
+        stuck = attach.let_go(self._tracees)
+        for tracee in self._tracees.values():
+            if tracee.call is not None:
+                tracee.call.marks += ("detached",)
+                self._observer.left(tracee.call)
+        self._tracees.clear()
+        return stuck
+
     def kill(self) -> None:
-        """Kill every tracee and wait until all are gone."""
-        for pid in self._tracees:
+        """Kill the command and its descendants and wait until all are gone.
+
+        With attached processes among the tracees, which are not to be harmed, only the command itself is killed.
+        """
+        doomed = set(self._tracees)
+        if self._has_attached:
+            doomed &= {self._command_pid}
+        for pid in doomed:
             _kill(pid)
-        while self._tracees:
+        while doomed:
             try:
                 pid, status = os.waitpid(-1, binding.WALL)
             except ChildProcessError:
                 return
-            if status & 0xFF == _STOPPED:
+            if status & 0xFF != _STOPPED:
+                doomed.discard(pid)
+                self._tracees.pop(pid, None)
+            elif pid in doomed or not self._has_attached:
                 _kill(pid)
                 binding.raw_ptrace(binding.CONT, pid, 0, 0)
-            else:
-                self._tracees.pop(pid, None)
 
     def _adopt(self, pid: int) -> Tracee:
         """Take in a child whose first stop comes before its parent's event."""
-        tracee = self._tracees[pid] = Tracee(pid, announced=False)
+        tracee = self._tracees[pid] = Tracee(pid, self._interest, announced=False)
         return tracee
 
-    def _at_syscall(self, tracee: Tracee, now: int) -> None:
-        """Read the stop's meaning from the kernel: it says itself whether a call begins or ends."""
-        if not self._info.read(tracee.pid):
-            return
-        info = self._info.words
-        word = info[0]
-        kind = word & 0xFF
+    def _enter_call(self, tracee: Tracee, said: tuple[int, ...]) -> None:
+        arch, number = said[1], said[2]
+        if said[0] == binding.INFO_SECCOMP:
+            self._mind_filters(arch, number, said[3])
+        change = self.changing.table.get((arch, number))
+        wanted = tracee.interest.get(arch)
+        if wanted is None or number in wanted:
+            call = RawCall(tracee.pid, arch, number, said[3:])
+            if self._observer.entered(call):
+                tracee.call = call
+        if change is not None:
+            self.changing.begin(tracee, change, said[3:])
+        if tracee.call is not None:
+            tracee.call.t = time.monotonic_ns()
+        else:
+            tracee.skipping = tracee.effect is None and self._between_calls == binding.SYSCALL
+
+    def _leave_call(self, tracee: Tracee, now: int, said: tuple[int, ...]) -> None:
         call = tracee.call
-        if kind == binding.INFO_EXIT:
-            if call is not None:
-                tracee.call = None
-                call.end = now
-                call.result = self._info.result()
-                call.failed = bool(info[4] & 0xFF)
-                self._observer.left(call)
-        elif kind == binding.INFO_ENTRY or kind == binding.INFO_SECCOMP:
-            if call is not None or tracee.skipping:
-                return  # where every call stops, this one did before it came to the filter
-            arch = word >> 32
-            number = info[3]
-            if kind == binding.INFO_SECCOMP:
-                self._mind_filters(arch, number, info[4])
-            wanted = self._interest.get(arch)
-            if wanted is None or number in wanted:
-                arguments: RawArguments = (info[4], info[5], info[6], info[7], info[8], info[9])
-                call = RawCall(tracee.pid, arch, number, arguments)
-                if self._observer.entered(call):
-                    tracee.call = call
-                    call.t = time.monotonic_ns()
-                    return
-            tracee.skipping = self._between_calls == binding.SYSCALL
+        result = said[2] if said[2] < _NEGATIVE else said[2] - 2 * _NEGATIVE
+        if call is not None:
+            tracee.call = None
+            call.end = now
+            call.result = result
+            if said[3] & 0xFF:
+                call.failed = True
+        if tracee.effect is not None:
+            self.changing.finish(tracee, tracee.effect, call, result)
+        if call is not None:
+            self._observer.left(call)
+
+    def _may_leave(self) -> bool:
+        """Whether no task is in a call of which it would get to see the half only."""
+        effects = [tracee.effect for tracee in self._tracees.values() if tracee.effect is not None]
+        return all(effect.result is None and effect.after is None for effect in effects)
 
     def _mind_filters(self, arch: int, number: int, first_argument: int) -> None:
         """From a task's own filter on, stop at every call: that filter can refuse calls before ours sees them."""
@@ -175,24 +234,21 @@ class Loop:
         if event == binding.EVENT_STOP:
             # A group-stop names the stopping signal; LISTEN keeps the task stopped until SIGCONT. SIGTRAP:
             # a child's first stop, or the end of a group-stop.
-            if number == signal.SIGTRAP:
-                return False
-            self._observer.stopped(tracee.pid, now, number)
-            return True
+            return number != signal.SIGTRAP
         if event == binding.EVENT_EXEC:
             self._executed(tracee, now)
         elif event in _BIRTHS:
-            self._announce(binding.event_message(tracee.pid))
+            self._announce(tracee, binding.event_message(tracee.pid))
         return False
 
-    def _announce(self, pid: int) -> None:
+    def _announce(self, parent: Tracee, pid: int) -> None:
         """Note a child that must still come to its first stop; it may have come, and even gone, already."""
         if pid in self._ended_unannounced:
             self._ended_unannounced.discard(pid)
-        elif pid in self._tracees:
-            self._tracees[pid].announced = True
         elif pid:
-            self._tracees[pid] = Tracee(pid, announced=True)
+            child = self._tracees.get(pid) or self._adopt(pid)
+            child.announced = True
+            child.own_affinity = parent.own_affinity
 
     def _executed(self, tracee: Tracee, now: int) -> None:
         """Give a thread that executes its leader's pid, as the kernel does (ptrace(2))."""
@@ -200,11 +256,12 @@ class Loop:
         if former is not tracee:
             if tracee.call is not None:
                 self._observer.left(tracee.call)
-            tracee.call, tracee.skipping = former.call, former.skipping
             self._observer.superseded(tracee.pid, now, former.pid)
+            tracee.call, tracee.skipping = former.call, former.skipping
+            tracee.effect, tracee.own_affinity = former.effect, former.own_affinity
         else:
             self._tracees[tracee.pid] = tracee
-        self._interest = self._interest_after_exec
+        tracee.interest = self._interest
         self._observer.executed(tracee.pid, now, tracee.call)
 
     def _end(self, pid: int, now: int, status: int) -> None:
@@ -212,12 +269,14 @@ class Loop:
         if tracee is None:
             self._ended_unannounced.add(pid)
             return
+        self.changing.forget(tracee)
         if not tracee.announced:
             self._ended_unannounced.add(pid)
         if tracee.call is not None:
             self._observer.left(tracee.call)
         if pid == self._command_pid:
             self._command_status = status
+            self._leaving = self._has_attached
         self._observer.ended(pid, now, status)
 
 

@@ -24,9 +24,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tracer.ptrace import binding
-
-#: Audit architecture → numbers of the calls to report; None: all of them. An architecture not in it: all.
-Interest = Mapping[int, frozenset[int] | None]
+from tracer.ptrace.tracee import Interest
 
 
 class Installers(NamedTuple):

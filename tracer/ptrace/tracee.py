@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
+if TYPE_CHECKING:
+    from tracer.ptrace.changes import Effect
+
+#: Audit architecture → numbers of the calls to report; None: all of them. An architecture not in it: all.
+Interest = Mapping[int, frozenset[int] | None]
 Moment = Literal["entry", "exit"]
-RawArguments = tuple[int, int, int, int, int, int]
+#: Six of them.
+RawArguments = tuple[int, ...]
 
 
 class RawCall:
@@ -13,10 +20,20 @@ class RawCall:
 
     `t` is when the task was let into the kernel, `end` when it stood at the call's end (both nanoseconds of
     CLOCK_MONOTONIC), so that the tracer's own work at the stops is not counted. `result` is the kernel's
-    return value, negative errno and all; it is None, and so is `end`, for a call that never returned.
+    return value, negative errno and all; it is None, and so is `end`, for a call that never returned, or was
+    under way when the task was let go.
     """
 
-    __slots__ = ("arch", "arguments", "decoded", "end", "failed", "name", "number", "pid", "plan", "result", "t")
+    # Values most calls keep to their end stand with the class: to set them in each one takes time.
+    end: int | None = None
+    result: int | None = None
+    failed = False
+    #: What the tracer did to it: "injected" (the result is not the kernel's), "delayed", "detached".
+    marks: tuple[str, ...] = ()
+    name = ""
+    #: What the observer keeps with the call from its entry to its exit.
+    plan: Any = None
+    decoded: dict[str, Any]
 
     def __init__(self, pid: int, arch: int, number: int, arguments: RawArguments) -> None:
         self.pid = pid
@@ -24,22 +41,18 @@ class RawCall:
         self.number = number
         self.arguments = arguments
         self.t = 0
-        self.end: int | None = None
-        self.result: int | None = None
-        self.failed = False
-        self.name = ""
-        #: What the observer keeps with the call from its entry to its exit.
-        self.plan: Any = None
-        self.decoded: dict[str, Any] = {}
+        self.decoded = {}
 
 
 class Tracee:
     """One traced task (a thread, or a process with one)."""
 
-    __slots__ = ("announced", "call", "pid", "skipping")
+    __slots__ = ("announced", "call", "effect", "interest", "invocations", "own_affinity", "pid", "skipping")
 
-    def __init__(self, pid: int, *, announced: bool) -> None:
+    def __init__(self, pid: int, interest: Interest, *, announced: bool) -> None:
         self.pid = pid
+        #: The calls that are reported of it.
+        self.interest = interest
         #: Its parent's fork event was seen (or it is the command itself); the two can come in either order.
         self.announced = announced
         #: The call of interest it is in.
@@ -47,3 +60,9 @@ class Tracee:
         #: It is in a call of no interest: the next system call stop is that call's end, and needs no
         #: looking at.
         self.skipping = False
+        #: What is being done to the call it is in.
+        self.effect: Effect | None = None
+        #: It, or who it is from, has set its affinity itself.
+        self.own_affinity = False
+        #: How often it made each call that faults are injected into.
+        self.invocations: dict[object, int] = {}

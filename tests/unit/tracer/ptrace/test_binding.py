@@ -29,7 +29,7 @@ def test_a_refused_request_is_an_error_with_its_name() -> None:
         *("PTRACE_CONT", "PTRACE_DETACH", "PTRACE_SYSCALL", "PTRACE_SETOPTIONS", "PTRACE_GETEVENTMSG"),
         *("PTRACE_EVENT_FORK", "PTRACE_EVENT_VFORK", "PTRACE_EVENT_CLONE", "PTRACE_EVENT_EXEC"),
         *("PTRACE_O_TRACESYSGOOD", "PTRACE_O_TRACEFORK", "PTRACE_O_TRACEVFORK", "PTRACE_O_TRACECLONE"),
-        "PTRACE_O_TRACEEXEC",
+        *("PTRACE_O_TRACEEXEC", "PTRACE_GETSIGINFO"),
     ],
 )
 def test_constants_are_python_ptraces(name: str) -> None:
