@@ -70,9 +70,7 @@ def run(argv: Sequence[str]) -> int:
     except OSError as failure:
         complain(f"cannot write the report {failure.filename}: {failure.strerror}")
         return EXIT_FAILED
-    for call in claims.errors_of:
-        for line in errno_table.as_lines(errno_table.rows(call, [_records(one) for one in runs])):
-            print(line, file=sys.stderr if str(options.json) == "-" else sys.stdout)
+    _print_errno_tables(claims, runs, options)
     for problem in claims.problems:
         complain(str(problem))
     if claims.problems:
@@ -80,6 +78,17 @@ def run(argv: Sequence[str]) -> int:
     if baseline:
         return _drifted(baseline, report, sys.stderr if str(options.json) == "-" else sys.stdout)
     return _status(report)
+
+
+def _print_errno_tables(claims: Claims, runs: Sequence[Run], options: argparse.Namespace) -> None:
+    """Print which errnos a manual page documents and which occurred, for each call it describes."""
+    for call in claims.errors_of:
+        for line in errno_table.as_lines(errno_table.rows(call, [_records(one) for one in runs])):
+            print(line, file=sys.stderr if str(options.json) == "-" else sys.stdout)
+
+
+def _records(run: Run) -> dict[str, Sequence[Record]]:
+    return {name: seen.records for name, seen in run.observations.items()}
 
 
 def _report(claims: Claims, runs: Sequence[Run], options: argparse.Namespace) -> Report:
