@@ -14,8 +14,10 @@ from tracer.experiments import direct_calls
 from tracer.experiments.donor import Donor, choose_donors, dependent_pair
 from tracer.experiments.init_code import Exit, Init
 from tracer.experiments.loaders import MODULE_FOLDER, Loader
+from tracer.experiments.module_faults import set_name
 from tracer.experiments.module_spec import ModuleSpec, build
 from tracer.experiments.preparations import BECOME, commands_of, prefix_of
+from tracer.experiments.relocatable import Relocatable
 
 FOLDER = "/root"
 PAIR = ("needed", "needing")
@@ -137,14 +139,20 @@ def _watching(experiment: Experiment) -> list[str]:
 def _make(experiment: str, table: Mapping[str, Any], tree: Path) -> bytes:
     donor = _donor(table, tree)
     described = {key: value for key, value in table.items() if key not in {"unchanged", "donor"}}
-    if donor is not None and "unchanged" in table and not described:
-        return donor.image
+    if donor is not None and "unchanged" in table and not set(described) - {"name"}:
+        return _renamed(donor.image, str(described["name"])) if described else donor.image
     try:
         # A changed module of a pair goes by its own name: the other one asks for it by that.
         name = {"name": donor.name} if donor is not None and "unchanged" in table else {}
         return build(_spec({**name, **described}), tree, donor)
     except TypeError as error:
         raise MalformedClaims(f"[experiments.{experiment}]: the module's description: {error}") from error
+
+
+def _renamed(image: bytes, name: str) -> bytes:
+    module = Relocatable.parse(image)
+    set_name(module, name)
+    return module.to_bytes()
 
 
 def _donor(table: Mapping[str, Any], tree: Path) -> Donor | None:

@@ -106,6 +106,7 @@ def test_a_module_of_a_pair_keeps_its_name_unless_given_another(kernel_tree: Pat
     image = read_image(module_files(experiment({"unchanged": "needed"}), kernel_tree)["mymod.ko"])
     assert read_image(module_files(changed, kernel_tree)["mymod.ko"]).name == image.name
     assert read_image(module_files(renamed, kernel_tree)["mymod.ko"]).name == "other"
+    assert read_image(module_files(renamed, kernel_tree)["mymod.ko"]).undefined_symbols == image.undefined_symbols
 
 
 def test_a_module_is_made_from_the_donor_of_a_role(kernel_tree: Path) -> None:
