@@ -180,12 +180,22 @@ def _judge_order(test: ClaimTest, observed: Observation) -> RunVerdict:
     if absent and (not test.optional or len(first) < 2):
         nothing = f"nothing to put in order: no {' and no '.join(absent)}"
         return RunVerdict("not-observed", nothing, tuple(record for record, _ in first))
-    in_order = all(a[0]["t"] <= b[0]["t"] for a, b in itertools.pairwise(first))
+    in_order = all(a[0]["t"] <= b[0]["t"] + _doubt(a[0], b[0], observed) for a, b in itertools.pairwise(first))
     happened = sorted(first, key=lambda pair: pair[0]["t"])
     told = ", then ".join(f"{label}: {sentence(one)}" if label else sentence(one) for one, label in happened)
     unseen = f"; not to be seen here: {', '.join(absent)}" if absent else ""
     records = tuple(record for record, _ in happened)
     return RunVerdict("confirmed" if in_order else "contradicted", f"in this order: {told}{unseen}", records)
+
+
+def _doubt(one: Record, other: Record, observed: Observation) -> int:
+    """Return by how many nanoseconds two records' times may be wrong against each other.
+
+    The kernel's log has a clock of its own; how far it can be off was measured when the trace began.
+    """
+    if (one["type"] == "log") == (other["type"] == "log"):
+        return 0
+    return int(observed.records[0].get("kernel_side", {}).get("log_clock_error_ns", 0))
 
 
 def _missed(test: ClaimTest, selector: Selector, observed: Observation) -> RunVerdict:

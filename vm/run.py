@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from vm.errors import MachineLost
+from vm.errors import MachineEnded, MachineLost
 from vm.guest import frames
 from vm.image import GuestContent
 from vm.kernel_store import Kernel
@@ -88,15 +88,24 @@ class Laboratory:
         self._sources = kernel, content
         self._progress = progress
         self._stack = stack
-        self._snapshot: Snapshot | None = None
+        self._snapshot: Snapshot | MachineEnded | None = None
         self._making = asyncio.Lock()
 
     async def ready(self) -> Snapshot:
-        """Make the snapshot, if there is none yet; `run` does so by itself."""
+        """Make the snapshot, if there is none yet; `run` does so by itself.
+
+        Raises:
+            MachineEnded: the kernel does not boot; it is not tried again for every job.
+        """
         async with self._making:
             if self._snapshot is None:
                 making = snapshot_of(*self._sources, self._progress)
-                self._snapshot = await self._stack.enter_async_context(making)
+                try:
+                    self._snapshot = await self._stack.enter_async_context(making)
+                except MachineEnded as ended:
+                    self._snapshot = ended
+            if isinstance(self._snapshot, MachineEnded):
+                raise self._snapshot
             return self._snapshot
 
     async def run(self, job: Job, *, on_output: Output | None = None, stdin: int | None = None) -> JobResult:

@@ -131,7 +131,10 @@ async def _version(bench: Bench, place: Place, loader: Loader) -> str:
     job = Job(("sh", "-c", loader.version), prepare=(installation(loader),))
     said = place.recorded.get(job)
     if said is None:
-        result = await _asked(bench, place, job)
+        try:
+            result = await _asked(bench, place, job)
+        except MachineEnded:  # every experiment will say so
+            return "?"
         said = result.stdout or result.stderr
         place.recorded.keep(job, said)
     return printable(said.decode(errors="backslashreplace").partition("\n")[0])

@@ -161,3 +161,23 @@ def test_errors_of_a_call_are_looked_for_in_every_experiment() -> None:
     assert (found.verdict, found.reality) == ("contradicted", "f() also failed with EPERM (experiments load)")
     assert judged(trace({**failed, "errno": "EIO"}), claim).verdict == "confirmed"
     assert judged(trace(CALL), claim).verdict == "not-observed"
+
+
+@pytest.mark.parametrize(
+    ("doubt", "verdict"), [(0, "contradicted"), (4, "contradicted"), (5, "confirmed"), (500, "confirmed")]
+)
+def test_a_log_line_may_be_as_early_as_its_clock_is_wrong(doubt: int, verdict: Verdict) -> None:
+    """Measured: the line of an init function was stamped microseconds before the tracepoint of its start."""
+    called = {"type": "kernel_event", "t": 15, "name": "initcall_start"}
+    said = {"type": "log", "t": 10, "text": "mymod: init"}
+    header = {**HEADER, "kernel_side": {"log_clock_error_ns": doubt}}
+    order = ({"type": "kernel_event", "name": "initcall_start"}, {"type": "log", "text": "mymod: init"})
+    assert verdict_of(Observation((header, said, called, END)), order=order) == verdict
+
+
+def test_the_doubt_about_the_log_is_none_about_anything_else() -> None:
+    first = {"type": "kernel_call", "t": 10, "name": "free_module"}
+    second = {"type": "kernel_call", "t": 15, "name": "load_module"}
+    header = {**HEADER, "kernel_side": {"log_clock_error_ns": 500}}
+    order = ({"type": "kernel_call", "name": "load_module"}, {"type": "kernel_call", "name": "free_module"})
+    assert verdict_of(Observation((header, first, second, END)), order=order) == "contradicted"
