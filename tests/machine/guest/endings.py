@@ -1,6 +1,6 @@
 """Run in a guest: end a trace or a watch in every way there is, and see whether tracefs is as it was.
 
-Arguments: which ways. Prints one JSON object: way of ending → exit status, what differs from before, what was left then.
+Arguments: which ways. Prints one JSON object: way of ending → exit status, differences to before, what was left then.
 """
 
 from __future__ import annotations
