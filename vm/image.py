@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vm import foreign
+from vm import byte_code, foreign
 from vm.archive import Suite, unpack
 from vm.cache import built_whole, cache_root, locked, storage_errors_named
 from vm.catalogue import FOREIGN_PROGRAMS, USERLAND_PACKAGES, USERLAND_SUITE
@@ -33,7 +33,7 @@ LEFT_OUT = (
 )
 MERGED_FOLDERS = ("bin", "sbin", "lib", "lib64")
 EMPTY_FOLDERS = ("proc", "sys", "dev", "run", "root", "tmp", "etc", "var/log", "var/tmp", "usr/local/bin")
-FORMAT = 3  # raise it when this file builds another image from the same inputs
+FORMAT = 4  # raise it when this file builds another image from the same inputs
 USERLAND_FORMAT = 2  # raise it when this file unpacks another userland from the same packages
 
 
@@ -82,9 +82,8 @@ def write_image(target: Path, kernel: Kernel, content: GuestContent) -> None:
             archive.directory(name)
         archive.character_device("dev/console", 5, 1)
         _add_scripts(archive, content)
-        for package in content.python_packages:
-            for path, name in _files(package, content.left_out):
-                archive.file(f"{PYTHON_FOLDER}/{name}", Path(path).read_bytes())
+        for package in (GUEST_SCRIPTS.parent, *content.python_packages):
+            _add_package(archive, package, content.left_out, compiled=byte_code.fits(userland))
         for name, data in content.files.items():
             archive.file(name, data, 0o755 if "bin/" in name else 0o644)
         archive.directory(f"usr/lib/modules/{kernel.release}")
@@ -93,11 +92,18 @@ def write_image(target: Path, kernel: Kernel, content: GuestContent) -> None:
             archive.file(f"boot/config-{kernel.release}", kernel.configuration.read_bytes())
 
 
+def _add_package(archive: CpioWriter, package: Path, left_out: tuple[str, ...], *, compiled: bool) -> None:
+    for path, name in _files(package, left_out):
+        place = f"{PYTHON_FOLDER}/{name}"
+        archive.file(place, Path(path).read_bytes())
+        code = byte_code.byte_code(Path(path), place) if compiled else None
+        if code is not None:
+            archive.file(*code)
+
+
 def _add_scripts(archive: CpioWriter, content: GuestContent) -> None:
     archive.file("init", (GUEST_SCRIPTS / "init").read_bytes(), 0o755)
     archive.file("usr/lib/vm/prepare", (GUEST_SCRIPTS / "prepare").read_bytes(), 0o755)
-    for file, name in _files(GUEST_SCRIPTS.parent, ()):
-        archive.file(f"{PYTHON_FOLDER}/{name}", Path(file).read_bytes())
     for path in sorted((GUEST_SCRIPTS / "etc").iterdir()):
         archive.file(f"etc/{path.name}", path.read_bytes())
     configuration = {
