@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vm import byte_code, foreign
+from vm import byte_code
 from vm.archive import Suite, unpack
 from vm.cache import built_whole, cache_root, locked, storage_errors_named
 from vm.catalogue import FOREIGN_PROGRAMS, USERLAND_PACKAGES, USERLAND_SUITE
@@ -82,8 +82,9 @@ def write_image(target: Path, kernel: Kernel, content: GuestContent) -> None:
             archive.directory(name)
         archive.character_device("dev/console", 5, 1)
         _add_scripts(archive, content)
+        compiled = byte_code.fits(userland)
         for package in (GUEST_SCRIPTS.parent, *content.python_packages):
-            _add_package(archive, package, content.left_out, compiled=byte_code.fits(userland))
+            _add_package(archive, package, content.left_out, compiled=compiled)
         for name, data in content.files.items():
             archive.file(name, data, 0o755 if "bin/" in name else 0o644)
         archive.directory(f"usr/lib/modules/{kernel.release}")
@@ -144,6 +145,8 @@ def _unpack_userland(suite: Suite, root: Path) -> None:
             deb.unlink()
         if downloads.exists():
             downloads.rmdir()
+    from vm import foreign  # needed once, and heavy
+
     _link_sh(root)
     _link_busybox(root)
     for name, program in FOREIGN_PROGRAMS.items():

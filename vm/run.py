@@ -19,7 +19,7 @@ from vm.guest import frames
 from vm.image import GuestContent
 from vm.kernel_store import Kernel
 from vm.machine import Machine
-from vm.snapshot import Progress, Snapshot, restored, snapshot_of, snapshot_place
+from vm.snapshot import Progress, Snapshot, made_at, restored, snapshot_place
 
 JOB_SECONDS = 120.0
 Output = Callable[[bytes, bytes], None]
@@ -82,10 +82,10 @@ class Laboratory:
     """
 
     def __init__(
-        self, kernel: Kernel, content: GuestContent, progress: Progress, identity: str, stack: AsyncExitStack
+        self, place: Snapshot, kernel: Kernel, content: GuestContent, progress: Progress, stack: AsyncExitStack
     ) -> None:
-        self.identity = identity
-        self._sources = kernel, content
+        self.identity = place.folder.name
+        self._sources = place, kernel, content
         self._progress = progress
         self._stack = stack
         self._snapshot: Snapshot | MachineEnded | None = None
@@ -99,7 +99,7 @@ class Laboratory:
         """
         async with self._making:
             if self._snapshot is None:
-                making = snapshot_of(*self._sources, self._progress)
+                making = made_at(*self._sources, self._progress)
                 try:
                     self._snapshot = await self._stack.enter_async_context(making)
                 except MachineEnded as ended:
@@ -263,4 +263,4 @@ async def laboratory(kernel: Kernel, content: GuestContent, progress: Progress) 
     """Yield a laboratory for `kernel`; its snapshot is made on first use."""
     place = await snapshot_place(kernel, content)
     async with AsyncExitStack() as stack:
-        yield Laboratory(kernel, content, progress, place.folder.name, stack)
+        yield Laboratory(place, kernel, content, progress, stack)

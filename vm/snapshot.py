@@ -62,9 +62,10 @@ async def snapshot_place(kernel: Kernel, content: GuestContent) -> Snapshot:
 
 
 @contextlib.asynccontextmanager
-async def snapshot_of(kernel: Kernel, content: GuestContent, progress: Progress) -> AsyncIterator[Snapshot]:
-    """Yield the snapshot of `kernel` with `content`, made now if need be, and keep it while in use."""
-    snapshot = await snapshot_place(kernel, content)
+async def made_at(
+    snapshot: Snapshot, kernel: Kernel, content: GuestContent, progress: Progress
+) -> AsyncIterator[Snapshot]:
+    """Yield the snapshot of `kernel` with `content` at its place, made now if need be, and keep it while in use."""
     while True:  # any number may use it at once; only making it wants it alone
         with locked(snapshot.folder, shared=True):
             if snapshot.devices.exists():

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,14 +20,21 @@ import pytest
 
 from pyinsmod.cli.guest import guest_content
 from vm.errors import GuestCrashed, GuestHung, MachineLost
-from vm.kernel_store import fetch
+from vm.kernel_store import Kernel, fetch
 from vm.run import Job, JobResult, Laboratory, laboratory
-from vm.snapshot import restored, snapshot_of
+from vm.snapshot import Snapshot, made_at, restored, snapshot_place
 
 pytestmark = pytest.mark.machine
 
 Result = TypeVar("Result")
 KERNEL = "6.1"
+
+
+@asynccontextmanager
+async def snapshot_of(kernel: Kernel) -> AsyncIterator[Snapshot]:
+    content = guest_content()
+    async with made_at(await snapshot_place(kernel, content), kernel, content, print) as snapshot:
+        yield snapshot
 
 
 def in_laboratory(work: Callable[[Laboratory], Awaitable[Result]]) -> Result:
@@ -121,7 +128,7 @@ class TestFreshness:
 
     def test_the_snapshot_is_never_written_to(self) -> None:
         async def checksum() -> str:
-            async with snapshot_of(fetch(KERNEL), guest_content(), print) as snapshot:
+            async with snapshot_of(fetch(KERNEL)) as snapshot:
                 with snapshot.memory.open("rb") as memory:
                     return hashlib.file_digest(memory, "sha256").hexdigest()
 
@@ -148,7 +155,7 @@ class TestThreeEnds:
 
     def test_a_lost_machine_is_neither(self) -> None:
         async def lose() -> None:
-            async with snapshot_of(fetch(KERNEL), guest_content(), print) as snapshot, restored(snapshot) as machine:
+            async with snapshot_of(fetch(KERNEL)) as snapshot, restored(snapshot) as machine:
                 machine.kill()
                 await machine.receive()
 
