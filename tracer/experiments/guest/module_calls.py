@@ -48,11 +48,13 @@ def main(calls: list[dict[str, Any]]) -> None:
             thread.start()
             threads.append(thread)
             _wait_until_loading(thread)
-            numbers[call["call"]] = _number_of_call(thread)
+            number = _number_of_call(thread)
+            if number is not None:
+                numbers[call["call"]] = number
         else:
             _make(*prepared)
     _join(threads)
-    if numbers:
+    if len(numbers) > 1:
         _say("in the order of their numbers: " + ", ".join(sorted(numbers, key=lambda name: numbers[name])))
 
 
@@ -61,13 +63,18 @@ def _join(threads: list[threading.Thread]) -> None:
         threads.pop().join()
 
 
-def _number_of_call(thread: threading.Thread) -> int:
-    """Return the number of the call the thread is in, as the kernel tells it (proc(5)); -1 when it is in none."""
-    try:
-        word = Path(f"/proc/self/task/{thread.native_id}/syscall").read_text().split()[0]
-    except OSError:
-        return -1
-    return int(word) if word.isdigit() else -1
+def _number_of_call(thread: threading.Thread) -> int | None:
+    """Return the number of the call the thread sleeps in, as the kernel tells it (proc(5)); None when it never does."""
+    late = time.monotonic() + PATIENCE
+    while thread.is_alive() and time.monotonic() < late:
+        try:
+            word = Path(f"/proc/self/task/{thread.native_id}/syscall").read_text().split()[0]
+        except OSError:
+            return None
+        if word.isdigit():
+            return int(word)
+        time.sleep(0.002)  # “running”: not asleep yet
+    return None
 
 
 def _say(text: str) -> None:
