@@ -11,7 +11,7 @@ from tracer.kernel_side.module_state import state_records
 from tracer.kernel_side.uevents import Uevents
 
 POLL_SECONDS = 0.004
-IDLE_SECONDS = 0.05
+IDLE_SECONDS = 0.02
 #: Looking may take one part in so many of the time between two looks, or it would slow the load down.
 SHARE = 25
 
@@ -37,15 +37,20 @@ class Watcher:
 
     def _watch(self) -> None:
         pause = POLL_SECONDS
+        due: float | None = None
         while not self._done.is_set():
             if not self.inside.is_set():
+                due = None
                 self._uevents.wait(IDLE_SECONDS)
                 continue
-            self._uevents.wait(pause)
-            if self.inside.is_set():
-                before = time.perf_counter()
+            now = time.monotonic()
+            due = now + pause if due is None else due
+            self._uevents.wait(max(0.0, due - now))
+            if self.inside.is_set() and time.monotonic() >= due:  # not for each uevent: looking takes long
+                before = time.monotonic()
                 self._look()
-                pause = max(POLL_SECONDS, SHARE * (time.perf_counter() - before))
+                pause = max(POLL_SECONDS, SHARE * (time.monotonic() - before))
+                due = time.monotonic() + pause
 
     def _look(self) -> None:
         records = state_records("during", self._names, details=False)
