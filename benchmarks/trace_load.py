@@ -22,7 +22,7 @@ from vm.kernel_store import Kernel, fetch
 from vm.run import Job, laboratory
 
 MODULE = "dummy"
-LOADS, TURNS = 12, 5
+LOADS, TURNS = 10, 3
 WANTED = 1.3
 SECONDS = 600.0
 SCRIPT = Path(__file__).parent / "guest/loads.py"

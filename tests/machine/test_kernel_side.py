@@ -177,7 +177,10 @@ def test_modprobe_with_its_dependencies(in_machine: InMachine, kernel: str) -> N
     assert {"nf_tables", "nft_ct"} <= own
     begun = [one["text"] for one in trace.of_type("kernel_event") if one["name"] == "initcall_start"]
     for module, text in zip(loaded, begun, strict=True):
-        assert text.partition("=")[2].partition("+")[0] in init_names(kernel, module), "not a name of later memory"
+        function = text.partition("=")[2].partition("+")[0]
+        # An address without a name: init's memory was free again. A name has to be the right one.
+        assert function.startswith("0x") or function in init_names(kernel, module)
+    assert any(text.startswith("func=nft_ct_module_init+") for text in begun)
 
 
 def init_names(kernel: str, module: str) -> set[str]:

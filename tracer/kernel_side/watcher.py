@@ -10,10 +10,10 @@ from typing import Any
 from tracer.kernel_side.module_state import state_records
 from tracer.kernel_side.uevents import Uevents
 
-POLL_SECONDS = 0.004
-IDLE_SECONDS = 0.05
-#: Looking may take one part in so many of the time between two looks, or it would slow the load down.
-SHARE = 25
+# Between two looks: each takes a millisecond or two in an emulated machine, and an init that sleeps does not do so for
+# less than this. Shorter calls are seen at their borders.
+POLL_SECONDS = 0.025
+IDLE_SECONDS = 0.01
 
 
 class Watcher:
@@ -36,16 +36,17 @@ class Watcher:
         return [*self._changes, *self._uevents.stop()]
 
     def _watch(self) -> None:
-        pause = POLL_SECONDS
+        due: float | None = None
         while not self._done.is_set():
             if not self.inside.is_set():
+                due = None
                 self._uevents.wait(IDLE_SECONDS)
                 continue
-            self._uevents.wait(pause)
-            if self.inside.is_set():
-                before = time.perf_counter()
+            due = time.monotonic() + POLL_SECONDS if due is None else due
+            self._uevents.wait(max(0.0, due - time.monotonic()))
+            if self.inside.is_set() and time.monotonic() >= due:  # not for each uevent: a load sends many
                 self._look()
-                pause = max(POLL_SECONDS, SHARE * (time.perf_counter() - before))
+                due = None
 
     def _look(self) -> None:
         records = state_records("during", self._names, details=False)
