@@ -27,9 +27,9 @@ REMEDY = "build it again for this kernel, or load it without its type informatio
 def check_btf(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
     """Yield a finding when the kernel's verifier would not take .BTF; where that is tolerated, only a warning."""
     section = image.find_section(".BTF")
-    if section is None or not section.size or _looks(facts) is False:
+    if section is None or not section.size or looks(facts) is False:
         return
-    tolerated = _tolerated(facts)
+    tolerated = tolerates(facts)
     distilled = _distilled(image, facts)
     data = _content(image, section)
     if tolerated and distilled is None:
@@ -38,13 +38,13 @@ def check_btf(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> 
         yield from _strict(image, facts, data, distilled, tolerated=tolerated)
 
 
-def _looks(facts: KernelFacts) -> bool | None:
+def looks(facts: KernelFacts) -> bool | None:
     """Tell whether the kernel looks at the BTF of modules."""
     shown = facts.has("module-btf")
     return facts.option("DEBUG_INFO_BTF_MODULES") if shown is None else shown
 
 
-def _tolerated(facts: KernelFacts) -> bool | None:
+def tolerates(facts: KernelFacts) -> bool | None:
     """Tell whether the kernel loads a module with bad BTF; None when that is not known."""
     option = facts.option("MODULE_ALLOW_BTF_MISMATCH")
     if option is not None:
@@ -71,7 +71,7 @@ def _loose(image: ModuleImage, facts: KernelFacts, data: bytes) -> Iterator[Find
     from pyinsmod.btf.header import BtfFault
     from pyinsmod.btf.module import skim_module_btf
 
-    for dialect in _dialects(facts)[:1]:
+    for dialect in dialects(facts)[:1]:
         try:
             skim_module_btf(data, dialect)
         except BtfFault as fault:
@@ -88,9 +88,9 @@ def _strict(
     from pyinsmod.btf.module import check_module_btf
 
     vmlinux = base_of(facts.btf.value) if facts.btf.value else None
-    dialects = _dialects(facts)
+    known = dialects(facts)
     faults: list[BtfFault] = []
-    for dialect in dialects:
+    for dialect in known:
         try:
             check_module_btf(data, distilled, vmlinux, dialect)
         except BtfFault as fault:
@@ -98,14 +98,14 @@ def _strict(
         except Unchecked as error:
             yield _finding(image, facts, "crashes" if error.fatal else "cannot-tell", None, error.reason)
             return
-    if len(faults) < len(dialects):
+    if len(faults) < len(known):
         return
     certain: Severity = "warns" if tolerated else "refuses"
-    known = tolerated is not None and (tolerated or len({fault.errno for fault in faults}) == 1)
-    yield _finding(image, facts, certain if known else "cannot-tell", faults[0].errno, faults[0].reason)
+    settled = tolerated is not None and (tolerated or len({fault.errno for fault in faults}) == 1)
+    yield _finding(image, facts, certain if settled else "cannot-tell", faults[0].errno, faults[0].reason)
 
 
-def _dialects(facts: KernelFacts) -> Sequence[Dialect]:
+def dialects(facts: KernelFacts) -> Sequence[Dialect]:
     """Return how the kernel reads BTF: the one way, or all there are when that cannot be known."""
     from pyinsmod.btf.header import Dialect
 
@@ -132,7 +132,7 @@ def _finding(image: ModuleImage, facts: KernelFacts, severity: Severity, number:
         f"its type information (.BTF) is not sound: {reason}; {outcome}",
         errno=errno_name(number) if number and severity != "warns" else None,
         module_has=reason,
-        kernel_has=f"CONFIG_MODULE_ALLOW_BTF_MISMATCH: {_YES_NO[_tolerated(facts)]}",
+        kernel_has=f"CONFIG_MODULE_ALLOW_BTF_MISMATCH: {_YES_NO[tolerates(facts)]}",
         remedy=REMEDY,
         log=_log(facts, severity, f"failed to validate module [{name}] BTF: -{number}"),
     )

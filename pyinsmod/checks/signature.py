@@ -29,7 +29,7 @@ KERNEL_WORDS = {
 
 def check_signature(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> Iterator[Finding]:
     """Yield a refusal, or the taint of a kernel that does not insist on signatures."""
-    if not _looked_at(facts):
+    if not looked_at(facts):
         return
     if not image.signed:
         yield _not_accepted("unsigned", "it is not signed", "no signature", facts)
@@ -39,7 +39,7 @@ def check_signature(image: ModuleImage, facts: KernelFacts, request: LoadRequest
         yield from _signed(image, facts)
 
 
-def _looked_at(facts: KernelFacts) -> bool:
+def looked_at(facts: KernelFacts) -> bool:
     """Tell whether the kernel looks at signatures at all (CONFIG_MODULE_SIG); where nothing is known, it may not.
 
     The cheapest fact is asked first: this is asked of every module, and its features take reading all symbols.

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 CANNOT_TELL = 3
 
+# What is for folders and packages, see check_tree.py.
+TREE_OPTIONS = ("--since", "--baseline", "--json-lines", "--sarif", "--junit", "--github-summary", "--jobs")
+
 # So many findings of one check and severity are shown to people; --json has all.
 SHOWN_OF_A_KIND = 3
 
@@ -48,6 +51,10 @@ class Options(NamedTuple):
 
 def run(argv: Sequence[str]) -> int:
     """Predict; exit status 0 all reach init, 1 some are refused, 2 usage, 3 cannot tell."""
+    if _is_about_a_tree(argv):
+        from pyinsmod.cli import check_tree
+
+        return check_tree.run(argv)
     options = _plain_options(argv) or _parsed_options(argv)
     files = [file for path in options.paths for file in modules_at(path)]
     try:
@@ -68,6 +75,18 @@ def run(argv: Sequence[str]) -> int:
     for facts in kernels:
         facts.keep()
     return exit_status(outcomes)
+
+
+def _is_about_a_tree(argv: Sequence[str]) -> bool:
+    """Tell whether a folder or a package is among the paths, or an option that is for trees."""
+    if "--report" in argv:
+        return False
+    for before, word in zip(("", *argv), argv):  # noqa: B905 - the last word is before none
+        if word.partition("=")[0] in TREE_OPTIONS:
+            return True
+        if before != "--kernel" and (os.path.isdir(word) or (word.endswith(".deb") and not word.startswith("-"))):
+            return True
+    return False
 
 
 def _plain_options(argv: Sequence[str]) -> Options | None:

@@ -9,7 +9,11 @@ from pyinsmod.errors import PyinsmodError, UsageError
 from pyinsmod.kernel_facts.facts_cache import FactsCache
 from pyinsmod.kernel_facts.kernel_files import KernelFiles, installed_kernel, kernel_files
 from pyinsmod.kernel_facts.other_kernel import OtherKernel, other_kernel
+from pyinsmod.lean import TYPE_CHECKING
 from vm.cache import cache_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RUNNING = "running"
 PACKAGE = ".deb"
@@ -98,8 +102,22 @@ def _fetched(name: str) -> KernelFiles:
         raise KernelUnavailable(f"kernel {name}: {failure}") from failure
 
 
-def _files_of_package(deb: str) -> KernelFiles:
-    """Unpack a package into the cache, once for each state of the file, and return what is in it."""
+def stored_kernels() -> list[str]:
+    """Return the names of all kernels in the store, oldest first as far as names tell."""
+    store = str(cache_root() / "kernels")
+    names = [name for name in _names(store) if not name.startswith(".")]
+    return sorted(
+        names, key=lambda name: [int(word) if word.isdigit() else 0 for word in name.replace("-", ".").split(".")]
+    )
+
+
+def unpacked_package(deb: str) -> Path:
+    """Return the folder in the cache that a package is unpacked in, once for each state of the file.
+
+    Raises:
+        UsageError: it is no package, or damaged.
+        KernelUnavailable: it cannot be kept.
+    """
     from hashlib import blake2b
     from pathlib import Path
 
@@ -114,10 +132,16 @@ def _files_of_package(deb: str) -> KernelFiles:
         if not folder.exists():
             with storage_errors_named(), built_whole(folder) as scratch:
                 unpack(Path(deb), scratch, leave_out=("usr/share/doc",))
-        return kernel_files(str(folder))
     except ArchiveUnreachable as failure:
         raise UsageError(f"{deb}: no package: {failure}") from failure
     except VmError as failure:
         raise KernelUnavailable(f"{deb}: {failure}") from failure
+    return folder
+
+
+def _files_of_package(deb: str) -> KernelFiles:
+    folder = unpacked_package(deb)
+    try:
+        return kernel_files(str(folder))
     except UsageError as failure:
         raise UsageError(str(failure).replace(f"{folder}:", f"{deb}:").replace("folder", "package")) from failure

@@ -79,7 +79,7 @@ class ModuleTree:
     def exports_of(self, name: str) -> Mapping[str, KernelExport]:
         """Return symbol → export of one module; raises as `image` does."""
         image = self.image(name)
-        crcs = _crcs(image)
+        crcs = crcs_of(image)
         return {
             export.name: KernelExport(name, crcs.get(export.name), export.gpl, export.namespace or "")
             for export in image.exports
@@ -194,7 +194,7 @@ def _read_module(path: str) -> tuple[tuple[str, ...], list[str]] | None:
         return None
 
 
-def _crcs(image: ModuleImage) -> Mapping[str, int]:
+def crcs_of(image: ModuleImage) -> Mapping[str, int]:
     """Return symbol → CRC of what a module exports: `__crc_NAME` is the CRC's place, or in older modules the CRC."""
     found = {}
     for symbol in image.symbols:

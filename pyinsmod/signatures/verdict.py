@@ -135,7 +135,7 @@ def _signer(signer: SignerInfo, message: Message, signed: bytes, keys: Keys) -> 
         return Verdict("unclear", f"this Python has no {signer.digest.name}", signer=signer)
     if keys.trusted is None:
         return Verdict("key-unknown", signer=signer)
-    key = _key_for(signer, keys.trusted)
+    key = key_for(signer, keys.trusted)
     if key is None and any(_chained(found, keys.trusted) for found in message.certificates):
         return Verdict("unclear", "its key may be vouched for by one of the kernel's", signer=signer)
     if key is None and not signer.by_key_id and not all(each.serial for each in keys.trusted):
@@ -161,7 +161,7 @@ def _digest(signer: SignerInfo, signed: bytes) -> bytes | None:
         return None
 
 
-def _key_for(signer: SignerInfo, trusted: Sequence[TrustedKey]) -> TrustedKey | None:
+def key_for(signer: SignerInfo, trusted: Sequence[TrustedKey]) -> TrustedKey | None:
     """Find the key as `find_asymmetric_key` does: by issuer with serial number, or by key identifier."""
     for key in trusted:
         names = (key.serial + name_contents(key.issuer), key.key_id)

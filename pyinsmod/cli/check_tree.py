@@ -1,0 +1,133 @@
+"""`pyinsmod check FOLDER`: a whole tree of modules, or a package of them, against one kernel or many."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+
+from pyinsmod.cli.arguments import ArgumentParser
+from pyinsmod.cli.terminal import complain
+from pyinsmod.errors import PyinsmodError, UsageError
+from pyinsmod.kernel_facts.facts_cache import FactsCache
+from pyinsmod.kernel_facts.other_kernel import OtherKernel
+from pyinsmod.lean import Iterable, Iterator, Sequence
+from pyinsmod.tree.found import Found, common_root, modules_below
+from pyinsmod.tree.results import ModuleResult
+from pyinsmod.tree.tree_check import TreeCheck
+
+CANNOT_TELL = 3
+PACKAGE = ".deb"
+ALL = "all"
+
+
+def run(argv: Sequence[str]) -> int:
+    """Predict; exit status 0 all reach init, 1 some (or some more than before) are refused, 2 usage, 3 cannot tell."""
+    options = _parser().parse_args(argv)
+    found = _found(options.paths)
+    kernels, unknown = _kernels([*options.kernel, *([options.since] if options.since else [])])
+    check = TreeCheck(found, kernels, _cache(), whole=options.json or options.json_lines, workers=options.jobs)
+    results = _streamed(check.run()) if options.json_lines else list(check.run())
+    shown = list(results)
+    status = _output(options, check, shown)
+    return status or (CANNOT_TELL if unknown or found.unreadable else 0)
+
+
+def _parser() -> ArgumentParser:
+    from pyinsmod.cli.kernels import HELP
+
+    parser = ArgumentParser(
+        "pyinsmod check", "Predict what kernels would do with all modules of a folder or package. Loads nothing."
+    )
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="a folder, a .deb package, or a module")
+    parser.add_argument(
+        "--kernel", metavar="K", action="append", default=[],
+        help=f"not the running kernel, but {HELP}; '{ALL}': every kernel of the store",
+    )  # fmt: skip
+    parser.add_argument("--since", metavar="OLD", help="show only what an update from kernel OLD breaks")
+    parser.add_argument(
+        "--baseline", metavar="FILE", help="only what is worse than in this earlier --json output fails"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.add_argument("--json-lines", action="store_true", help="print a JSON object a line, while it runs")
+    for name, what in {"sarif": "SARIF", "junit": "JUnit XML", "github-summary": "a GitHub step summary"}.items():
+        parser.add_argument(f"--{name}", metavar="FILE", help=f"write {what} as well")
+    parser.add_argument("--jobs", metavar="N", type=_positive, help="processes; as many as there are processors")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _found(paths: Sequence[str]) -> Found:
+    """Return all files of all paths; raise UsageError when there are none."""
+    files: list[str] = []
+    unreadable: list[tuple[str, str]] = []
+    listings: list[str] = []
+    for path in paths:
+        place = _unpacked(path) if path.endswith(PACKAGE) and os.path.isfile(path) else path  # noqa: PTH113
+        if not os.path.lexists(place):
+            raise UsageError(f"{path}: no such file or folder")
+        below = modules_below(place) if os.path.isdir(place) else Found(place, (place,))  # noqa: PTH112
+        if not below.files and not below.unreadable:
+            raise UsageError(f"{path}: no modules below this folder")
+        files += below.files
+        unreadable += below.unreadable
+        listings += below.listings
+    for folder, why in unreadable:
+        complain(f"{folder}: {why}")
+    return Found(common_root(paths), tuple(dict.fromkeys(files)), tuple(unreadable), tuple(listings))
+
+
+def _unpacked(package: str) -> str:
+    from pyinsmod.cli.kernels import unpacked_package
+
+    return str(unpacked_package(package))
+
+
+def _cache() -> FactsCache:
+    from vm.cache import cache_root
+
+    return FactsCache(str(cache_root() / "facts"))
+
+
+def _kernels(names: Sequence[str]) -> tuple[list[OtherKernel], bool]:
+    """Return the kernels, and whether one of several is none: that is said, and the others are checked.
+
+    Raises:
+        UsageError: none of them is a kernel.
+    """
+    from pyinsmod.cli.kernels import RUNNING, kernel_named, stored_kernels
+
+    asked = [each for name in names or (RUNNING,) for each in (stored_kernels() if name == ALL else (name,))]
+    found: list[OtherKernel] = []
+    failed: list[PyinsmodError] = []
+    for name in dict.fromkeys(asked):
+        try:
+            found.append(kernel_named(name))
+        except PyinsmodError as error:
+            failed.append(error)
+    if not found:
+        raise failed[0] if failed else UsageError("there are no kernels in the store: pyinsmod vm fetch 6.1")
+    for failure in failed:
+        complain(str(failure))
+    return found, bool(failed)
+
+
+def _streamed(results: Iterable[ModuleResult]) -> Iterator[ModuleResult]:
+    import json
+
+    from pyinsmod.cli.tree_json import as_json
+
+    for result in results:
+        print(json.dumps(as_json(result)), flush=True)
+        yield result
+
+
+def _output(options: Namespace, check: TreeCheck, results: Sequence[ModuleResult]) -> int:
+    from pyinsmod.cli.tree_output import Outcome, write
+
+    return write(Outcome(options, check, results))

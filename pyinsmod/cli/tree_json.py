@@ -1,0 +1,29 @@
+"""A tree's results as JSON: one object, or one a line."""
+
+from __future__ import annotations
+
+from pyinsmod.lean import Any, Sequence
+from pyinsmod.tree.results import ModuleResult
+from pyinsmod.tree.tree_check import TreeCheck
+
+
+def as_json(result: ModuleResult) -> dict[str, Any]:
+    """Return one of the `results` of design.md's JSON of `check`."""
+    return {
+        "file": result.file,
+        "module": result.module,
+        "kernel": result.kernel,
+        "prediction": result.prediction.to_json(),
+        "findings": [finding.to_json() for finding in result.findings],
+    }
+
+
+def document(check: TreeCheck, results: Sequence[ModuleResult]) -> dict[str, Any]:
+    """Return the whole object; `root` is the folder that is left out of paths when results are compared."""
+    return {
+        "schema": 1,
+        "root": check.found.root,
+        "kernels": [kernel.facts.to_json() for kernel in check.kernels],
+        "results": list(map(as_json, results)),
+        "notes": [{"kind": note.kind, "text": note.text, "files": list(note.files)} for note in check.notes()],
+    }

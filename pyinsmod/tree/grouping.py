@@ -1,0 +1,133 @@
+"""Results by cause: what thousands of modules have in common is said once. Pure."""
+
+from __future__ import annotations
+
+from pyinsmod.finding import Finding, Severity
+from pyinsmod.lean import Iterable, Literal, NamedTuple, Sequence
+from pyinsmod.prediction import Outcome, decisive_finding
+from pyinsmod.tree.results import ModuleResult, Symbol, SymbolFault
+
+# Checks whose two values are the same for every module of a group.
+_VALUES_IN_COMMON = frozenset({"vermagic", "modversions", "elf", "livepatch", "compression"})
+# Checks that speak of a symbol at a time: their groups count symbols.
+OF_SYMBOLS = frozenset({"symbols", "symbol-versions"})
+_FAULT_OF: dict[str, SymbolFault] = {"symbols": "missing", "symbol-versions": "differs"}
+
+Part = Literal["refused", "crashes", "cannot-tell", "also"]
+
+
+class Cause(NamedTuple):
+    """What one group has in common. For symbols `summary` is empty: each module lacks other ones."""
+
+    check: str
+    severity: Severity
+    errno: str | None
+    step: int
+    summary: str
+    module_has: str | None = None
+    kernel_has: str | None = None
+    remedy: str | None = None
+
+
+class Group(NamedTuple):
+    """A cause and the modules it concerns; `decisive` where it is what the kernel answers first.
+
+    `symbols` are the symbols concerned with the number of modules that use each, the most used first.
+    """
+
+    cause: Cause
+    results: tuple[ModuleResult, ...]
+    decisive: bool
+    symbols: tuple[tuple[Symbol, int], ...] = ()
+
+
+class KernelGroups(NamedTuple):
+    """All there is to tell of one kernel."""
+
+    kernel: str
+    outcomes: dict[Outcome, int]
+    groups: tuple[Group, ...]
+
+
+def cause_of(finding: Finding) -> Cause:
+    """Return what a finding has in common with others like it: the words that speak of one module are left out."""
+    if finding.check in OF_SYMBOLS and finding.severity == "refuses":
+        return Cause(finding.check, finding.severity, finding.errno, finding.step, "")
+    if finding.check == "dependencies":
+        finding = finding._replace(module_has=None)
+    common = finding.check in _VALUES_IN_COMMON
+    return Cause(
+        finding.check,
+        finding.severity,
+        finding.errno,
+        finding.step,
+        finding.summary,
+        finding.module_has if common else None,
+        finding.kernel_has if common else None,
+        finding.remedy if common or "FILE" not in (finding.remedy or "") else None,
+    )
+
+
+def decisive_cause(result: ModuleResult) -> Cause | None:
+    """Return the cause of what the kernel answers first; None for a module that reaches init or is left open."""
+    findings = [*result.findings]
+    if result.symbols and not any(each.check in OF_SYMBOLS for each in findings):
+        last = result.symbols[-1]
+        check = "symbols" if last.fault == "missing" else "symbol-versions"
+        errno = "ENOENT" if last.fault == "missing" else "EINVAL"
+        at = next((at for at, each in enumerate(findings) if each.check == "dependencies"), len(findings))
+        findings.insert(at, Finding(check, 9, "refuses", "", errno=errno))
+    decisive = decisive_finding(findings)
+    return None if decisive is None else cause_of(decisive)
+
+
+def grouped(results: Iterable[ModuleResult], kernel: str) -> KernelGroups:
+    """Return one kernel's results by cause: decisive ones first, the biggest first."""
+    outcomes: dict[Outcome, int] = {}
+    members: dict[tuple[Cause, bool], list[ModuleResult]] = {}
+    for result in results:
+        if result.kernel != kernel:
+            continue
+        outcomes[result.prediction.outcome] = outcomes.get(result.prediction.outcome, 0) + 1
+        decisive = decisive_cause(result)
+        if decisive is not None:
+            members.setdefault((decisive, True), []).append(result)
+        for cause in dict.fromkeys(_causes(result)):
+            if cause != decisive:
+                members.setdefault((cause, False), []).append(result)
+    groups = [
+        Group(cause, tuple(found), decisive, _symbols(cause, found)) for (cause, decisive), found in members.items()
+    ]
+    return KernelGroups(kernel, outcomes, tuple(sorted(groups, key=_rank)))
+
+
+def _causes(result: ModuleResult) -> Iterable[Cause]:
+    yield from map(cause_of, result.findings)
+    if not any(each.check in OF_SYMBOLS for each in result.findings):
+        for check, fault in _FAULT_OF.items():
+            if any(symbol.fault == fault for symbol in result.symbols):
+                yield Cause(check, "refuses", "ENOENT" if fault == "missing" else "EINVAL", 9, "")
+
+
+_SEVERITIES = ("crashes", "refuses", "cannot-tell", "warns", "taints")
+
+
+def _rank(group: Group) -> tuple[int, int, int, str]:
+    return (
+        not group.decisive,
+        _SEVERITIES.index(group.cause.severity) if not group.decisive else 0,
+        -len(group.results),
+        group.cause.summary,
+    )
+
+
+def _symbols(cause: Cause, results: Sequence[ModuleResult]) -> tuple[tuple[Symbol, int], ...]:
+    fault = _FAULT_OF.get(cause.check)
+    if fault is None or cause.summary:
+        return ()
+    counts: dict[Symbol, int] = {}
+    for result in results:
+        for symbol in dict.fromkeys(result.symbols):
+            if symbol.fault == fault:
+                counts[symbol] = counts.get(symbol, 0) + 1
+    return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

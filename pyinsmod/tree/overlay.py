@@ -1,0 +1,85 @@
+"""A kernel for which the other modules of a tree are there: what they export counts as exported.
+
+Three layers, in this order: the kernel itself, the tree, and the kernel's own modules, which are read when one of
+their symbols is asked for.
+"""
+
+from __future__ import annotations
+
+from pyinsmod.errors import MalformedModule
+from pyinsmod.kernel_facts.facts import FACTS, Fact, KernelExport, KernelFacts
+from pyinsmod.kernel_facts.other_kernel import OtherKernel
+from pyinsmod.lean import Any, Callable, Iterator, Mapping, Sequence
+from pyinsmod.tree.resolution import TreeExports
+from pyinsmod.tree.scan import Row
+
+
+class LayeredExports(Mapping[str, KernelExport]):
+    """Symbol → export, from the kernel, the tree, and the kernel's own modules."""
+
+    def __init__(self, kernel: OtherKernel, rows: Sequence[Row], exports: TreeExports) -> None:
+        self._kernel, self._rows, self._exports = kernel, rows, exports
+        self._base: Mapping[str, KernelExport] = kernel.facts.exports.value or {}
+        self._read: dict[str, Mapping[str, KernelExport]] = {}
+        self.number = -1
+
+    def __getitem__(self, symbol: str) -> KernelExport:
+        found = self._base.get(symbol) or self._in_tree(symbol) or self._of_own_module(symbol)
+        if found is None:
+            raise KeyError(symbol)
+        return found
+
+    def __contains__(self, symbol: object) -> bool:
+        return isinstance(symbol, str) and self.get(symbol) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._base)
+
+    def __len__(self) -> int:
+        return len(self._base)
+
+    def _in_tree(self, symbol: str) -> KernelExport | None:
+        """A module that exports the symbol itself is not told of others that do so too: they need not be loaded."""
+        name = symbol.encode("utf-8", "surrogateescape")
+        offer = self._exports.offers.get(name)
+        if offer is None:
+            return None
+        owner = self.number if self.number in self._exports.repeated.get(name, ()) else offer.owner
+        export = offer.export
+        space = export.namespace.decode("utf-8", "surrogateescape")
+        of = (self._rows[owner].name or b"").decode("utf-8", "surrogateescape")
+        return KernelExport(of, export.crc, export.gpl, space)
+
+    def _of_own_module(self, symbol: str) -> KernelExport | None:
+        owner = (self._kernel.facts.providers.value or {}).get(symbol)
+        if owner is None or self._kernel.tree is None:
+            return None
+        if owner.encode("utf-8", "surrogateescape") in self._exports.named:
+            return None  # the tree has another module of that name, which does not export it any more
+        if owner not in self._read:
+            try:
+                self._read[owner] = self._kernel.tree.exports_of(owner)
+            except (KeyError, MalformedModule, OSError):
+                self._read[owner] = {}
+        return self._read[owner].get(symbol)
+
+
+class WithTree:
+    """Facts of a kernel with the exports of a tree laid over them."""
+
+    def __init__(self, kernel: OtherKernel, rows: Sequence[Row], exports: TreeExports) -> None:
+        facts = kernel.facts
+        self._layers = LayeredExports(kernel, rows, exports)
+        own: dict[str, Any] = {name: _getter(facts, name) for name in FACTS}
+        if facts.exports.value is not None:
+            own["exports"] = lambda: Fact(self._layers, facts.exports.source)
+        self._facts = KernelFacts(name=facts.name, release=facts.release, **own)
+
+    def for_module(self, number: int) -> KernelFacts:
+        """Return the facts as they are for one file of the tree."""
+        self._layers.number = number
+        return self._facts
+
+
+def _getter(facts: KernelFacts, name: str) -> Callable[[], Fact[Any]]:
+    return lambda: getattr(facts, name)

@@ -1,0 +1,161 @@
+"""The first pass over a tree: each file once, whatever the number of kernels.
+
+What comes of a file is plain values, so that it can be sent from one process to another.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pyinsmod.checks import CHECKS
+from pyinsmod.compression import compression_of
+from pyinsmod.errors import MalformedModule
+from pyinsmod.finding import Finding
+from pyinsmod.kernel_facts.module_tree import crcs_of
+from pyinsmod.lean import Any, NamedTuple, Sequence, TypeAlias
+from pyinsmod.load_request import LoadRequest
+from pyinsmod.module_file import KINDS
+from pyinsmod.module_image import ModuleImage, read_image
+from pyinsmod.tree.exported import TreeExport, exports_of
+from pyinsmod.tree.quick import Answer, Key, answer
+from pyinsmod.tree.signed import Signatures
+from pyinsmod.tree.sources import FileBytes, MemoryBytes
+from pyinsmod.tree.sweep import Bytes, Sound, sound_module
+from pyinsmod.tree.target import Target
+
+# So many bytes tell whether a file is compressed.
+MAGIC_SIZE = 6
+Plain: TypeAlias = tuple[Any, ...]
+
+
+class Row(NamedTuple):
+    """What the first pass makes of one file.
+
+    Attributes:
+        name: the module's name; None for what is none.
+        depends: the names it says it depends on, comma-separated.
+        exports: what it exports.
+        answers: for each kernel what `quick` says, None where it does not know.
+        undefined: strong undefined symbols, where some answer is not known.
+        fault: what is wrong with a file that could not be looked at.
+    """
+
+    name: bytes | None
+    depends: bytes = b""
+    exports: tuple[TreeExport, ...] = ()
+    answers: tuple[Answer | None, ...] = ()
+    undefined: tuple[bytes, ...] = ()
+    fault: Finding | None = None
+
+    @classmethod
+    def from_plain(cls, plain: Plain) -> Row:
+        """Make it again from what `to_plain` returned."""
+        name, depends, exports, answers, undefined, fault = plain
+        return cls(
+            name,
+            depends,
+            tuple(map(TreeExport._make, exports)),
+            tuple(None if each is None else Answer(*each) for each in answers),
+            undefined,
+            None if fault is None else Finding(*fault),
+        )
+
+    def to_plain(self) -> Plain:
+        """Return it as built-in types only."""
+        answers = tuple(None if each is None else tuple(each) for each in self.answers)
+        fault = None if self.fault is None else tuple(self.fault)
+        return (self.name, self.depends, tuple(map(tuple, self.exports)), answers, self.undefined, fault)
+
+
+class Scanner:
+    """Looks at files, in one process: what it found out about one module serves for the next."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._targets = targets
+        self._signatures = Signatures()
+        # (number of the kernel, key) → what the check says.
+        self._said: dict[tuple[int, Key], tuple[Plain, ...]] = {}
+
+    def batch(self, files: Sequence[str]) -> tuple[list[Plain], list[tuple[tuple[int, Key], tuple[Plain, ...]]]]:
+        """Return the rows of some files, and what checks say for the keys that came up for the first time."""
+        before = len(self._said)
+        rows = [self.row(file).to_plain() for file in files]
+        return rows, list(self._said.items())[before:]
+
+    def row(self, file: str) -> Row:
+        """Return what comes of a file."""
+        try:
+            descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            return _unreadable(file, error)
+        try:
+            state = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(state):
+                return _no_regular_file(state)
+            source: Bytes = FileBytes(descriptor)
+            if compression_of(source.piece(0, MAGIC_SIZE)):
+                source = MemoryBytes(bytes(read_image(source.whole()).data))
+            return self._looked_at(source)
+        except OSError as error:
+            return _unreadable(file, error)
+        except MalformedModule as error:
+            return Row(None, fault=Finding("file", 3, "cannot-tell", str(error)))
+        finally:
+            os.close(descriptor)
+
+    def _looked_at(self, source: Bytes) -> Row:
+        sound = sound_module(source)
+        exports = None if sound is None else exports_of(source, sound)
+        if sound is None or exports is None:
+            return _odd(ModuleImage(source.whole()), len(self._targets))
+        names = frozenset([export.name for export in exports])
+        answers = tuple(answer(source, sound, target, names, self._signatures) for target in self._targets)
+        for number, each in enumerate(answers):
+            for key in each.keys if each else ():
+                if (number, key) not in self._said:
+                    self._said[number, key] = self._ask(source, sound, number, key)
+        undefined = tuple(name for name in sound.undefined if name not in sound.weak) if None in answers else ()
+        return Row(sound.name, sound.depends, exports, answers, undefined)
+
+    def _ask(self, source: Bytes, _sound: Sound, number: int, key: Key) -> tuple[Plain, ...]:
+        """Ask the check itself."""
+        image = ModuleImage(source.whole())
+        return tuple(map(tuple, CHECKS[str(key[0])](image, self._targets[number].facts, LoadRequest())))
+
+
+def _unreadable(file: str, error: OSError) -> Row:
+    """A file that cannot be read is one of which nothing can be told: the kernel will read it with other rights."""
+    if os.path.islink(file) and not os.path.exists(file):  # noqa: PTH110, PTH114 - see paths.py
+        return Row(None, fault=Finding("file", 2, "cannot-tell", "cannot be read: a link to nothing"))
+    return Row(None, fault=Finding("file", 2, "cannot-tell", f"cannot be read: {error.strerror}"))
+
+
+def _no_regular_file(mode: int) -> Row:
+    kind = KINDS.get(stat.S_IFMT(mode), "not a regular file")
+    return Row(
+        None,
+        fault=Finding(
+            "file", 5, "refuses", kind, errno="EINVAL", module_has=kind, kernel_has="reads regular files only"
+        ),
+    )
+
+
+def _odd(image: ModuleImage, targets: int) -> Row:
+    """Return what can be told of a module that is not sound for certain, or none at all."""
+    try:
+        name = (image.name or "").encode("utf-8", "surrogateescape")
+        wanted = tuple(_raw(symbol.name) for symbol in image.undefined_symbols if not symbol.weak)
+        crcs = crcs_of(image)
+        exports = tuple(
+            TreeExport(_raw(each.name), crcs.get(each.name), each.gpl, _raw(each.namespace or ""))
+            for each in image.exports
+        )
+        return Row(name, _raw(image.modinfo_value("depends") or ""), exports, (None,) * targets, wanted)
+    except MalformedModule:
+        known = image.known_name
+        return Row(None if known is None else _raw(known), answers=(None,) * targets)
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,172 @@
+"""One kernel's side of a tree: what its modules need of each other there, and what follows from that."""
+
+from __future__ import annotations
+
+from pyinsmod.checks import run_checks
+from pyinsmod.finding import Finding
+from pyinsmod.kernel_facts.other_kernel import OtherKernel
+from pyinsmod.lean import Sequence, cached_property
+from pyinsmod.module_image import ModuleImage
+from pyinsmod.prediction import Prediction, predict
+from pyinsmod.tree.overlay import WithTree
+from pyinsmod.tree.quick import Answer, Key
+from pyinsmod.tree.resolution import TreeExports, cycles, refused_along
+from pyinsmod.tree.results import ModuleResult, Symbol
+from pyinsmod.tree.scan import Row
+from pyinsmod.tree.symbol_findings import differs, missing, symbol_of
+from pyinsmod.tree.target import Target
+
+DEPENDENCIES, STEP = "dependencies", 9
+
+
+class Side:
+    """The rows of a tree as one kernel sees them.
+
+    Attributes:
+        long: numbers of the files that go the long way.
+        needs: number of a file → numbers of the files it needs.
+        findings: number → what checks found.
+    """
+
+    def __init__(self, kernel: OtherKernel, target: Target, place: int, *, whole: bool) -> None:
+        self.kernel, self.target, self.place, self.whole = kernel, target, place, whole
+        self.long: set[int] = set()
+        self.needs: dict[int, frozenset[int]] = {}
+        self.findings: dict[int, tuple[Finding, ...]] = {}
+        self.symbols: dict[int, tuple[Symbol, ...]] = {}
+        self._predictions: dict[object, Prediction] = {}
+        self._after: dict[int, Finding] = {}
+
+    def resolve(
+        self,
+        files: Sequence[str],
+        rows: Sequence[Row],
+        exports: TreeExports,
+        said: dict[tuple[int, Key], tuple[Finding, ...]],
+    ) -> None:
+        """Settle what the quick pass left open: symbols that another module of the tree may have."""
+        self.files, self.rows, self.exports, self.said = files, rows, exports, said
+        for number, row in enumerate(rows):
+            answer = row.answers[self.place] if row.answers else None
+            if row.fault is not None:
+                self.findings[number] = (row.fault,)
+            elif answer is None:
+                self._take_long_way(number, row.undefined)
+            else:
+                self._settle(number, answer)
+        if not self.long:
+            self.settle()
+
+    def _take_long_way(self, number: int, undefined: Sequence[bytes]) -> None:
+        self.long.add(number)
+        own = {self.exports.offers[name].owner for name in undefined if self._offered(name)}
+        if own - {number}:
+            self.needs[number] = frozenset(own - {number})
+
+    def _offered(self, name: bytes) -> bool:
+        return name in self.exports.offers and not (self.target.quick and name in self.target.crcs)
+
+    def _settle(self, number: int, answer: Answer) -> None:
+        found = [(at, Symbol("differs", _text(name))) for at, name in answer.differs]
+        owners = set()
+        for at, name, crc in answer.missing:
+            offer = self.exports.offers.get(name)
+            if offer is None or offer.owner == number:
+                if self._elsewhere(name) or self.target.facts.loaded.value:
+                    return self._take_long_way(number, [each for _, each, _ in answer.missing])
+                found.append((at, Symbol("missing", _text(name))))
+                continue
+            if offer.export.namespace or (self.target.compares and offer.export.crc is None):
+                return self._take_long_way(number, [each for _, each, _ in answer.missing])
+            owners.add(offer.owner)
+            if self.target.compares and offer.export.crc != crc:
+                found.append((at, Symbol("differs", _text(name), _text(self.rows[offer.owner].name or b""))))
+        if owners:
+            self.needs[number] = frozenset(owners)
+        self.symbols[number] = tuple(symbol for _, symbol in sorted(found))
+        self.findings[number] = tuple(each for key in answer.keys for each in self.said[self.place, key])
+        if self.whole and (self.symbols[number] or self.findings[number]):
+            self.long.add(number)
+        return None
+
+    def _elsewhere(self, name: bytes) -> bool:
+        """Tell whether a module of the kernel's own tree exports the symbol."""
+        return _text(name) in (self.target.facts.providers.value or ())
+
+    def settle(self) -> None:
+        """Find out who cannot be loaded because another one cannot."""
+        for group in cycles(self.needs):
+            names = " → ".join(self._name(each) for each in (*group, group[0]))
+            why = f"it is part of a circle of modules that need each other, so that none can be the first: {names}"
+            self._after.update((each, _dependency(why, None)) for each in group)
+        refused = [number for number in range(len(self.rows)) if self._own(number).bad or number in self._after]
+        for number, owner in refused_along(self.needs, refused).items():
+            decisive = self._root_cause(owner)
+            why = f"depends on '{self._name(owner)}', which is refused: {decisive}"
+            self._after[number] = _dependency(why, self._name(owner))
+
+    def _root_cause(self, number: int) -> str:
+        if number in self._after:
+            return self._after[number].summary
+        fatal = [each.summary for each in self.findings.get(number, ()) if each.severity in ("refuses", "crashes")]
+        symbols = self.symbols.get(number, ())
+        return fatal[0] if fatal else f"symbol '{symbols[0].name}' {symbols[0].fault}" if symbols else "see there"
+
+    def _name(self, number: int) -> str:
+        return _text(self.rows[number].name or b"?")
+
+    def _own(self, number: int) -> Prediction:
+        """Return what comes of a file by itself, every module it needs being loaded."""
+        findings = self.findings.get(number, ())
+        symbols = () if number in self.long else self.symbols.get(number, ())
+        key = (findings, symbols[-1].fault if symbols else None)
+        if key not in self._predictions:
+            last = [self._symbol_finding(symbols[-1])] if symbols else []
+            self._predictions[key] = predict([*findings, *last])
+        return self._predictions[key]
+
+    def _symbol_finding(self, symbol: Symbol) -> Finding:
+        return missing(symbol, self.target.facts) if symbol.fault == "missing" else differs(symbol, self.target.facts)
+
+    def result(self, number: int) -> ModuleResult:
+        """Return what is told of a file."""
+        row, findings, symbols = self.rows[number], self.findings.get(number, ()), self.symbols.get(number, ())
+        prediction = self._own(number)
+        after = self._after.get(number)
+        whole = number in self.long or row.fault is not None or not (findings or symbols)
+        if number in self.long:
+            symbols = tuple(filter(None, map(symbol_of, findings)))
+        if after is not None:
+            findings = (*findings, after)
+            prediction = prediction if prediction.bad else predict([*self.findings.get(number, ()), after])
+        name = None if row.name is None else _text(row.name)
+        return ModuleResult(self.files[number], name, self.target.facts.name, prediction, findings, symbols, whole)
+
+    def look_at(self, number: int, image: ModuleImage | Finding) -> tuple[Finding, ...]:
+        """Go the long way: every check there is, on a kernel for which the tree's other modules are there."""
+        if isinstance(image, Finding):
+            return (image,)
+        name = image.known_name
+        facts = self._facts.for_module(number)
+        return tuple(finding.for_file(self.files[number], name) for finding in run_checks(image, facts))
+
+    @cached_property
+    def _facts(self) -> WithTree:
+        return WithTree(self.kernel, self.rows, self.exports)
+
+
+def _dependency(why: str, owner: str | None) -> Finding:
+    remedy = f"see what is wrong with '{owner}' first" if owner else "move what they share into one of them, or a third"
+    return Finding(
+        DEPENDENCIES,
+        STEP,
+        "refuses",
+        why,
+        errno="ENOENT",
+        module_has=f"needs '{owner}'" if owner else None,
+        remedy=remedy,
+    )
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")

@@ -1,0 +1,249 @@
+"""What a sound module is known by, read from as few of its bytes as can be.
+
+Each test here is one that a module of a build system passes and that looks at a whole table at once. A module that
+fails one is not bad: it is `None`, and goes the long way through `run_checks`. So it must never pass one in which a
+check would find something that `quick` does not ask for; tests hold the two against each other.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from operator import add
+
+from pyinsmod import elf_format as elf
+from pyinsmod.checks.licence import GPL_COMPATIBLE, PROPRIETARY_NAMES
+from pyinsmod.checks.plain import LARGEST_ALIGNMENT, LARGEST_MODULE
+from pyinsmod.lean import NamedTuple
+from pyinsmod.module_image import NAME_LENGTH, NAME_OFFSET, SIGNATURE_MARKER, THIS_MODULE, VERSION_SIZE
+from pyinsmod.signatures.appended import INFO, PKCS7
+from pyinsmod.tree.sources import TAIL, FileBytes, MemoryBytes
+
+EM_X86_64 = 62
+HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
+# The words of a section header, as 32 and as 64 bits: name, type; flags, address, offset, size; link, info; alignment.
+_NAME, _TYPE, _LINK, _INFO = 0, 1, 10, 11
+_FLAGS, _ADDRESS, _OFFSET, _SIZE, _ALIGN = 1, 2, 3, 4, 6
+_ALIGNMENTS = frozenset({0, *(1 << shift for shift in range(LARGEST_ALIGNMENT.bit_length()))})
+_WRITE_EXEC = elf.SHF_WRITE | elf.SHF_EXECINSTR
+_SHT_REL = elf.SHT_REL
+_MODINFO, _VERSIONS, _THIS = b".modinfo", b"__versions", THIS_MODULE.encode()
+_EXPORT_TABLES = (b"__ksymtab", b"__ksymtab_gpl")
+_LICENCES = frozenset(licence.encode() for licence in GPL_COMPATIBLE)
+_ODD_NAMES = frozenset(name.encode() for name in (*PROPRIETARY_NAMES, "", "vmlinux"))
+# The words of .modinfo that taint, and the ones whose lack does: checks/taints.py.
+_TAINTING, _EXPECTED = (b"\0staging=", b"\0test="), (b"\0intree=", b"\0retpoline=")
+_ABSOLUTE = {elf.SHN_ABS}
+LITTLE = sys.byteorder == "little"
+
+
+class Layout(NamedTuple):
+    """The section headers by columns, and where each name is; every name is there once."""
+
+    number: dict[bytes, int]
+    types: list[int]
+    flags: list[int]
+    offsets: list[int]
+    sizes: list[int]
+    links: list[int]
+    infos: list[int]
+
+
+class Sound(NamedTuple):
+    """A module whose structures are as a build system makes them, and what a kernel judges it by.
+
+    Attributes:
+        name: in struct module.
+        struct_size: bytes of struct module.
+        vermagic, depends: from .modinfo.
+        modinfo: the strings, each between NULs.
+        taints: which words that taint are there, which expected ones are not.
+        records: the 64-byte records of __versions; None without that section.
+        undefined: names of undefined symbols in table order, `weak` of those some.
+        layout: the section headers.
+        symbols: the symbol table and its names.
+        signature: the signed length and the message; None for an unsigned module.
+    """
+
+    name: bytes
+    struct_size: int
+    vermagic: bytes
+    depends: bytes
+    modinfo: bytes
+    taints: tuple[bool, ...]
+    records: tuple[bytes, ...] | None
+    undefined: tuple[bytes, ...]
+    weak: frozenset[bytes]
+    layout: Layout
+    symbols: tuple[bytes, bytes]
+    signature: tuple[int, bytes] | None
+
+    def has(self, section: bytes) -> bool:
+        """Tell whether there is such a section, in memory."""
+        number = self.layout.number.get(section)
+        return number is not None and bool(self.layout.flags[number] & elf.SHF_ALLOC)
+
+    def size(self, section: bytes) -> int:
+        """Return the size of a section in memory; 0 without it."""
+        return self.layout.sizes[self.layout.number[section]] if self.has(section) else 0
+
+
+Bytes = FileBytes | MemoryBytes
+
+
+def sound_module(source: Bytes) -> Sound | None:
+    """Return what there is to know of a sound module; None when it is not one for certain."""
+    raw = source.piece(0, HEADER.size)
+    if len(raw) < HEADER.size or not LITTLE:
+        return None
+    ident, kind, machine, _, _, _, at, _, _, _, _, entry, count, names = HEADER.unpack(raw)
+    if ident[:4] != elf.MAGIC or kind != elf.ET_REL or machine != EM_X86_64 or entry != elf.SECTION.size:
+        return None
+    end = at + count * entry
+    if not 0 < names < count or end > source.size or source.size > 0x7FFFFFFF:
+        return None
+    source.read_tail(max(0, at - TAIL))
+    mark = source.size - len(SIGNATURE_MARKER)
+    signature = None
+    if source.piece(mark, len(SIGNATURE_MARKER)) == SIGNATURE_MARKER:
+        signature = _signature(source, mark)
+        if signature is None:
+            return None
+    length = source.size if signature is None else signature[0]
+    layout = _layout(source, source.piece(at, count * entry), names, length) if end <= length else None
+    return None if layout is None else _sound(source, layout, signature)
+
+
+def _signature(source: Bytes, mark: int) -> tuple[int, bytes] | None:
+    """Return length and message of what is signed, None for a damaged signature."""
+    info = INFO.unpack(source.piece(mark - INFO.size, INFO.size))
+    if info != (0, 0, PKCS7, 0, 0, b"\0\0\0", info[6]) or info[6] >= mark - INFO.size:
+        return None
+    signed = mark - INFO.size - info[6]
+    return signed, source.piece(signed, info[6])
+
+
+def _layout(source: Bytes, table: bytes, names: int, length: int) -> Layout | None:
+    """Return the sections when each lies in the file, is aligned soundly, and has a name of its own."""
+    words, longs = array("I", table), array("Q", table)
+    types, offsets, sizes = words[_TYPE::16].tolist(), longs[_OFFSET::8].tolist(), longs[_SIZE::8].tolist()
+    flags, places = longs[_FLAGS::8].tolist(), words[_NAME::16].tolist()
+    if types[0] or sizes[0] or longs[_ADDRESS] or elf.SHT_NULL in types[1:] or _SHT_REL in types:
+        return None
+    if max(map(add, offsets, sizes)) > length and not _inside(types, offsets, sizes, length):
+        return None
+    if not _ALIGNMENTS.issuperset(longs[_ALIGN::8]) or sum(sizes) > LARGEST_MODULE or types.count(elf.SHT_SYMTAB) != 1:
+        return None
+    if any(each & _WRITE_EXEC == _WRITE_EXEC or each & elf.SHF_RELA_LIVEPATCH for each in set(flags)):
+        return None
+    strings = source.piece(offsets[names], sizes[names])
+    if types[names] != elf.SHT_STRTAB or not strings or strings[-1] or max(places) >= len(strings):
+        return None
+    find = strings.index
+    number = {strings[place : find(0, place)]: index for index, place in enumerate(places)}
+    if len(number) < len(types):
+        return None
+    return Layout(number, types, flags, offsets, sizes, words[_LINK::16].tolist(), words[_INFO::16].tolist())
+
+
+def _inside(types: list[int], offsets: list[int], sizes: list[int], length: int) -> bool:
+    """Tell whether all sections that have bytes in the file have them there."""
+    return all(
+        kind == elf.SHT_NOBITS or offset + size <= length
+        for kind, offset, size in zip(types, offsets, sizes, strict=True)
+    )
+
+
+def _sound(source: Bytes, layout: Layout, signature: tuple[int, bytes] | None) -> Sound | None:
+    modinfo = _text(source, layout, _MODINFO)
+    if modinfo is None or modinfo[-1:] != b"\0":
+        return None
+    modinfo = b"\0" + modinfo
+    vermagic = _value(modinfo, b"\0vermagic=")
+    if vermagic is None or _value(modinfo, b"\0license=") not in _LICENCES:
+        return None
+    if b"\0livepatch=" in modinfo or b"\0import_ns=module:" in modinfo:
+        return None
+    struct_module = _struct_module(source, layout)
+    symbols = _symbols(source, layout)
+    if struct_module is None or symbols is None:
+        return None
+    found = _undefined(*symbols, len(layout.types))
+    if found is None:
+        return None
+    return Sound(
+        *struct_module,
+        vermagic,
+        _value(modinfo, b"\0depends=") or b"",
+        modinfo,
+        (*(word in modinfo for word in _TAINTING), *(word in modinfo for word in _EXPECTED)),
+        _records(source, layout),
+        *found,
+        layout,
+        symbols,
+        signature,
+    )
+
+
+def _text(source: Bytes, layout: Layout, name: bytes) -> bytes | None:
+    """Return the contents of a section that has some, in memory and in the file."""
+    number = layout.number.get(name)
+    if number is None or layout.types[number] != 1 or not layout.flags[number] & elf.SHF_ALLOC:
+        return None
+    return source.piece(layout.offsets[number], layout.sizes[number])
+
+
+def _value(modinfo: bytes, key: bytes) -> bytes | None:
+    """Return the first value of a key, which is given with the NUL before it and the sign behind it."""
+    at = modinfo.find(key)
+    return None if at < 0 else modinfo[at + len(key) : modinfo.index(0, at + len(key))]
+
+
+def _struct_module(source: Bytes, layout: Layout) -> tuple[bytes, int] | None:
+    """Return the name and size of struct module when there is nothing in it but the name."""
+    raw = _text(source, layout, _THIS)
+    if raw is None or layout.flags[layout.number[_THIS]] & _WRITE_EXEC != elf.SHF_WRITE:
+        return None
+    field = raw[NAME_OFFSET : NAME_OFFSET + NAME_LENGTH]
+    rest = len(raw) - len(field)
+    if len(field) < NAME_LENGTH or raw.count(0) - field.count(0) != rest or not field.count(0):
+        return None
+    name = field[: field.index(0)]
+    return None if name in _ODD_NAMES else (name, len(raw))
+
+
+def _symbols(source: Bytes, layout: Layout) -> tuple[bytes, bytes] | None:
+    """Return the symbol table and its names when every symbol lies in a section and has its name in the table."""
+    number = layout.types.index(elf.SHT_SYMTAB)
+    link = layout.links[number]
+    if not 0 < link < len(layout.types) or layout.types[link] != elf.SHT_STRTAB:
+        return None
+    if (layout.flags[number] | layout.flags[link]) & elf.SHF_ALLOC:
+        return None
+    table = source.piece(layout.offsets[number], layout.sizes[number])
+    strings = source.piece(layout.offsets[link], layout.sizes[link])
+    if not table or len(table) % elf.SYMBOL.size or not strings or strings[0] or strings[-1]:
+        return None
+    return table, strings
+
+
+def _undefined(table: bytes, strings: bytes, count: int) -> tuple[tuple[bytes, ...], frozenset[bytes]] | None:
+    """Return the names of undefined symbols and, of those, the weak ones; None where a symbol lies nowhere."""
+    places = array("H", table)[3::12].tolist()
+    names = array("I", table)[0::6].tolist()
+    if max(names) >= len(strings) or max(set(places) - _ABSOLUTE) >= count:
+        return None
+    missing = [number for number, place in enumerate(places) if not place][1:]
+    find = strings.index
+    undefined = tuple([strings[names[number] : find(0, names[number])] for number in missing])
+    bindings = table[4::24]
+    weak = frozenset(name for name, number in zip(undefined, missing, strict=True) if bindings[number] >> 4 == 2)
+    return undefined, weak
+
+
+def _records(source: Bytes, layout: Layout) -> tuple[bytes, ...] | None:
+    raw = _text(source, layout, _VERSIONS)
+    if raw is None or len(raw) % VERSION_SIZE:
+        return None
+    return tuple([raw[at : at + VERSION_SIZE] for at in range(0, len(raw), VERSION_SIZE)])
