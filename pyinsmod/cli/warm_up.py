@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 from pathlib import Path
 
 from tracer.kernel_side.function_graph import remember_functions
@@ -20,6 +21,7 @@ def warm_up() -> None:
     if module is not None:
         with contextlib.redirect_stdout(io.StringIO()):
             main(["check", str(module)])
+        shutil.rmtree("/run/pyinsmod", ignore_errors=True)  # a machine's first command finds its facts by itself
     main(
         [
             "trace",
