@@ -14,12 +14,14 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    import signal as signals
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from functools import cache, cached_property
     from types import MappingProxyType
-    from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
+    from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 else:
+    import _signal as signals  # the numbers and functions, without an enum of them
     from _collections import _tuplegetter
     from _collections_abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
@@ -44,6 +46,11 @@ else:
 
     class Literal(Generic):
         """Stands for `typing.Literal`."""
+
+    class Protocol:
+        """Stands for `typing.Protocol`."""
+
+        __slots__ = ()
 
     class NamedTuple(tuple):
         """A tuple whose fields have names: annotations, defaults and methods as in `typing.NamedTuple`."""
@@ -137,6 +144,7 @@ __all__ = [
     "Mapping",
     "MappingProxyType",
     "NamedTuple",
+    "Protocol",
     "Sequence",
     "T",
     "TypeAlias",
@@ -144,4 +152,5 @@ __all__ = [
     "cache",
     "cached_property",
     "cast",
+    "signals",
 ]

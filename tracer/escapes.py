@@ -2,10 +2,8 @@ r"""Bytes as text that survives JSON and comes back whole: UTF-8 stays, `\` is d
 
 from __future__ import annotations
 
-import re
-
-_ESCAPE = re.compile(rb"\\(\\|x[0-9a-f]{2})")
-_UNDECODABLE = re.compile("[\udc80-\udcff]")
+_DIGITS = b"0123456789abcdef"
+_FIRST_SURROGATE, _LAST_SURROGATE = "\udc80", "\udcff"
 
 
 def escaped(data: bytes) -> str:
@@ -14,12 +12,24 @@ def escaped(data: bytes) -> str:
         data = data.replace(b"\\", b"\\\\")
     if data.isascii():
         return data.decode("ascii")
-    return _UNDECODABLE.sub(_hexadecimal, data.decode("utf-8", "surrogateescape"))
+    return without_surrogates(data.decode("utf-8", "surrogateescape"))
 
 
 def unescaped(text: str) -> bytes:
     """Return the bytes that `escaped` was given."""
-    return _ESCAPE.sub(_byte, text.encode("utf-8", "surrogateescape"))
+    data = text.encode("utf-8", "surrogateescape")
+    parts = []
+    done = 0
+    while (at := data.find(b"\\", done)) >= 0:
+        parts.append(data[done:at])
+        digits = data[at + 2 : at + 4]
+        if data[at + 1 : at + 2] == b"x" and len(digits) == 2 and not digits.strip(_DIGITS):
+            parts.append(bytes((int(digits, 16),)))
+            done = at + 4
+        else:
+            parts.append(b"\\")
+            done = at + (2 if data[at + 1 : at + 2] == b"\\" else 1)
+    return b"".join([*parts, data[done:]])
 
 
 def without_surrogates(text: str) -> str:
@@ -27,13 +37,8 @@ def without_surrogates(text: str) -> str:
 
     For strings that were never bytes in our hands: backslashes stay single, so this has no inverse.
     """
-    return _UNDECODABLE.sub(_hexadecimal, text)
-
-
-def _hexadecimal(match: re.Match[str]) -> str:
-    return f"\\x{ord(match[0]) - 0xDC00:02x}"
-
-
-def _byte(match: re.Match[bytes]) -> bytes:
-    code = match[1]
-    return b"\\" if code == b"\\" else bytes.fromhex(code[1:].decode("ascii"))
+    if text.isascii():
+        return text
+    return "".join(
+        f"\\x{ord(char) - 0xDC00:02x}" if _FIRST_SURROGATE <= char <= _LAST_SURROGATE else char for char in text
+    )

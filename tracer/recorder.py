@@ -7,13 +7,11 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Literal
 
+from pyinsmod.lean import TYPE_CHECKING, Literal
 from tracer.call_sets import MODULE_LOADING, CallSet, described
 from tracer.decode import names
 from tracer.errors import Interrupted, KernelSideUnavailable
-from tracer.injections import Fault, changes, injected_calls
-from tracer.kernel_side import KernelSide
 from tracer.ptrace import child as ptrace_child
 from tracer.ptrace import seccomp
 from tracer.ptrace.affinity import GETTER, SETTER, AffinityAsked, AffinitySet, Pinned, one_cpu
@@ -23,8 +21,12 @@ from tracer.ptrace.interrupts import interrupts
 from tracer.ptrace.loop import Loop
 from tracer.ptrace.seccomp import Installers
 from tracer.ptrace.tracee import Interest
-from tracer.recording import Recording
-from tracer.records import SCHEMA, Record, Sink
+from tracer.record_types import SCHEMA, Record, Sink
+from tracer.recording import Recording, TextSink
+
+if TYPE_CHECKING:
+    from tracer.injections import Fault
+    from tracer.kernel_side import KernelSide
 
 Pinning = Literal["auto", "never"]
 #: "auto": a seccomp filter where it can be had (see `tracer.ptrace.seccomp`), so that only calls of interest
@@ -48,7 +50,7 @@ def record(
     pin: Pinning = "auto",
     stops: Stops = "auto",
     data_limit: int = DATA_LIMIT,
-    paths: bool = True,
+    text_sink: TextSink | None = None,
 ) -> int:
     """Run `command` to its end, give header, records and end to `sink`, and return the command's exit status.
 
@@ -61,7 +63,11 @@ def record(
     or on SIGINT, SIGQUIT, SIGTERM or SIGHUP when there is none, or when this process is killed.
 
     `inject`: faults put into calls, which are recorded even when they are not in `calls`; of several for one
-    call the last holds. Without `paths` the paths of descriptors are not looked up, which takes time.
+    call the last holds.
+
+    `text_sink`: only strace's text of the records is wanted (`tracer.strace_text`). They have no paths of
+    descriptors and no hashes, and simple calls do not become records: they go there, to be shown by
+    `tracer.recording.text_of_call`, in their order among the records. All of this saves time.
 
     Raises:
         CommandNotStarted: the command cannot be executed; the trace then has the attempt and an end.
@@ -73,7 +79,7 @@ def record(
     """
     architectures = [architecture.audit for architecture in names.machine_architectures(os.uname().machine)]
     calls = _with_injected(calls, inject)
-    recording = Recording(sink, calls, kernel_side, data_limit, paths=paths)
+    recording = Recording(sink, calls, kernel_side, data_limit, text_sink)
     pinning = bool(command) and not attach and pin == "auto"
     filtering = bool(command) and not attach and stops == "auto" and not any(fault.effect.signal for fault in inject)
     setup = _Setup(architectures, None if calls is None else calls | recording.hooked, pinned=pinning)
@@ -94,7 +100,7 @@ def record(
             one_cpu(child.pid if child else 0, wanted=pinning) as pinned,
             _no_garbage_collection(),
         ):
-            loop.changing.table = joined(changes(inject, architectures), setup.unseen(pinned, loop))
+            loop.changing.table = joined(_changes(inject, architectures), setup.unseen(pinned, loop))
             stopping = "syscall" if program is None else "seccomp"
             how: Record = {"calls": described(calls), "pinned_to_cpu": pinned and pinned.cpu, "stops": stopping}
             if inject:
@@ -151,11 +157,23 @@ class _Setup:
 
 def _with_injected(calls: CallSet, inject: Sequence[Fault]) -> CallSet:
     """Return `calls` with those that faults are injected into; UnknownCall for a name that is none."""
-    for wanted in (calls, injected_calls(inject)):
-        if wanted is not None:
+    injected: CallSet = frozenset()
+    if inject:
+        from tracer.injections import injected_calls
+
+        injected = injected_calls(inject)
+    for wanted in (calls, injected):
+        if wanted:
             names.check_call_names(wanted, os.uname().machine)
-    injected = injected_calls(inject)
     return None if calls is None or injected is None else calls | injected
+
+
+def _changes(inject: Sequence[Fault], architectures: Sequence[int]) -> Changes:
+    if not inject:
+        return {}
+    from tracer.injections import changes
+
+    return changes(inject, architectures)
 
 
 class _Ending:

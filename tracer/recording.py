@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
 
+from pyinsmod.lean import TYPE_CHECKING, Any, NamedTuple
 from tracer import decode
 from tracer.call_sets import LEFT_OUT_PATHS, MODULE_CALLS, CallSet, left_out_calls
+from tracer.call_text import CallText, call_text
 from tracer.decode import names, signature
 from tracer.decode.kinds.numbers import signal_symbol
 from tracer.decode.kinds.siginfo import siginfo
 from tracer.decode.tables.architectures import BY_AUDIT
-from tracer.decode.values import Task
+from tracer.decode.values import Task, TaskForText
 from tracer.escapes import escaped
-from tracer.kernel_side import KernelSide
 from tracer.ptrace.tracee import RawCall
-from tracer.records import Record, Sink
+from tracer.record_types import Record, Sink
+
+if TYPE_CHECKING:
+    from tracer.kernel_side import KernelSide
 
 
 class _Plan(NamedTuple):
@@ -31,25 +34,34 @@ class _Plan(NamedTuple):
     left_out: bool
     #: The architecture's name when it is not the machine's own.
     foreign: str | None
+    #: Shows it without a record.
+    text: CallText | None
 
 
-class _TaskWithoutPaths(Task):
-    """Saves a look into /proc for each descriptor."""
+#: Shows nothing: the plan of a call that is not recorded.
+_NOTHING = signature.Plan(lambda _task, _raw: {}, None, None, None)
+#: Is given calls to be shown by `text_of_call`.
+TextSink = Callable[[RawCall], None]
 
-    __slots__ = ()
 
-    def link(self, name: str) -> str | None:  # noqa: ARG002  (the parameter is the base's)
-        """Return None, as for a descriptor that is open on nothing."""
-        return None
+def text_of_call(call: RawCall) -> str:
+    """Return the line of a call that a `TextSink` got."""
+    line: str = call.plan.text.line(call)
+    return line
 
 
 class Recording:
     """Makes records of what the event loop reports."""
 
     def __init__(
-        self, sink: Sink, calls: CallSet, kernel_side: KernelSide | None, data_limit: int, *, paths: bool = True
+        self,
+        sink: Sink,
+        calls: CallSet,
+        kernel_side: KernelSide | None,
+        data_limit: int,
+        text_sink: TextSink | None = None,
     ) -> None:
-        """`paths`: have the paths of descriptors in the records."""
+        """`text_sink`: see `tracer.recorder.record`."""
         self._sink = sink
         self._calls = calls
         self._kernel_side = kernel_side
@@ -59,7 +71,9 @@ class Recording:
         self._tasks: dict[int, Task] = {}
         self._plans: dict[tuple[int, int], _Plan] = {}
         self._left_out_calls = left_out_calls(calls)
-        self._task_class = Task if paths or self._left_out_calls else _TaskWithoutPaths
+        self._task_class = Task if text_sink is None or self._left_out_calls else TaskForText
+        # With a kernel side all come at the end, in the order of their time.
+        self._text_sink = text_sink if kernel_side is None else None
         #: How many calls were left out, by name; None when that was not asked for.
         self._left_out: dict[str, int] | None = {} if self._left_out_calls else None
         self._native = names.machine_architectures(os.uname().machine)[0].audit
@@ -71,6 +85,10 @@ class Recording:
         plan = self._plans.get((call.arch, call.number)) or self._new_plan(call)
         call.plan = plan
         call.name = plan.name
+        if plan.text is not None:
+            strings = call.strings = plan.text.fetch(call.pid, call.arguments)
+            if strings is not None:
+                return True
         if plan.recorded:
             decoded = call.decoded = plan.decoder.entry(self._task(call), call.arguments)
             if plan.left_out and self._leave_out(plan.name, decoded):
@@ -82,6 +100,13 @@ class Recording:
     def left(self, call: RawCall) -> None:
         """Decode a call's output, and record it."""
         plan: _Plan = call.plan
+        if plan.text is not None and call.strings is not None and self._text_sink is not None:
+            # What will be restarted, was injected or never returned is shown otherwise.
+            result = call.result
+            if result is not None and not call.marks and not (call.failed and names.is_restart(-result)):
+                self._text_sink(call)
+                return
+            call.decoded = plan.text.arguments(call.pid, call.arguments, call.strings)
         if plan.recorded:
             self._emit(self._syscall(call, plan))
         if plan.hooked and self._kernel_side is not None and call.end is not None:
@@ -179,13 +204,17 @@ class Recording:
 
     def _new_plan(self, call: RawCall) -> _Plan:
         name = names.call_names(call.arch).get(call.number, f"syscall_{call.number:#x}")
+        arch = _architecture(call.arch)
+        recorded = self._calls is None or name in self._calls
+        plain = recorded and self._text_sink is not None and name not in self._left_out_calls
         plan = self._plans[call.arch, call.number] = _Plan(
             name,
-            decode.plan_of(name, _architecture(call.arch)),
-            recorded=self._calls is None or name in self._calls,
+            decode.plan_of(name, arch) if recorded else _NOTHING,
+            recorded=recorded,
             hooked=name in self.hooked,
             left_out=name in self._left_out_calls,
-            foreign=None if call.arch == self._native else _architecture(call.arch),
+            foreign=None if call.arch == self._native else arch,
+            text=call_text(name, arch) if plain else None,
         )
         return plan
 

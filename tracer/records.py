@@ -16,10 +16,9 @@ from typing import IO, Any
 
 from tracer.errors import MalformedRecord
 from tracer.escapes import without_surrogates
+from tracer.record_types import SCHEMA, Record, Sink
 
-SCHEMA = 1
-Record = dict[str, Any]
-Sink = Callable[[Record], None]
+__all__ = ["REQUIRED", "SCHEMA", "Reader", "Record", "Records", "Sink", "Writer"]
 
 _INTEGER = (int,)
 _INTEGER_OR_NONE = (int, type(None))

@@ -10,18 +10,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from errno import errorcode
-from typing import Any
 
+from pyinsmod.lean import Any
+from tracer.call_text import COLUMN
 from tracer.decode import text_plan_of
 from tracer.decode.kinds.siginfo import show_siginfo
 from tracer.decode.quoting import quoted
 from tracer.decode.signature import Text
-from tracer.records import Record
+from tracer.record_types import Record
 
 __all__ = ["line", "quoted", "words"]
-
-#: The column of the `=` (strace's -a).
-_COLUMN = 40
 
 _ERRNOS = {**{symbol: number for number, symbol in errorcode.items()}, "EOPNOTSUPP": 95, "EDEADLK": 35}
 _RESTART_TEXTS = {
@@ -39,7 +37,7 @@ def line(record: Record) -> str | None:
         if "injected" in record or "delayed" in record:
             result += _marks(record)
         begun = f"{record['pid']:<5} {shown} "
-        return f"{begun:{_COLUMN}}= {result}"
+        return f"{begun:{COLUMN}}= {result}"
     writer = _LINES.get(record["type"])
     return None if writer is None else f"{record['pid']:<5} {writer(record)}"
 
@@ -69,7 +67,7 @@ def _parts(record: Record) -> tuple[str, str]:
     return shown, text.result(value, arguments)
 
 
-def _shown(show: Callable[[Any], str], value: Any) -> str:  # noqa: ANN401  (any JSON value)
+def _shown(show: Callable[[Any], str], value: Any) -> str:
     try:
         return show(value)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):

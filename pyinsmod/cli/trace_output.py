@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 import sys
-from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Literal
 
+from pyinsmod.lean import TYPE_CHECKING, Callable
 from pyinsmod.text import printable
 from tracer import strace_text
-from tracer.records import Record, Writer
+from tracer.ptrace.tracee import RawCall
+from tracer.record_types import Record
+from tracer.recording import text_of_call
 
 if TYPE_CHECKING:
+    from typing import IO, Literal
+
     from tracer.perfetto import PerfettoWriter
+    from tracer.records import Writer
     from tracer.summary import Summary
 
-FORMATS = ("json", "strace", "perfetto")
-
 #: Records that are made text of at once: done at each stop it takes twice the time, for the processor's caches.
-_AT_ONCE = 256
+_AT_ONCE = 1024
 
 
 class Output:
@@ -35,7 +35,8 @@ class Output:
         self._writers: list[Callable[[Record], None]] = [self._summary.add] if self._summary else []
         if summary != "only":
             self._writers.append(self._record_writer())
-        self._waiting: list[Record] = []
+        self._in_lines = format_name == "strace" and summary is None
+        self._waiting: list[Record | RawCall] = []
         # On standard error a record is to be seen when it comes, between what the command says there itself. And
         # trace events have each task looked up, which must still be there.
         self._most_waiting = 0 if stream is sys.stderr or self._perfetto else _AT_ONCE
@@ -46,12 +47,27 @@ class Output:
         if len(self._waiting) > self._most_waiting:
             self._write_waiting()
 
+    @property
+    def text_sink(self) -> Callable[[RawCall], None] | None:
+        """What takes calls that are shown without a record; None where records are wanted."""
+        return self._write_call if self._in_lines else None
+
+    def _write_call(self, call: RawCall) -> None:
+        self._waiting.append(call)
+        if len(self._waiting) > self._most_waiting:
+            self._write_waiting()
+
     def _write_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         if self.error is not None:
             return
         try:
-            for record in waiting:
+            if self._in_lines:
+                lines = [text_of_call(item) if isinstance(item, RawCall) else _text(item) for item in waiting]
+                self._stream.write("\n".join([line for line in lines if line is not None] + [""]))
+                return
+            records = [item for item in waiting if not isinstance(item, RawCall)]
+            for record in records:
                 for write in self._writers:
                     write(record)
         except OSError as error:
@@ -73,6 +89,8 @@ class Output:
         if self._perfetto:
             self._perfetto.close()
         if self._summary and self._format == "json":
+            import json
+
             self._stream.write(json.dumps(self._summary.as_json()) + "\n")
         elif self._summary:
             self._stream.writelines(f"{line}\n" for line in self._summary.lines())
@@ -80,25 +98,36 @@ class Output:
     def _record_writer(self) -> Callable[[Record], None]:
         if self._perfetto:
             return self._perfetto.write
-        return Writer(self._stream).write if self._format == "json" else self._text
+        return _json_writer(self._stream) if self._format == "json" else self._write_text
 
-    def _text(self, record: Record) -> None:
-        text = strace_text.line(record)
-        if text is None and record.get("left_out"):
-            text = f"      # left out, of files below /proc and /sys: {_counts(record['left_out'])}"
-        elif text is None and record["type"] not in {"header", "exec", "end"}:
-            text = f"      # {_comment(record)}"
+    def _write_text(self, record: Record) -> None:
+        text = _text(record)
         if text is not None:
             self._stream.write(text + "\n")
 
 
+def _text(record: Record) -> str | None:
+    text = strace_text.line(record)
+    if text is None and record.get("left_out"):
+        return f"      # left out, of files below /proc and /sys: {_counts(record['left_out'])}"
+    if text is None and record["type"] not in {"header", "exec", "end"}:
+        return f"      # {_comment(record)}"
+    return text
+
+
+def _json_writer(stream: IO[str]) -> Callable[[Record], None]:
+    writer: Writer = __import__("tracer.records", fromlist=("Writer",)).Writer(stream)
+    return writer.write
+
+
 def _perfetto_writer(stream: IO[str]) -> PerfettoWriter:
-    writer: PerfettoWriter = importlib.import_module("tracer.perfetto").PerfettoWriter(stream, _thread_group)
+    module = __import__("tracer.perfetto", fromlist=("PerfettoWriter",))
+    writer: PerfettoWriter = module.PerfettoWriter(stream, _thread_group)
     return writer
 
 
 def _new_summary() -> Summary:
-    summary: Summary = importlib.import_module("tracer.summary").Summary()
+    summary: Summary = __import__("tracer.summary", fromlist=("Summary",)).Summary()
     return summary
 
 

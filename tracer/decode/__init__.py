@@ -8,57 +8,43 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
 
-from tracer.decode.calls import (
-    aarch64,
-    descriptors,
-    files,
-    i386,
-    memory,
-    modules,
-    polling,
-    processes,
-    signals,
-    sockets,
-    times,
-)
+from pyinsmod.lean import Any
 from tracer.decode.kinds.numbers import HEX
 from tracer.decode.signature import Plan, Signature, Text, Variants, call, plan, text_of
 from tracer.decode.tables.architectures import BY_NAME, Architecture
 
-#: Every call that is decoded, on most architectures alike.
-SIGNATURES: Mapping[str, Signature] = MappingProxyType(
-    {
-        **files.CALLS,
-        **descriptors.CALLS,
-        **polling.CALLS,
-        **memory.CALLS,
-        **processes.CALLS,
-        **signals.CALLS,
-        **times.CALLS,
-        **sockets.CALLS,
-        **modules.CALLS,
-    }
-)
-#: What is different on one, or only there.
-_ELSEWHERE: Mapping[str, Mapping[str, Signature]] = MappingProxyType({"i386": i386.CALLS, "aarch64": aarch64.CALLS})
+#: The tables of `tracer.decode.calls`, in the order they are looked into: one is imported when none before it has a
+#: call, which is much of a short trace's time. No call is in two of them.
+FAMILIES = ("modules", "files", "processes", "memory", "descriptors", "signals", "times", "polling", "sockets")
+#: Those of what is different on one architecture, or only there.
+_ELSEWHERE = ("i386", "aarch64")
 
 _UNKNOWN = Architecture("", 0, "", {})
 
 
 def signature_of(name: str, arch: str = "") -> Signature:
     """Return a call's signature; one without a row has its raw registers, as `arg0`, `arg1` and so on."""
-    known = _ELSEWHERE.get(arch, {}).get(name) or SIGNATURES.get(name)
-    if known is not None:
-        return known
+    for family in (arch, *FAMILIES) if arch in _ELSEWHERE else FAMILIES:
+        known = _calls(family).get(name)
+        if known is not None:
+            return known
     return call(*((f"arg{index}", HEX) for index in range(6)))
+
+
+def signatures() -> Mapping[str, Signature]:
+    """Return every call that is decoded on most architectures alike."""
+    return {name: known for family in FAMILIES for name, known in _calls(family).items()}
 
 
 def decoded_calls() -> frozenset[str]:
     """Return the names of all calls with a signature, on any architecture."""
-    return frozenset(SIGNATURES).union(*_ELSEWHERE.values())
+    return frozenset(signatures()).union(*map(_calls, _ELSEWHERE))
+
+
+def _calls(family: str) -> Mapping[str, Signature]:
+    table: Mapping[str, Signature] = __import__(f"tracer.decode.calls.{family}", fromlist=("CALLS",)).CALLS
+    return table
 
 
 @functools.cache

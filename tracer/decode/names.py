@@ -7,7 +7,6 @@ import functools
 import importlib.machinery
 import importlib.util
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 from tracer.decode.tables.architectures import BY_AUDIT, BY_NAME, COMPANIONS, Architecture
@@ -53,7 +52,11 @@ def call_numbers(names: frozenset[str], audit: int) -> frozenset[int]:
 
 def check_call_names(names: frozenset[str], machine: str) -> None:
     """Raise `UnknownCall` when a name is a system call of none of the machine's architectures."""
-    known = {name for arch in machine_architectures(machine) for name in call_names(arch.audit).values()}
+    known: set[str] = set()
+    for arch in machine_architectures(machine):
+        known.update(call_names(arch.audit).values())
+        if names <= known:
+            return
     # open and its like are in the tables of old architectures only, yet belong to a portable list of names.
     known |= {name for arch in BY_NAME.values() for name in call_names(arch.audit).values()}
     unknown = sorted(names - known)
@@ -76,10 +79,9 @@ def _ptrace_table(architecture: Architecture) -> dict[int, str]:
     package = importlib.util.find_spec("ptrace")
     if package is None or not package.submodule_search_locations:
         raise UnknownArchitecture("the package python-ptrace, which has the names of system calls, is missing")
-    folder = Path(package.submodule_search_locations[0])
     name = architecture.ptrace_table
-    path = folder / "syscall" / "linux" / f"{name}.py"
-    loader = importlib.machinery.SourceFileLoader(f"ptrace_table_{name}", str(path))
+    path = f"{package.submodule_search_locations[0]}/syscall/linux/{name}.py"
+    loader = importlib.machinery.SourceFileLoader(f"ptrace_table_{name}", path)
     spec = importlib.util.spec_from_loader(loader.name, loader)
     if spec is None:
         raise UnknownArchitecture(f"python-ptrace has no table for '{name}'")

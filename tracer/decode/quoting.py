@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from tracer.escapes import unescaped
 
 #: strace's default for strings that are not paths (-s).
 STRING_LIMIT = 32
 
-# What needs no escape: then the recorded text is the string itself.
-_PLAIN = re.compile(r"[ !#-\[\]-~]*")
 _ESCAPES = {
     0x22: '\\"',
     0x5C: "\\\\",
@@ -38,14 +34,19 @@ def quoted(data: bytes, limit: int | None = None) -> str:
     return f'"{"".join(parts)}"' + ("..." if len(shown) < len(data) else "")
 
 
+def _is_plain(text: str) -> bool:
+    """Whether nothing needs an escape: then the recorded text is the string itself."""
+    return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
+
+
 def quoted_text(text: str) -> str:
     """Return a string of a record (see `tracer.escapes`) as strace shows a path: whole."""
-    return f'"{text}"' if _PLAIN.fullmatch(text) else quoted(unescaped(text))
+    return f'"{text}"' if _is_plain(text) else quoted(unescaped(text))
 
 
 def quoted_start(text: str, *, cut: bool = False) -> str:
     """Return the first bytes of a record's string as strace shows data; `cut`: the record has not all of it."""
-    if len(text) <= STRING_LIMIT and _PLAIN.fullmatch(text):
+    if len(text) <= STRING_LIMIT and _is_plain(text):
         shown = f'"{text}"'
     else:
         # An escape takes at most four characters a byte: what is looked at is more than is shown, and an

@@ -9,8 +9,8 @@ shows a record; it needs the record alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
 
+from pyinsmod.lean import Any, NamedTuple
 from tracer.decode.tables.architectures import Architecture
 from tracer.decode.values import Task
 from tracer.ptrace.tracee import RawArguments
@@ -42,6 +42,10 @@ class Kind(NamedTuple):
     shown_late: bool = False
     #: The register has nothing, and strace shows nothing (see `at`).
     hidden: bool = False
+    #: The register is all there is to read (but for the path of a descriptor).
+    in_register: bool = False
+    #: It is a string in the task's memory, and nothing else.
+    is_string: bool = False
 
 
 class Argument(NamedTuple):

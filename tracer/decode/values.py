@@ -7,29 +7,32 @@ What each becomes in a record: a descriptor `{"value": 3, "path": "/…"}`, a bu
 
 from __future__ import annotations
 
-import hashlib
-import mmap
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
 
+from pyinsmod.lean import TYPE_CHECKING, Any
 from tracer.decode.tables.files import AT_FDCWD
 from tracer.escapes import escaped
 from tracer.ptrace import binding
 
-_PAGE = mmap.PAGESIZE
+if TYPE_CHECKING:
+    import hashlib
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _PATH_MAX = 4096
 _CHUNK = 1 << 20
 _USUAL_TEXT = 256
 #: Bytes that are shown of a buffer that cannot be read whole.
 _START = 32
-_SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
+_SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 class Task:
     """A stopped task as the decoders see it: its memory and descriptors."""
 
     __slots__ = ("arch", "data_limit", "interrupted", "pid")
+    #: Whether buffers are shown with their hash.
+    hashes = True
 
     def __init__(self, pid: int, arch: str, data_limit: int) -> None:
         self.pid = pid
@@ -56,6 +59,17 @@ class Task:
                 return int(stream.read().split()[-2], 16)
         except (OSError, ValueError, IndexError):
             return None
+
+
+class TaskForText(Task):
+    """Saves what strace's text has no use for: a look into /proc for each descriptor, a hash of each buffer."""
+
+    __slots__ = ()
+    hashes = False
+
+    def link(self, name: str) -> str | None:  # noqa: ARG002  (the parameter is the base's)
+        """Return None, as for a descriptor that is open on nothing."""
+        return None
 
 
 def signed32(value: int) -> int:
@@ -133,18 +147,23 @@ def buffer(task: Task, address: int, length: int, *, with_data: bool = True) -> 
     if length == 0:
         if not address:
             return None
-        empty = {"length": 0, "sha256": _SHA256_OF_NOTHING}
+        empty: dict[str, Any] = {"length": 0}
+        if task.hashes:
+            empty["sha256"] = _SHA256_OF_NOTHING
         return {**empty, "data": ""} if with_data else {"address": hex(address), **empty}
-    digest = hashlib.sha256()
+    digest = _sha256() if task.hashes else None
     first = b""
     seen = 0
     for chunk in _chunks(task, address, length):
         first = first or chunk[: task.data_limit]
-        digest.update(chunk)
+        if digest is not None:
+            digest.update(chunk)
         seen += len(chunk)
     if seen < length:
         return _unreadable_after(address, first)
-    result: dict[str, Any] = {"length": length, "sha256": digest.hexdigest()}
+    result: dict[str, Any] = {"length": length}
+    if digest is not None:
+        result["sha256"] = digest.hexdigest()
     if with_data:
         result["data"] = escaped(first)
         if len(first) < length:
@@ -152,6 +171,12 @@ def buffer(task: Task, address: int, length: int, *, with_data: bool = True) -> 
     else:
         result = {"address": hex(address), **result}
     return result
+
+
+def _sha256() -> hashlib._Hash:
+    import hashlib
+
+    return hashlib.sha256()
 
 
 def _unreadable_after(address: int, first: bytes) -> dict[str, Any] | None:

@@ -13,9 +13,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
 
+from pyinsmod.lean import NamedTuple
 from tracer.ptrace import binding
 from tracer.ptrace.changes import Effect
 from tracer.ptrace.tracee import RawArguments, Tracee
@@ -105,5 +104,6 @@ def _mask(cpus: frozenset[int], length: int) -> bytes:
 
 def _current_cpu() -> int:
     """Return the CPU this thread last ran on: field 39 of /proc/thread-self/stat (proc(5))."""
-    stat = Path("/proc/thread-self/stat").read_text(encoding="ascii", errors="replace")
-    return int(stat.rpartition(")")[2].split()[36])
+    with open("/proc/thread-self/stat", "rb") as stream:  # noqa: PTH123  (pathlib is slow to import)
+        stat = stream.read()
+    return int(stat.rpartition(b")")[2].split()[36])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ctypes
 import errno as errno_table
 import os
-import signal
-import threading
 import time
+from _thread import get_native_id
 from collections.abc import Iterable
 
+from pyinsmod.lean import TYPE_CHECKING, signals
 from tracer.ptrace import binding
-from tracer.ptrace.refusals import identity, refusal
+
+if TYPE_CHECKING:
+    from tracer.errors import NotAttached
+    from tracer.ptrace.refusals import Identity
 
 #: What is reported of every tracee. Without O_EXITKILL: when the tracer dies, the kernel lets its tracees go on.
 OPTIONS = (
@@ -27,7 +30,7 @@ OPTIONS = (
 PATIENCE = 2.0
 _POLL_SECONDS = 0.0005
 _SIGNAL_INFO_CODE = 8  # offset of si_code in siginfo_t (<asm-generic/siginfo.h>)
-_SYSCALL_STOP_CODE = signal.SIGTRAP | 0x80
+_SYSCALL_STOP_CODE = signals.SIGTRAP | 0x80
 
 
 def seize_all(pids: Iterable[int]) -> list[int]:
@@ -78,7 +81,7 @@ def _seize_process(pid: int, already: Iterable[int]) -> list[int]:
             if _seize(task):
                 seized.append(task)
     if not seized and pid not in already:
-        raise refusal(pid, errno_table.ESRCH)
+        raise _refusal(pid, errno_table.ESRCH)
     return seized
 
 
@@ -87,10 +90,10 @@ def _seize(task: int) -> bool:
     if binding.raw_ptrace(binding.SEIZE, task, 0, OPTIONS) >= 0:
         return True
     errno = ctypes.get_errno()
-    now = identity(task)
-    if not now.state or now.state in "ZX" or now.tracer == threading.get_native_id():
+    now = _identity(task)
+    if not now.state or now.state in "ZX" or now.tracer == get_native_id():
         return False
-    raise refusal(task, errno)
+    raise _refusal(task, errno)
 
 
 def _threads(pid: int) -> list[int]:
@@ -122,6 +125,18 @@ def _signal_at_stop(task: int) -> int | None:
     return 0 if of_ptrace else number
 
 
+def _identity(task: int) -> Identity:
+    from tracer.ptrace.refusals import identity
+
+    return identity(task)
+
+
+def _refusal(task: int, errno: int) -> NotAttached:
+    from tracer.ptrace.refusals import refusal
+
+    return refusal(task, errno)
+
+
 def _is_ours(task: int) -> bool:
-    now = identity(task)
-    return now.tracer == threading.get_native_id() and now.state not in "ZX"
+    now = _identity(task)
+    return now.tracer == get_native_id() and now.state not in "ZX"

@@ -129,11 +129,12 @@ class SyscallInfo:
         self._size = self._layout.size + 8  # and what a filter returned
         self._buffer = ctypes.create_string_buffer(self._size)
         self._address = ctypes.c_void_p(ctypes.addressof(self._buffer))
+        self._view = memoryview(self._buffer).cast("B")
 
     def read(self, pid: int) -> tuple[int, ...] | None:
         """Return what the stop `pid` is in is about, laid out as in `_layout`; None when the task is gone."""
         if raw_ptrace(GET_SYSCALL_INFO, pid, self._size, self._address) >= 0:
-            return self._unpack(self._buffer)
+            return self._unpack(self._view)
         refuse_unless_vanished(GET_SYSCALL_INFO, pid)
         return None
 

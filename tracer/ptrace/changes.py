@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
 
+from pyinsmod.lean import NamedTuple, Protocol
 from tracer.ptrace import binding
 from tracer.ptrace.registers import Registers
 from tracer.ptrace.tracee import RawArguments, RawCall, Tracee

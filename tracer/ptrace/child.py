@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import errno as errno_table
 import os
-import signal
+import stat
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NoReturn
 
+from pyinsmod.lean import TYPE_CHECKING, signals
 from tracer.errors import CommandNotStarted, PtraceFailed
 from tracer.ptrace import attach, binding, seccomp
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+#: What says that there is no such file.
+_ABSENT = (errno_table.ENOENT, errno_table.ENOTDIR, errno_table.ELOOP)
 
 #: A command ends with its tracer: without one, the calls that a seccomp filter reports would fail, and a pinned
 #: process would stay pinned.
@@ -52,7 +57,7 @@ class Child:
         os.close(self.failure)
         if not self.released:
             os.close(self.go)
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, signals.SIGKILL)
             os.waitpid(self.pid, binding.WALL)
 
 
@@ -66,14 +71,14 @@ def find_command(name: str, search_path: str) -> str:
         return name
     errno = errno_table.ENOENT
     for folder in search_path.split(":"):
-        candidate = Path(folder or ".") / name
+        candidate = f"{folder or '.'}/{name}"
         try:
-            found = candidate.is_file()
+            found = stat.S_ISREG(os.stat(candidate).st_mode)  # noqa: PTH116  (pathlib is slow to import)
         except OSError as error:  # a folder that may not be searched, a name too long: execvp goes on, too
-            errno = error.errno or errno
+            errno = errno if error.errno in _ABSENT else error.errno or errno
             continue
         if found and os.access(candidate, os.X_OK):
-            return str(candidate)
+            return candidate
         if found:
             errno = errno_table.EACCES
     raise CommandNotStarted(name, errno)
@@ -120,8 +125,8 @@ def _execute(
 ) -> NoReturn:
     """In the child: wait for the word, then become the command; report the errno of what prevents it."""
     try:
-        for changed_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(changed_by_python, signal.SIG_DFL)
+        for changed_by_python in (signals.SIGPIPE, signals.SIGXFSZ):
+            signals.signal(changed_by_python, signals.SIG_DFL)
         if not os.read(go, 1):
             os._exit(127)  # the tracer died
         if cwd is not None:

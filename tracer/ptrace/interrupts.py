@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import threading
+from _thread import get_native_id
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
-_KEYS = (signal.SIGINT, signal.SIGQUIT)
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
+from pyinsmod.lean import TYPE_CHECKING, signals
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_KEYS = (signals.SIGINT, signals.SIGQUIT)
+_ENDING = (signals.SIGTERM, signals.SIGHUP)
 
 
 @contextmanager
@@ -31,18 +34,18 @@ def interrupts(command: int | None, end: Callable[[int], None]) -> Iterator[None
     def ended(number: int, _frame: FrameType | None) -> None:
         end(number)
 
-    if threading.current_thread() is not threading.main_thread():
+    if get_native_id() != os.getpid():
         yield
         return
     wanted = dict.fromkeys(_KEYS, ended if command is None else pass_on) | dict.fromkeys(_ENDING, ended)
     # What is ignored, as by nohup or in a shell's background, stays so.
-    heeded = [number for number in wanted if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, wanted[number]) for number in heeded}
+    heeded = [number for number in wanted if signals.getsignal(number) != signals.SIG_IGN]
+    before = {number: signals.signal(number, wanted[number]) for number in heeded}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            signals.signal(number, signals.SIG_DFL if handler is None else handler)
 
 
 def _terminal_told_everybody() -> bool:

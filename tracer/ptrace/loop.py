@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Iterable, Mapping
 
+from pyinsmod.lean import signals
 from tracer.ptrace import attach, binding
 from tracer.ptrace.changes import Changing
 from tracer.ptrace.observer import Observer
@@ -20,9 +20,11 @@ from tracer.ptrace.seccomp import Installers, installs_filter
 from tracer.ptrace.tracee import Interest, RawCall, Tracee
 
 _STOPPED = 0x7F
-_SYSCALL_STOP = (signal.SIGTRAP | 0x80) << 8 | _STOPPED
-_CALL_STOPS = frozenset((_SYSCALL_STOP, binding.EVENT_SECCOMP << 16 | signal.SIGTRAP << 8 | _STOPPED))
+_SYSCALL_STOP = (signals.SIGTRAP | 0x80) << 8 | _STOPPED
+_CALL_STOPS = frozenset((_SYSCALL_STOP, binding.EVENT_SECCOMP << 16 | signals.SIGTRAP << 8 | _STOPPED))
 _NEGATIVE = 1 << 63
+_EXIT, _SECCOMP = binding.INFO_EXIT, binding.INFO_SECCOMP
+_EVERY = binding.SYSCALL
 _ENTRIES = (binding.INFO_ENTRY, binding.INFO_SECCOMP)
 _BIRTHS = frozenset((binding.EVENT_FORK, binding.EVENT_VFORK, binding.EVENT_CLONE))
 
@@ -89,6 +91,7 @@ class Loop:
             self._tracees[command] = Tracee(command, self._before_exec, announced=True)
         tracees, changing = self._tracees, self.changing
         waitpid, read, resume, clock = os.waitpid, self._info.read, binding.raw_ptrace, time.monotonic_ns
+        left = self._observer.left
         while tracees and not (self._leaving and self._may_leave()):
             try:
                 self._waiting = True
@@ -111,12 +114,21 @@ class Loop:
             elif status in _CALL_STOPS:
                 # The kernel says itself whether a call begins or ends.
                 said = read(pid)
+                call = tracee.call
                 if said is None:
                     pass
-                elif said[0] == binding.INFO_EXIT:
-                    self._leave_call(tracee, now, said)
+                elif said[0] == _EXIT:
+                    if call is not None and tracee.effect is None:  # as `_leave_call`, for nearly all
+                        tracee.call = None
+                        call.end = now
+                        call.result = said[2] if said[2] < _NEGATIVE else said[2] - 2 * _NEGATIVE
+                        if said[3] & 0xFF:
+                            call.failed = True
+                        left(call)
+                    else:
+                        self._leave_call(tracee, now, said)
                 # Where every call stops, it stops again when it comes to a filter.
-                elif said[0] in _ENTRIES and tracee.call is None and tracee.effect is None:
+                elif said[0] in _ENTRIES and call is None and tracee.effect is None:
                     self._enter_call(tracee, said)
             elif status >> 16:
                 if self._at_event(tracee, now, status >> 16, status >> 8 & 0xFF):
@@ -189,18 +201,21 @@ class Loop:
 
     def _enter_call(self, tracee: Tracee, said: tuple[int, ...]) -> None:
         arch, number = said[1], said[2]
-        if said[0] == binding.INFO_SECCOMP:
+        if said[0] == _SECCOMP and self._between_calls != _EVERY:
             self._mind_filters(arch, number, said[3])
         change = self.changing.table.get((arch, number))
         wanted = tracee.interest.get(arch)
+        call = None
         if wanted is None or number in wanted:
             call = RawCall(tracee.pid, arch, number, said[3:])
             if self._observer.entered(call):
                 tracee.call = call
+            else:
+                call = None
         if change is not None:
             self.changing.begin(tracee, change, said[3:])
-        if tracee.call is not None:
-            tracee.call.t = time.monotonic_ns()
+        if call is not None:
+            call.t = time.monotonic_ns()
         else:
             tracee.skipping = tracee.effect is None and self._between_calls == binding.SYSCALL
 
@@ -234,7 +249,7 @@ class Loop:
         if event == binding.EVENT_STOP:
             # A group-stop names the stopping signal; LISTEN keeps the task stopped until SIGCONT. SIGTRAP:
             # a child's first stop, or the end of a group-stop.
-            return number != signal.SIGTRAP
+            return number != signals.SIGTRAP
         if event == binding.EVENT_EXEC:
             self._executed(tracee, now)
         elif event in _BIRTHS:
@@ -282,4 +297,4 @@ class Loop:
 
 def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signals.SIGKILL)

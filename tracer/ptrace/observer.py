@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
+from pyinsmod.lean import Protocol
 from tracer.ptrace.tracee import RawCall
 
 

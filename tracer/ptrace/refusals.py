@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
+from pyinsmod.lean import NamedTuple
 from tracer.errors import NotAttached
 
 _CAP_SYS_PTRACE = 1 << 19  # <linux/capability.h>
@@ -106,14 +106,14 @@ def _status(text: str) -> dict[str, str]:
 
 def _yama() -> int | None:
     try:
-        return int(Path(_YAMA).read_text(encoding="ascii"))
+        return int(Path(_YAMA).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
 
 def _contained() -> bool:
     try:
-        return Path("/proc/self/uid_map").read_text(encoding="ascii").split() != _WHOLE_USER_NAMESPACE
+        return Path("/proc/self/uid_map").read_text(encoding="utf-8").split() != _WHOLE_USER_NAMESPACE
     except OSError:  # a kernel without user namespaces
         return False
 

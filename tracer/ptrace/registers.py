@@ -9,8 +9,8 @@ import ctypes
 import errno as errno_table
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
+from pyinsmod.lean import NamedTuple
 from tracer.errors import PtraceFailed
 from tracer.ptrace import binding
 

@@ -21,8 +21,8 @@ import errno as errno_table
 import os
 import struct
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from pyinsmod.lean import NamedTuple
 from tracer.ptrace import binding
 from tracer.ptrace.tracee import Interest
 

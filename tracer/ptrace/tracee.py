@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+
+from pyinsmod.lean import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from tracer.ptrace.changes import Effect
@@ -25,6 +26,7 @@ class RawCall:
     """
 
     # Values most calls keep to their end stand with the class: to set them in each one takes time.
+    t = 0
     end: int | None = None
     result: int | None = None
     failed = False
@@ -33,15 +35,16 @@ class RawCall:
     name = ""
     #: What the observer keeps with the call from its entry to its exit.
     plan: Any = None
-    decoded: dict[str, Any]
+    #: What was read of the task's memory, for a call that is decoded later.
+    strings: tuple[bytes, ...] | None = None
+    #: The arguments, for one that was decoded at once; never written to as long as it is the class's.
+    decoded: dict[str, Any] = {}  # noqa: RUF012
 
     def __init__(self, pid: int, arch: int, number: int, arguments: RawArguments) -> None:
         self.pid = pid
         self.arch = arch
         self.number = number
         self.arguments = arguments
-        self.t = 0
-        self.decoded = {}
 
 
 class Tracee:

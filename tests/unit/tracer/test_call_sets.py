@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracer.call_sets import MODULE_LOADING, call_set, described
-from tracer.decode import SIGNATURES
+from tracer.decode import signatures
 from tracer.decode.names import check_call_names, machine_architectures
 from tracer.errors import UnknownArchitecture, UnknownCall
 
@@ -31,4 +31,4 @@ def test_profiles_and_lists() -> None:
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_every_call_of_the_profile_and_of_the_decoders_exists(machine: str) -> None:
-    check_call_names(MODULE_LOADING | SIGNATURES.keys(), machine)
+    check_call_names(MODULE_LOADING | signatures().keys(), machine)

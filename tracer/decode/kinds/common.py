@@ -16,7 +16,7 @@ def of_number(convert: Callable[[int], Value], show: Show = str) -> Kind:
     def read(_task: Task, value: int, _raw: RawArguments) -> Value:
         return convert(value)
 
-    return everywhere(read, show)
+    return everywhere(read, show)._replace(in_register=True)
 
 
 def everywhere(reader: Reader, show: Show) -> Kind:
@@ -37,7 +37,7 @@ def address_when_failed(kind: Kind) -> Kind:
     def show(value: Value) -> str:
         return show_address(value) if isinstance(value, dict) and "given" in value else kind.show(value)
 
-    return kind._replace(show=show, late=lambda _arch: late, also_failed=True)
+    return kind._replace(show=show, late=lambda _arch: late, also_failed=True, in_register=False, is_string=False)
 
 
 def show_address(value: Value) -> str:

@@ -15,8 +15,8 @@ def show_descriptor(value: Value) -> str:
     return str(value["value"]) if isinstance(value, dict) and "value" in value else show_address(value)
 
 
-FD = everywhere(lambda task, value, _raw: descriptor(task, value), show_descriptor)
-DIRFD = everywhere(lambda task, value, _raw: directory(task, value), show_descriptor)
+FD = everywhere(lambda task, value, _raw: descriptor(task, value), show_descriptor)._replace(in_register=True)
+DIRFD = everywhere(lambda task, value, _raw: directory(task, value), show_descriptor)._replace(in_register=True)
 
 
 def _pair_reader(_arch: Architecture) -> LateReader:

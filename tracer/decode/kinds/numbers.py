@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-
 from tracer.decode.kinds.common import everywhere, of_number, show_address
 from tracer.decode.signature import Kind, LateReader, Reader, Value
 from tracer.decode.tables.architectures import Architecture
+from tracer.decode.tables.signals import CLASSIC_SIGNALS
 from tracer.decode.values import Task, pointer, signed32, signed64, unreadable
 from tracer.ptrace.tracee import RawArguments
 
-_LAST_CLASSIC_SIGNAL = 31
+_LAST_CLASSIC_SIGNAL = len(CLASSIC_SIGNALS)
 _LAST_SIGNAL = 64
 
 
@@ -42,7 +41,7 @@ def _by_word(of_4: Reader, of_8: Reader) -> Kind:
     def choose(arch: Architecture) -> Reader:
         return of_4 if arch.word == 4 else of_8
 
-    return Kind(choose, str)
+    return Kind(choose, str, in_register=True)
 
 
 INT = of_number(signed32)
@@ -68,7 +67,7 @@ def _address(task: Task, value: int, raw: RawArguments) -> Value:  # noqa: ARG00
 
 
 #: Where the kernel puts something, before it has.
-ADDRESS = everywhere(_address, show_address)
+ADDRESS = everywhere(_address, show_address)._replace(in_register=True)
 
 
 def pair(low: int) -> Kind:
@@ -103,7 +102,7 @@ def in_block(index: int, kind: Kind) -> Kind:
 def signal_symbol(number: int) -> str | int:
     """Return a signal's name as strace has it; the number itself when it is no signal's."""
     if 1 <= number <= _LAST_CLASSIC_SIGNAL:
-        return signal.Signals(number).name
+        return CLASSIC_SIGNALS[number - 1]
     if _LAST_CLASSIC_SIGNAL < number <= _LAST_SIGNAL:
         first = _LAST_CLASSIC_SIGNAL + 1
         return "SIGRTMIN" if number == first else f"SIGRT_{number - first}"

@@ -40,7 +40,7 @@ def _open_reader(arch: Architecture) -> Reader:
     return read
 
 
-OPEN_FLAGS = Kind(_open_reader, "|".join)
+OPEN_FLAGS = Kind(_open_reader, "|".join, in_register=True)
 
 
 def _bare_reader(arch: Architecture) -> Reader:
@@ -49,7 +49,7 @@ def _bare_reader(arch: Architecture) -> Reader:
 
 
 #: Open's flags without an access mode: pipe2, dup3.
-DESCRIPTOR_FLAGS = Kind(_bare_reader, shown_flags("O_???"))
+DESCRIPTOR_FLAGS = Kind(_bare_reader, shown_flags("O_???"), in_register=True)
 
 _RESOLVE = flags(file_flags.RESOLVE_FLAGS, "RESOLVE_???", mask=(1 << 64) - 1)
 _HOW = structure(("flags", "Q", OPEN_FLAGS), ("mode", "Q"), ("resolve", "Q", _RESOLVE))

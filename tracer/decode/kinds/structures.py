@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
 
+from pyinsmod.lean import Any, NamedTuple
 from tracer.decode.kinds.common import show_address
 from tracer.decode.kinds.numbers import ADDRESS
 from tracer.decode.quoting import STRING_LIMIT

@@ -29,8 +29,8 @@ def show_string(value: Value) -> str:
     return show_address(value)
 
 
-PATH = everywhere(lambda task, value, _raw: text(task, value), show_path)
-STRING = everywhere(lambda task, value, _raw: text(task, value), show_string)
+PATH = everywhere(lambda task, value, _raw: text(task, value), show_path)._replace(is_string=True)
+STRING = everywhere(lambda task, value, _raw: text(task, value), show_string)._replace(is_string=True)
 
 
 #: Where the kernel puts a string, before it has; not to be taken for one.

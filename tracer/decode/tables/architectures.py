@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from pyinsmod.lean import NamedTuple
 from tracer.decode.tables.i386 import I386
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
+import signal
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tracer.decode import SIGNATURES, plan_of
+from tracer.decode import FAMILIES, plan_of, signatures
 from tracer.decode.kinds.opening import open_flags
+from tracer.decode.tables.signals import CLASSIC_SIGNALS
 from tracer.decode.values import Task
 from tracer.ptrace.tracee import RawArguments
 
@@ -30,7 +33,7 @@ def entry(task: Task, call: str, *arguments: int) -> dict[str, Any]:
     return plan_of(call, task.arch).entry(task, raw(*arguments))
 
 
-@pytest.mark.parametrize("call", sorted(SIGNATURES))
+@pytest.mark.parametrize("call", sorted(signatures()))
 @pytest.mark.parametrize("value", [0, 16, -1, 2**63])
 def test_no_register_makes_a_decoder_fail(task: Task, call: str, value: int) -> None:
     decoder = plan_of(call, task.arch)
@@ -167,3 +170,13 @@ def test_execve_shows_arguments_and_only_the_size_of_the_environment(task: Task,
 
 def test_an_exit_status_is_an_int(task: Task) -> None:
     assert entry(task, "exit_group", 2**32 - 1) == {"status": -1}
+
+
+def test_no_call_is_in_two_tables() -> None:
+    """They are looked into one after the other, and a later one would never be asked."""
+    tables = [importlib.import_module(f"tracer.decode.calls.{family}").CALLS for family in FAMILIES]
+    assert sum(map(len, tables)) == len(signatures())
+
+
+def test_signals_have_pythons_names() -> None:
+    assert [signal.Signals(number).name for number in range(1, len(CLASSIC_SIGNALS) + 1)] == list(CLASSIC_SIGNALS)

@@ -1,0 +1,113 @@
+"""Calls shown without a record have the same text as by way of one, if they can be; unreadable strings first."""
+
+from __future__ import annotations
+
+import ctypes
+import errno as errno_table
+import os
+from typing import Any
+
+import pytest
+
+from tracer import strace_text
+from tracer.call_text import CallText, call_text
+from tracer.decode import plan_of, signatures
+from tracer.decode.values import TaskForText
+from tracer.ptrace.tracee import RawArguments, RawCall
+
+ARCH = "x86_64"
+SIMPLE = sorted(name for name in signatures() if call_text(name, ARCH) is not None)
+TEXT = ctypes.create_string_buffer(b'a "path"\\\n\xff')
+ADDRESS = ctypes.addressof(TEXT)
+ME = os.getpid()
+REGISTERS: list[RawArguments] = [
+    (ADDRESS,) * 6,
+    (3, ADDRESS, 0o102, 0o644, ADDRESS, 1),
+    (ADDRESS, 0, 0xFFFFFFFF, 2**64 - 100, 16, 2**63),
+    (2**64 - 100, ADDRESS, 0x80000 | 1 << 30, 0, 0, 0),
+]
+
+
+def of(name: str) -> CallText:
+    found = call_text(name, ARCH)
+    assert found is not None
+    return found
+
+
+def by_record(name: str, raw: RawArguments, result: int) -> str | None:
+    """Decode as the recorder does for a record, and show that."""
+    args = plan_of(name, ARCH).entry(TaskForText(ME, ARCH, 4096), raw)
+    record: dict[str, Any] = {"type": "syscall", "pid": ME, "name": name, "args": args, "arch": ARCH}
+    symbol = errno_table.errorcode[-result] if result < 0 else None
+    return strace_text.line(record | {"return": -1 if symbol else result, "errno": symbol})
+
+
+def returned(raw: RawArguments, strings: tuple[bytes, ...], result: int) -> RawCall:
+    call = RawCall(ME, 0, 0, raw)
+    call.strings, call.result, call.failed = strings, result, result < 0
+    return call
+
+
+@pytest.mark.parametrize("address", [0, 16, 2**64 - 8])
+def test_a_string_that_cannot_be_read_is_for_a_record(address: int) -> None:
+    assert of("chdir").fetch(ME, (address, 0, 0, 0, 0, 0)) is None
+
+
+def test_a_long_string_is_for_a_record() -> None:
+    long = ctypes.create_string_buffer(b"x" * 300)
+    assert of("chdir").fetch(ME, (ctypes.addressof(long), 0, 0, 0, 0, 0)) is None
+
+
+@pytest.mark.parametrize("name", ["execve", "read", "fcntl", "stat", "no_such_call"])
+def test_a_call_with_more_than_registers_and_strings_is_for_a_record(name: str) -> None:
+    plain = name == "no_such_call"  # six registers in hex
+    assert (call_text(name, ARCH) is not None) == plain
+
+
+def test_the_calls_that_are_made_most_are_among_them() -> None:
+    assert {"openat", "close", "mmap", "munmap", "access", "lseek", "unlink", "dup2", "getuid", "brk"} <= set(SIMPLE)
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+def test_the_text_is_that_of_a_record(name: str) -> None:
+    shown, compared = of(name), 0
+    for raw in REGISTERS:
+        strings = shown.fetch(ME, raw)
+        for result in (0, 7, 2**40, -2, -38):
+            if strings is not None:
+                call = returned(raw, strings, result)
+                first = shown.line(call)
+                assert first == by_record(name, raw, result)
+                assert shown.line(call) == first
+                compared += 1
+    assert compared
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+def test_the_arguments_are_those_of_a_record(name: str) -> None:
+    task = TaskForText(ME, ARCH, 4096)
+    for raw in REGISTERS:
+        strings = of(name).fetch(ME, raw)
+        if strings is not None:
+            assert of(name).arguments(ME, raw, strings) == plan_of(name, ARCH).entry(task, raw)
+
+
+def test_what_is_remembered_is_not_taken_for_another_call() -> None:
+    shown = of("openat")
+    raw = (2**64 - 100, ADDRESS, 0, 0, 0, 0)
+    lines = {
+        shown.line(returned(raw, (b"one",), 3)),
+        shown.line(returned(raw, (b"two",), 3)),
+        shown.line(returned(raw, (b"one",), 4)),
+        shown.line(returned((5, *raw[1:]), (b"one",), 3)),
+        shown.line(returned((*raw[:2], 1, *raw[3:]), (b"one",), 3)),
+        shown.line(returned(raw, (b"one",), -2)),
+    }
+    assert len(lines) == 6
+
+
+def test_no_more_is_remembered_than_is_good() -> None:
+    shown = of("close")
+    for number in range(5000):
+        assert f"close({number})" in shown.line(returned((number, 0, 0, 0, 0, 0), (), 0))
+    assert len(shown._seen) <= 512

@@ -1,0 +1,131 @@
+"""The text of simple calls without a record: what a text trace has most of, and wants quickly.
+
+Of a call whose arguments are numbers in registers and strings, only the strings must be read while its task
+stands still. The rest is done later, many calls at once, and lines that come again are remembered.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from pyinsmod.lean import Any
+from tracer.decode import signature_of
+from tracer.decode.kinds.results import ADDRESS, OCTAL
+from tracer.decode.names import errno_symbol
+from tracer.decode.signature import DECIMAL, Call, Kind, Reader, Show, ShowResult
+from tracer.decode.tables.architectures import BY_NAME, Architecture
+from tracer.decode.values import TaskForText
+from tracer.escapes import escaped
+from tracer.ptrace.binding import read_memory
+from tracer.ptrace.tracee import RawArguments, RawCall
+
+#: The column of the `=` (strace's -a).
+COLUMN = 40
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_USUAL_TEXT = 256
+_MOST_REMEMBERED = 512
+#: Results that are shown without a look at the arguments.
+_PLAIN_RESULTS = frozenset((DECIMAL.show, ADDRESS.show, OCTAL.show))
+_NO_ARGUMENTS: Mapping[str, Any] = {}
+_NO_STRINGS: tuple[bytes, ...] = ()
+
+_Part = tuple[str, int, Reader | None, Show, Callable[[RawArguments], int] | None]
+
+
+class CallText:
+    """How the calls of one number are shown; see `call_text`."""
+
+    def __init__(self, name: str, signature: Call, arch: Architecture) -> None:
+        self._name = name
+        self._parts: list[_Part] = [
+            (
+                argument.name,
+                index if argument.at is None else argument.at,
+                None if argument.kind.is_string else argument.kind.reader(arch),
+                argument.kind.show,
+                argument.when,
+            )
+            for index, argument in enumerate(signature.arguments)
+        ]
+        self._strings = [at for _, at, reader, _, _ in self._parts if reader is None]
+        self._registers = max((at for _, at, _, _, _ in self._parts), default=-1) + 1
+        self._result: ShowResult = signature.returns.show
+        self._arch = arch.name
+        #: For readers that take all from registers.
+        self._nobody = TaskForText(0, arch.name, 0)
+        self._seen: dict[tuple[object, ...], str] = {}
+
+    def fetch(self, pid: int, raw: RawArguments) -> tuple[bytes, ...] | None:
+        """Read the strings of a call that begins; None where one is long or cannot be read: that is for a record."""
+        if not self._strings:
+            return _NO_STRINGS
+        strings = []
+        for at in self._strings:
+            address = raw[at]
+            data = read_memory(pid, address, min(_USUAL_TEXT, _PAGE - address % _PAGE))
+            end = data.find(b"\0")
+            if end < 0:
+                return None
+            strings.append(data[:end])
+        return tuple(strings)
+
+    def arguments(self, pid: int, raw: RawArguments, strings: tuple[bytes, ...]) -> dict[str, Any]:
+        """Return the arguments as a record has them."""
+        task = TaskForText(pid, self._arch, 0)
+        rest = iter(strings)
+        return {
+            name: escaped(next(rest)) if reader is None else reader(task, raw[at], raw)
+            for name, at, reader, _, when in self._parts
+            if when is None or when(raw)
+        }
+
+    def line(self, call: RawCall) -> str:
+        """Return a call that returned, with the task's pid in front, as `tracer.strace_text.line` has its record."""
+        strings = call.strings or ()
+        key = (call.result, call.arguments[: self._registers], strings, call.pid, call.failed)
+        found = self._seen.get(key)
+        if found is None:
+            found = self._shown(call, strings)
+            if len(self._seen) >= _MOST_REMEMBERED:
+                self._seen.clear()
+            self._seen[key] = found
+        return found
+
+    def _shown(self, call: RawCall, strings: tuple[bytes, ...]) -> str:
+        raw = call.arguments
+        rest = iter(strings)
+        shown = ", ".join(
+            [
+                show(escaped(next(rest)) if reader is None else reader(self._nobody, raw[at], raw))
+                for _, at, reader, show, when in self._parts
+                if when is None or when(raw)
+            ]
+        )
+        result = call.result or 0
+        if call.failed:
+            text = f"-1 {errno_symbol(-result)} ({os.strerror(-result)})"
+        else:
+            text = self._result(result, _NO_ARGUMENTS)
+        return f"{f'{call.pid:<5} {self._name}({shown}) ':{COLUMN}}= {text}"
+
+
+def call_text(name: str, arch: str) -> CallText | None:
+    """Return how a call is shown without a record; None for one that takes more than registers and strings."""
+    signature = signature_of(name, arch)
+    if arch not in BY_NAME or not isinstance(signature, Call) or not _is_simple(signature):
+        return None
+    return CallText(name, signature, BY_NAME[arch])
+
+
+def _is_simple(signature: Call) -> bool:
+    return (
+        signature.returns.show in _PLAIN_RESULTS
+        and all(_is_plain(argument.kind) for argument in signature.arguments)
+        and not any(argument.when and argument.kind.is_string for argument in signature.arguments)
+    )
+
+
+def _is_plain(kind: Kind) -> bool:
+    return (kind.in_register or kind.is_string) and kind.late is None and not kind.hidden and not kind.shown_late
