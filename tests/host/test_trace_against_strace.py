@@ -79,7 +79,7 @@ sys.exit(main())
 
 def under_ours(command: list[str], folder: Path) -> tuple[Trace, int]:
     """Return the same from our tracer."""
-    options = ["trace", "--pin", "never", "--format", "strace", "-o", str(folder / "ours")]
+    options = ["trace", "--format", "strace", "-o", str(folder / "ours")]
     done = subprocess.run(
         [sys.executable, "-c", _RUN.format(root=str(_ROOT)), *options, "--", *command],
         check=False,
