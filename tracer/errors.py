@@ -84,7 +84,10 @@ class PtraceFailed(TracerError):
         self.request = request
         self.errno = errno
         self.pid = pid
-        super().__init__(f"ptrace {request} of process {pid}: {os.strerror(errno)}{_hint(errno)}")
+        if request == "GET_SYSCALL_INFO" and errno == errno_table.EIO:  # what a kernel says to requests it has not got
+            super().__init__("this kernel does not say what a stop at a system call is about; Linux 5.3 and later do")
+        else:
+            super().__init__(f"ptrace {request} of process {pid}: {os.strerror(errno)}{_hint(errno)}")
 
 
 class UnknownArchitecture(TracerError):

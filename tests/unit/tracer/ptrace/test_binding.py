@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
+import subprocess
+from collections.abc import Iterator
 
 import pytest
 from ptrace.binding import func
@@ -21,6 +24,29 @@ def test_a_refused_request_is_an_error_with_its_name() -> None:
     with pytest.raises(PtraceFailed, match="ptrace SEIZE of process") as raised:
         binding.ptrace(binding.SEIZE, os.getpid())
     assert raised.value.request == "SEIZE"
+
+
+def test_a_request_that_the_kernel_has_not_got_is_eio(stopped_child: int) -> None:
+    with pytest.raises(PtraceFailed) as raised:
+        binding.ptrace(0x42FF, stopped_child)
+    assert raised.value.errno == errno.EIO
+
+
+def test_a_kernel_without_the_information_on_stops_is_told_in_one_line() -> None:
+    assert "Linux 5.3" in str(PtraceFailed("GET_SYSCALL_INFO", errno.EIO, 1))
+    assert "Linux 5.3" not in str(PtraceFailed("GET_SYSCALL_INFO", errno.EPERM, 1))
+    assert "Linux 5.3" not in str(PtraceFailed("SYSCALL", errno.EIO, 1))
+
+
+@pytest.fixture
+def stopped_child() -> Iterator[int]:
+    """Seize a process and have it stop."""
+    with subprocess.Popen(["sleep", "100"]) as child:
+        binding.ptrace(binding.SEIZE, child.pid)
+        binding.ptrace(binding.INTERRUPT, child.pid)
+        os.waitpid(child.pid, binding.WALL)
+        yield child.pid
+        child.kill()
 
 
 @pytest.mark.parametrize(
