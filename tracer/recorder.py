@@ -17,6 +17,7 @@ from tracer.ptrace import seccomp
 from tracer.ptrace.affinity import GETTER, SETTER, AffinityAsked, AffinitySet, Pinned, one_cpu
 from tracer.ptrace.changes import Change, Changes, joined
 from tracer.ptrace.child import Child
+from tracer.ptrace.giving_way import giving_way
 from tracer.ptrace.interrupts import interrupts
 from tracer.ptrace.loop import Loop
 from tracer.ptrace.seccomp import Installers
@@ -108,7 +109,8 @@ def record(
             if kernel_side is not None:
                 how |= kernel_side.header()
             sink(_header(command, child, attach, how))
-            status = _exit_status(_run(loop, child, ending))
+            with giving_way(pinned, loop.tracees):
+                status = _exit_status(_run(loop, child, ending))
         recording.finish(kernel_records, status)
     except BaseException:
         if child is not None:

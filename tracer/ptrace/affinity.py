@@ -84,11 +84,15 @@ class AffinitySet:
     def enter(self, tracee: Tracee, arguments: RawArguments) -> Effect | None:
         """See `Change`."""
         changed = _target(tracee, arguments, self._tracees)
-        return None if changed is None else Effect(after=lambda result: _note_own(changed, result))
+        if changed is None:
+            return None
+        # From now on nobody else is to set it (see `giving_way`).
+        before, changed.own_affinity = changed.own_affinity, True
+        return Effect(after=lambda result: _note_own(changed, result, before=before))
 
 
-def _note_own(tracee: Tracee, result: int) -> None:
-    tracee.own_affinity |= result == 0
+def _note_own(tracee: Tracee, result: int, *, before: bool) -> None:
+    tracee.own_affinity = before or result == 0
 
 
 def _target(tracee: Tracee, arguments: RawArguments, tracees: Mapping[int, Tracee]) -> Tracee | None:
