@@ -1,7 +1,9 @@
 """Time our tracer beside strace and python-ptrace's strace.py: whole processes, in turn, in one run.
 
 `python benchmarks/trace_speed.py [--pairs N] [--rounds N] [--calls N]`. Start-up and all; the best round counts.
-Processor time (user and system, of tracer and traced command) is shown too: on a busy machine it says more.
+Processor time (user and system, of tracer and traced command) is shown too: on a busy machine it says more. It cannot
+show what is slow about a tracer as started, though, which is waiting: on an idle machine each stop wakes another CPU.
+What is printed is Markdown, for the README.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 LOOP = "import os\nfor _ in range({pairs}): os.close(os.open('/etc/passwd', os.O_RDONLY))"
+DIFFERENT = "import os\nfor n in range({calls}): os.access(f'/nonexistent/{{n}}', 0)"
 MODULE_CALLS = "finit_module,init_module,delete_module"
 OF_INTEREST = f"execve,openat,{MODULE_CALLS}"
 
@@ -53,6 +56,8 @@ def races(pairs: int, out: str) -> list[Race]:
     on_one_cpu = ["taskset", "-c", "0"]
     filtered = [*strace, "--seccomp-bpf", "-e"]
     plain = Competitor("untraced", [])
+    # The least that any tracer in Python can take.
+    first_python = ["sh", "-c", 'shift; "$0" -c pass; exec "$@"', sys.executable]
     return [
         Race(
             f"a loop of {pairs} pairs of open and close, every call",
@@ -70,6 +75,11 @@ def races(pairs: int, out: str) -> list[Race]:
             ],
         ),
         Race(
+            f"{2 * pairs} calls, no two alike, every call",
+            [sys.executable, "-I", "-S", "-c", DIFFERENT.format(calls=2 * pairs)],
+            [plain, Competitor("strace, one CPU", [*on_one_cpu, *strace]), Competitor("pyinsmod trace", [*ours, "--"])],
+        ),
+        Race(
             f"find /usr/lib -name '*.zz', {OF_INTEREST}",
             ["find", "/usr/lib", "-name", "*.zz"],
             [
@@ -84,6 +94,7 @@ def races(pairs: int, out: str) -> list[Race]:
             ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=100000", "status=none"],
             [
                 plain,
+                Competitor("python3 -c pass, then untraced", [*first_python, "--"]),
                 Competitor("strace --seccomp-bpf", [*filtered, f"trace={MODULE_CALLS}"]),
                 Competitor("pyinsmod trace", [*ours, "--calls", MODULE_CALLS, "--"], (("untraced", 1.5),)),
             ],
@@ -103,9 +114,11 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "out")
+        show_machine("before")
         for race in races(options.pairs, out):
             show(race, measured(race, options.rounds))
         show_memory(options.calls, out)
+        show_machine("after")
     return 0
 
 
@@ -133,25 +146,41 @@ def run(command: list[str]) -> Taken:
 
 
 def show(race: Race, best: dict[str, Taken]) -> None:
-    """Print one race's table: seconds, processor seconds, and each limit with what was measured."""
-    print(f"{race.title}\n\n{'':34} {'seconds':>8} {'processor':>10}")
+    """Print one race's table, and each limit with what was measured."""
+    print(f"**{race.title}**\n\n| | seconds | processor |\n|---|---:|---:|")
     for each in race.competitors:
         taken = best[each.name]
-        print(f"{each.name:34} {taken.wall:8.2f} {taken.processor:10.2f}")
-        for other, limit in each.limits:
-            ratio, processor = taken.wall / best[other].wall, taken.processor / best[other].processor
-            verdict = "" if ratio <= limit else "  ← too slow"
-            print(f"    {ratio:5.2f} × {other} (processor {processor:.2f} ×; limit {limit} ×){verdict}")
+        print(f"| {each.name} | {taken.wall:.2f} | {taken.processor:.2f} |")
     print()
+    for each in race.competitors:
+        for other, limit in each.limits:
+            ratio, processor = (
+                best[each.name].wall / best[other].wall,
+                best[each.name].processor / best[other].processor,
+            )
+            verdict = "holds" if ratio <= limit else "does not hold"
+            print(f"- {each.name}: {ratio:.2f} × {other} (processor {processor:.2f} ×). Limit {limit} ×: **{verdict}**")
+    print()
+
+
+def show_machine(when: str) -> None:
+    """Print what it is measured on, and how busy that is."""
+    system, load = os.uname(), os.getloadavg()
+    print(
+        f"{when}: {os.cpu_count()} CPUs, {system.machine}, Linux {system.release}, load {load[0]:.1f} {load[1]:.1f}\n"
+    )
 
 
 def show_memory(calls: int, out: str) -> None:
     """Print the tracer's peak memory for a tenth of the calls and for all of them."""
-    print("peak memory")
+    print("**Peak memory of the tracer**\n\n| calls | MiB | seconds |\n|---:|---:|---:|")
+    peaks = []
     for count in (calls // 10, calls):
         command = [sys.executable, "-I", "-S", "-c", LOOP.format(pairs=count // 2)]
         taken = run([sys.executable, "-m", "pyinsmod", "trace", "-o", out, "--", *command])
-        print(f"{count:10} calls {taken.memory / 1024:8.1f} MiB {taken.wall:8.1f} s")
+        peaks.append(taken.memory)
+        print(f"| {count} | {taken.memory / 1024:.1f} | {taken.wall:.1f} |")
+    print(f"\n- flat: **{'holds' if peaks[1] <= peaks[0] * 1.05 else 'does not hold'}**\n")
 
 
 if __name__ == "__main__":
