@@ -59,17 +59,15 @@ class CallText:
 
     def fetch(self, pid: int, raw: RawArguments) -> tuple[bytes, ...] | None:
         """Read the strings of a call that begins; None where one is long or cannot be read: that is for a record."""
-        if not self._strings:
-            return _NO_STRINGS
-        strings = []
+        strings = _NO_STRINGS
         for at in self._strings:
             address = raw[at]
             data = read_memory(pid, address, min(_USUAL_TEXT, _PAGE - address % _PAGE))
             end = data.find(b"\0")
             if end < 0:
                 return None
-            strings.append(data[:end])
-        return tuple(strings)
+            strings += (data[:end],)
+        return strings
 
     def arguments(self, pid: int, raw: RawArguments, strings: tuple[bytes, ...]) -> dict[str, Any]:
         """Return the arguments as a record has them."""

@@ -16,7 +16,7 @@ from tracer.decode.kinds.siginfo import siginfo
 from tracer.decode.tables.architectures import BY_AUDIT
 from tracer.decode.values import Task, TaskForText
 from tracer.escapes import escaped
-from tracer.ptrace.tracee import RawCall
+from tracer.ptrace.tracee import RawArguments, RawCall
 from tracer.record_types import Record, Sink
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class _Plan(NamedTuple):
     foreign: str | None
     #: Shows it without a record.
     text: CallText | None
+    #: Its method, looked up once.
+    fetch: Callable[[int, RawArguments], tuple[bytes, ...] | None] | None
 
 
 #: Shows nothing: the plan of a call that is not recorded.
@@ -85,9 +87,9 @@ class Recording:
         plan = self._plans.get((call.arch, call.number)) or self._new_plan(call)
         call.plan = plan
         call.name = plan.name
-        if plan.text is not None:
-            strings = call.strings = plan.text.fetch(call.pid, call.arguments)
-            if strings is not None:
+        if plan.fetch is not None:
+            call.strings = plan.fetch(call.pid, call.arguments)
+            if call.strings is not None:
                 return True
         if plan.recorded:
             decoded = call.decoded = plan.decoder.entry(self._task(call), call.arguments)
@@ -100,7 +102,7 @@ class Recording:
     def left(self, call: RawCall) -> None:
         """Decode a call's output, and record it."""
         plan: _Plan = call.plan
-        if plan.text is not None and call.strings is not None and self._text_sink is not None:
+        if call.strings is not None and plan.text is not None and self._text_sink is not None:
             # What will be restarted, was injected or never returned is shown otherwise.
             result = call.result
             if result is not None and not call.marks and not (call.failed and names.is_restart(-result)):
@@ -207,6 +209,7 @@ class Recording:
         arch = _architecture(call.arch)
         recorded = self._calls is None or name in self._calls
         plain = recorded and self._text_sink is not None and name not in self._left_out_calls
+        text = call_text(name, arch) if plain else None
         plan = self._plans[call.arch, call.number] = _Plan(
             name,
             decode.plan_of(name, arch) if recorded else _NOTHING,
@@ -214,7 +217,8 @@ class Recording:
             hooked=name in self.hooked,
             left_out=name in self._left_out_calls,
             foreign=None if call.arch == self._native else arch,
-            text=call_text(name, arch) if plain else None,
+            text=text,
+            fetch=None if text is None else text.fetch,
         )
         return plan
 
