@@ -108,8 +108,9 @@ def _plain_places(content: bytes, offsets: Sequence[int], kinds: Sequence[int]) 
     widths = {KINDS[kind].width for kind in set(kinds)} - {0}
     if not widths:
         return True
-    if 0 in kinds:
-        return False
+    if 0 in kinds:  # R_X86_64_NONE, which assemblers leave behind, changes nothing
+        left = [(offset, kind) for offset, kind in zip(offsets, kinds, strict=True) if kind]
+        offsets, kinds = [offset for offset, _ in left], [kind for _, kind in left]
     if len(widths) == 1:
         width = widths.pop()
         zeroes = bytes(width)

@@ -8,9 +8,10 @@ from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Sequence, cached_property
 from pyinsmod.module_image import ModuleImage
 from pyinsmod.prediction import Prediction, predict
-from pyinsmod.tree.overlay import WithTree
+from pyinsmod.tree.exported import TreeExport
+from pyinsmod.tree.overlay import LayeredExports, WithTree
 from pyinsmod.tree.quick import Answer, Key
-from pyinsmod.tree.resolution import TreeExports, cycles, refused_along
+from pyinsmod.tree.resolution import Offer, TreeExports, cycles, refused_along
 from pyinsmod.tree.results import ModuleResult, Symbol
 from pyinsmod.tree.scan import Row
 from pyinsmod.tree.symbol_findings import differs, missing, symbol_of
@@ -35,6 +36,7 @@ class Side:
         self.findings: dict[int, tuple[Finding, ...]] = {}
         self.symbols: dict[int, tuple[Symbol, ...]] = {}
         self._predictions: dict[object, Prediction] = {}
+        self._elsewhere: dict[bytes, Offer | None] = {}
         self._after: dict[int, Finding] = {}
 
     def resolve(
@@ -70,17 +72,16 @@ class Side:
         found = [(at, Symbol("differs", _text(name))) for at, name in answer.differs]
         owners = set()
         for at, name, crc in answer.missing:
-            offer = self.exports.offers.get(name)
-            if offer is None or offer.owner == number:
-                if self._elsewhere(name) or self.target.facts.loaded.value:
-                    return self._take_long_way(number, [each for _, each, _ in answer.missing])
+            offer = self._offer(name)
+            if self.target.facts.loaded.value or not self._settled(number, offer):
+                return self._take_long_way(number, [each for _, each, _ in answer.missing])
+            if offer is None:
                 found.append((at, Symbol("missing", _text(name))))
                 continue
-            if offer.export.namespace or (self.target.compares and offer.export.crc is None):
-                return self._take_long_way(number, [each for _, each, _ in answer.missing])
-            owners.add(offer.owner)
+            if offer.owner >= 0:
+                owners.add(offer.owner)
             if self.target.compares and offer.export.crc != crc:
-                found.append((at, Symbol("differs", _text(name), _text(self.rows[offer.owner].name or b""))))
+                found.append((at, Symbol("differs", _text(name), offer.name)))
         if owners:
             self.needs[number] = frozenset(owners)
         self.symbols[number] = tuple(symbol for _, symbol in sorted(found))
@@ -89,9 +90,26 @@ class Side:
             self.long.add(number)
         return None
 
-    def _elsewhere(self, name: bytes) -> bool:
-        """Tell whether a module of the kernel's own tree exports the symbol."""
-        return _text(name) in (self.target.facts.providers.value or ())
+    def _settled(self, number: int, offer: Offer | None) -> bool:
+        """Tell whether it is plain what the kernel makes of a symbol that a module offers."""
+        if offer is None:
+            return True
+        imported = not offer.export.namespace or offer.export.namespace in self.rows[number].imports
+        known = offer.export.crc is not None or not self.target.compares
+        return imported and known and offer.owner != number
+
+    def _offer(self, name: bytes) -> Offer | None:
+        """Return who has a symbol: a module of the tree, or else of the kernel's own."""
+        offer = self.exports.offers.get(name)
+        if offer is not None or name in self._elsewhere:
+            return offer or self._elsewhere[name]
+        export = self._layers.of_own_module(_text(name))
+        found = None
+        if export is not None:
+            space = (export.namespace or "").encode("utf-8", "surrogateescape")
+            found = Offer(-1, TreeExport(name, export.crc, bool(export.gpl), space), export.owner)
+        self._elsewhere[name] = found
+        return found
 
     def settle(self) -> None:
         """Find out who cannot be loaded because another one cannot."""
@@ -146,13 +164,16 @@ class Side:
         """Go the long way: every check there is, on a kernel for which the tree's other modules are there."""
         if isinstance(image, Finding):
             return (image,)
-        name = image.known_name
         facts = self._facts.for_module(number)
-        return tuple(finding.for_file(self.files[number], name) for finding in run_checks(image, facts))
+        return run_checks(image, facts)
+
+    @cached_property
+    def _layers(self) -> LayeredExports:
+        return LayeredExports(self.kernel, self.rows, self.exports)
 
     @cached_property
     def _facts(self) -> WithTree:
-        return WithTree(self.kernel, self.rows, self.exports)
+        return WithTree(self.kernel.facts, self._layers)
 
 
 def _dependency(why: str, owner: str | None) -> Finding:

@@ -30,6 +30,7 @@ class TreeCheck:
         found: the files.
         kernels: the kernels, with their own modules.
         cache: where packed tables of exports are kept.
+        relocations: whether relocations, and the tables the kernel follows, are looked at.
         whole: whether every finding of every module is wanted, and not just what groups them.
         workers: how many processes; as many as there are processors by default.
     """
@@ -41,11 +42,13 @@ class TreeCheck:
         cache: FactsCache | None = None,
         *,
         whole: bool = False,
+        relocations: bool = True,
         workers: int | None = None,
     ) -> None:
         self.found = found
         self.kernels = kernels
-        self.targets = [Target(kernel.facts, cache) for kernel in kernels]
+        self.targets = [Target(kernel, cache) for kernel in kernels]
+        self._relocations = relocations
         self.rows: list[Row] = []
         self.exports = TreeExports(())
         self._workers = workers or processors()
@@ -85,7 +88,7 @@ class TreeCheck:
         files = self.found.files
         for target in self.targets:
             _ = target.quick and (target.crcs, target.names)  # before the processes part, so that all of them have it
-        scanner = Scanner(self.targets)
+        scanner = Scanner(self.targets, relocations=self._relocations)
         rows: dict[int, list[Row]] = {}
         count = -(-len(files) // QUICK_BATCH)
         gc.freeze()
