@@ -158,8 +158,10 @@ def _versions(sound: Sound, target: Target) -> _Symbols | None:
     rest = [(at, name) for at, name in enumerate(sound.undefined) if name not in same]
     if LAYOUT not in same and LAYOUT not in carried:
         return None
-    differs = tuple((at, name) for at, name in rest if name in target.crcs)
+    # Bytes behind the NUL of a name make another record of the same version.
+    differs = tuple((at, name) for at, name in rest if target.crcs.get(name, carried.get(name)) != carried.get(name))
     absent = [(at, name) for at, name in rest if name not in target.crcs and _wanted(sound, name)]
     if not all(name in carried for _, name in (*differs, *absent)):
         return None
-    return carried.get(LAYOUT), differs, tuple((at, name, carried[name]) for at, name in absent)
+    layout = carried.get(LAYOUT, target.crcs[LAYOUT])
+    return None if layout == target.crcs[LAYOUT] else layout, differs, tuple((at, name, carried[name]) for at, name in absent)

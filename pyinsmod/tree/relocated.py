@@ -21,6 +21,9 @@ SIZE = elf.RELA.size
 _OFFSET, _KIND, _SYMBOL, _ADDEND = 0, 8, 12, 16
 _NONE, _ABSOLUTE, _SIGNED = 0, 10, 11
 _WIDTHS = {kind: known.width for kind, known in KINDS.items()}
+_NARROW = bytes(kind for kind, width in _WIDTHS.items() if width == 4)
+_WIDE = bytes(kind for kind, width in _WIDTHS.items() if width == 8)
+_PLAIN_KINDS = bytes(KINDS)
 _BOTH = b"\0\xff"
 # The byte that decides whether an addend is small: below 2^22, or above -2^22 (LARGEST_MODULE / 16).
 _SMALL = bytes(0 if byte < 0x40 else 0xFF if byte >= 0xC0 else 1 for byte in range(256))
@@ -51,7 +54,20 @@ class Relocations:
         targets = [layout.infos[number] for number in tables]
         if max(targets, default=0) >= len(layout.types) or len(set(targets)) < len(targets):
             return False
-        return self._struct_module_usual(tables) and all(map(self._plain_table, tables, targets))
+        pairs = [
+            (number, target)
+            for number, target in zip(tables, targets, strict=True)
+            if layout.flags[target] & elf.SHF_ALLOC
+        ]
+        outside = {layout.types[target] for target in targets if not layout.flags[target] & elf.SHF_ALLOC}
+        if not outside.isdisjoint((elf.SHT_SYMTAB, elf.SHT_STRTAB)) or not self._struct_module_usual(tables):
+            return False
+        if any(layout.flags[number] & elf.SHF_ALLOC for number, _ in pairs):
+            return False
+        contents = [self.entries(number) for number, _ in pairs]
+        return self._entries_plain(b"".join(contents)) and all(
+            self._table_plain(raw, target) for raw, (_, target) in zip(contents, pairs, strict=True) if raw
+        )
 
     def _struct_module_usual(self, tables: Sequence[int]) -> bool:
         """Tell whether only the pointers to init and exit are put into struct module."""
@@ -67,38 +83,40 @@ class Relocations:
         start, size = self.layout.offsets[number], self.layout.sizes[number]
         return self.content[start : start + size - size % SIZE]
 
-    def _plain_table(self, number: int, target: int) -> bool:
-        layout = self.layout
-        if not layout.flags[target] & elf.SHF_ALLOC:
-            return layout.types[target] not in (elf.SHT_SYMTAB, elf.SHT_STRTAB)
-        if layout.flags[number] & elf.SHF_ALLOC:
-            return False
-        if layout.types[target] == elf.SHT_NOBITS:
-            return not layout.sizes[number]
-        raw = self.entries(number)
+    def _entries_plain(self, raw: bytes) -> bool:
+        """Tell whether the entries of all tables are of known kinds, name symbols, and have values that fit."""
         count = len(raw) // SIZE
         if not count:
             return True
         kinds = raw[_KIND::SIZE]
-        there = [kind for kind in KINDS if kind in kinds]
-        if sum(map(kinds.count, there)) < count or not _zero(raw, count, 4, 5, 6, 7, 9, 10, 11):
+        if kinds.translate(None, _PLAIN_KINDS) or not _zero(raw, count, 4, 5, 6, 7, 9, 10, 11):
             return False
-        if there[0] == _NONE:
-            if not self._symbols_there(raw, count):
+        if not self._symbols_there(raw, count) or (_ABSOLUTE in kinds and not self._numbers_fit(raw)):
+            return False
+        return _SIGNED not in kinds or self._values_plain(raw)
+
+    def _numbers_fit(self, raw: bytes) -> bool:
+        """Tell whether all unsigned words of 32 bits are plain numbers: versions of exports, in modules before 5.19."""
+        found = [raw[at : at + SIZE] for at in range(0, len(raw), SIZE) if raw[at + _KIND] == _ABSOLUTE]
+        for _, info, addend in elf.RELA.iter_unpack(b"".join(found)):
+            number = self.values[info >> 32] + addend
+            if self.places[info >> 32] != elf.SHN_ABS or not 0 <= number < 1 << 32:
                 return False
+        return True
+
+    def _table_plain(self, raw: bytes, target: int) -> bool:
+        """Tell whether the places that one table changes are empty and apart."""
+        if self.layout.types[target] == elf.SHT_NOBITS:
+            return False
+        kinds = raw[_KIND::SIZE]
+        if _NONE in kinds:
             raw = b"".join([raw[at : at + SIZE] for at in range(0, len(raw), SIZE) if raw[at + _KIND]])
-            kinds, count = raw[_KIND::SIZE], len(raw) // SIZE
-            if not count:
-                return True
-        widths = {_WIDTHS[kind] for kind in there} - {0}
-        return (
-            _ABSOLUTE not in there
-            and self._symbols_there(raw, count)
-            and (
-                self._places_plain(raw, target, *widths) if len(widths) == 1 else self._mixed_plain(raw, target, kinds)
-            )
-            and (_SIGNED not in there or self._values_plain(raw))
-        )
+            kinds = raw[_KIND::SIZE]
+        if not kinds.translate(None, _NARROW):
+            return not kinds or self._places_plain(raw, target, 4)
+        if not kinds.translate(None, _WIDE):
+            return self._places_plain(raw, target, 8)
+        return self._mixed_plain(raw, target, kinds)
 
     def _symbols_there(self, raw: bytes, count: int) -> bool:
         """Tell whether each entry names a symbol that is there."""

@@ -137,10 +137,12 @@ class Side:
         """Return what comes of a file by itself, every module it needs being loaded."""
         findings = self.findings.get(number, ())
         symbols = () if number in self.long else self.symbols.get(number, ())
-        key = (findings, symbols[-1].fault if symbols else None)
+        key = (findings, symbols[-1].fault if symbols else None, number in self.long)
         if key not in self._predictions:
             last = [self._symbol_finding(symbols[-1])] if symbols else []
-            self._predictions[key] = predict([*findings, *last])
+            # Words of a check that was asked once for many name one of them only, and so does its line of the log.
+            found = predict([*findings, *last])
+            self._predictions[key] = found if number in self.long else found._replace(log=None)
         return self._predictions[key]
 
     def _symbol_finding(self, symbol: Symbol) -> Finding:
