@@ -41,7 +41,6 @@ def main(arguments: Sequence[str]) -> int:
     kernel = generic_kernel()
     modules, symvers = modules_of(kernel), symvers_of(kernel)
     target = ("--kernel", str(symvers.parent))
-    further = ("--kernel", str(kernel))
     with tempfile.TemporaryDirectory() as scratch:
         half, packed = _half(modules, Path(scratch)), _packed(modules, Path(scratch))
         commands: dict[str, Sequence[str] | Callable[[], None]] = {

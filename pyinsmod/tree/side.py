@@ -25,6 +25,7 @@ class Side:
 
     Attributes:
         long: numbers of the files that go the long way.
+        waiting: those, and the ones that need one of them.
         needs: number of a file → numbers of the files it needs.
         findings: number → what checks found.
     """
@@ -32,6 +33,7 @@ class Side:
     def __init__(self, kernel: OtherKernel, target: Target, place: int, *, whole: bool) -> None:
         self.kernel, self.target, self.place, self.whole = kernel, target, place, whole
         self.long: set[int] = set()
+        self.waiting: set[int] = set()
         self.needs: dict[int, frozenset[int]] = {}
         self.findings: dict[int, tuple[Finding, ...]] = {}
         self.symbols: dict[int, tuple[Symbol, ...]] = {}
@@ -56,8 +58,8 @@ class Side:
                 self._take_long_way(number, row.undefined)
             else:
                 self._settle(number, answer)
-        if not self.long:
-            self.settle()
+        self.waiting = self.long | refused_along(self.needs, sorted(self.long)).keys()
+        self.settle()
 
     def _take_long_way(self, number: int, undefined: Sequence[bytes]) -> None:
         self.long.add(number)
@@ -112,7 +114,8 @@ class Side:
         return found
 
     def settle(self) -> None:
-        """Find out who cannot be loaded because another one cannot."""
+        """Find out who cannot be loaded because another one cannot, as far as is known by now."""
+        self._after.clear()
         for group in cycles(self.needs):
             names = " → ".join(self._name(each) for each in (*group, group[0]))
             why = f"it is part of a circle of modules that need each other, so that none can be the first: {names}"

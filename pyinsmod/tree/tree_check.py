@@ -64,7 +64,7 @@ class TreeCheck:
             side.resolve(self.found.files, self.rows, self.exports, self._said)
         for number in range(len(self.rows)):
             for side in self.sides:
-                if number not in side.long:
+                if number not in side.waiting:
                     yield side.result(number)
         yield from self._long_way()
 
@@ -133,8 +133,8 @@ class TreeCheck:
                     self.sides[kernel].findings[number] = tuple(map(Finding._make, findings))
         for side in self.sides:
             side.settle()
-        for number in wanted:
-            yield from (side.result(number) for side in self.sides if number in side.long)
+        for number in range(len(self.rows)):
+            yield from (side.result(number) for side in self.sides if number in side.waiting)
 
     def _long_batch(self, numbers: Sequence[int]) -> list[tuple[int, int, tuple[Plain, ...]]]:
         found = []
