@@ -164,4 +164,8 @@ def _versions(sound: Sound, target: Target) -> _Symbols | None:
     if not all(name in carried for _, name in (*differs, *absent)):
         return None
     layout = carried.get(LAYOUT, target.crcs[LAYOUT])
-    return None if layout == target.crcs[LAYOUT] else layout, differs, tuple((at, name, carried[name]) for at, name in absent)
+    return (
+        None if layout == target.crcs[LAYOUT] else layout,
+        differs,
+        tuple((at, name, carried[name]) for at, name in absent),
+    )

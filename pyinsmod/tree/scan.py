@@ -41,6 +41,7 @@ class Row(NamedTuple):
         depends: the names it says it depends on, comma-separated.
         exports: what it exports.
         imports: the namespaces it imports.
+        vermagic: its version magic, where it is known.
         answers: for each kernel what `quick` says, None where it does not know.
         undefined: strong undefined symbols, where some answer is not known.
         fault: what is wrong with a file that could not be looked at.
@@ -51,19 +52,21 @@ class Row(NamedTuple):
     exports: tuple[TreeExport, ...] = ()
     answers: tuple[Answer | None, ...] = ()
     imports: tuple[bytes, ...] = ()
+    vermagic: bytes = b""
     undefined: tuple[bytes, ...] = ()
     fault: Finding | None = None
 
     @classmethod
     def from_plain(cls, plain: Plain) -> Row:
         """Make it again from what `to_plain` returned."""
-        name, depends, exports, answers, imports, undefined, fault = plain
+        name, depends, exports, answers, imports, vermagic, undefined, fault = plain
         return cls(
             name,
             depends,
             tuple(map(TreeExport._make, exports)),
             tuple(None if each is None else Answer(*each) for each in answers),
             imports,
+            vermagic,
             undefined,
             None if fault is None else Finding(*fault),
         )
@@ -72,7 +75,16 @@ class Row(NamedTuple):
         """Return it as built-in types only."""
         answers = tuple(None if each is None else tuple(each) for each in self.answers)
         fault = None if self.fault is None else tuple(self.fault)
-        return (self.name, self.depends, tuple(map(tuple, self.exports)), answers, self.imports, self.undefined, fault)
+        return (
+            self.name,
+            self.depends,
+            tuple(map(tuple, self.exports)),
+            answers,
+            self.imports,
+            self.vermagic,
+            self.undefined,
+            fault,
+        )
 
 
 class Scanner:
@@ -129,7 +141,7 @@ class Scanner:
         undefined = tuple(name for name in sound.undefined if name not in sound.weak) if None in answers else ()
         imports = sound.modinfo.split(_IMPORT)[1:] if _IMPORT in sound.modinfo else ()
         spaces = tuple(each.partition(b"\0")[0] for each in imports)
-        return Row(sound.name, sound.depends, exports, answers, spaces, undefined)
+        return Row(sound.name, sound.depends, exports, answers, spaces, sound.vermagic, undefined)
 
     def _relocated(self, content: bytes, sound: Sound, answers: tuple[Answer | None, ...]) -> tuple[Answer | None, ...]:
         """Return the answers that hold when relocations and the tables that are followed are looked at as well."""
@@ -179,7 +191,7 @@ def _odd(image: ModuleImage, targets: int) -> Row:
             TreeExport(_raw(each.name), crcs.get(each.name), each.gpl, _raw(each.namespace or ""))
             for each in image.exports
         )
-        return Row(name, _raw(image.modinfo_value("depends") or ""), exports, (None,) * targets, (), wanted)
+        return Row(name, _raw(image.modinfo_value("depends") or ""), exports, (None,) * targets, undefined=wanted)
     except MalformedModule:
         known = image.known_name
         return Row(None if known is None else _raw(known), answers=(None,) * targets)
