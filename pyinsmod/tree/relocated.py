@@ -10,7 +10,7 @@ from array import array
 from operator import itemgetter, sub
 
 from pyinsmod import elf_format as elf
-from pyinsmod.checks.plain import LARGEST_MODULE
+from pyinsmod.checks.plain import LARGEST_ADDEND, LARGEST_MODULE
 from pyinsmod.checks.relocation_types_x86_64 import KINDS
 from pyinsmod.lean import Sequence, cached_property
 from pyinsmod.module_image import THIS_MODULE, pointer_windows
@@ -25,9 +25,9 @@ _NARROW = bytes(kind for kind, width in _WIDTHS.items() if width == 4)
 _WIDE = bytes(kind for kind, width in _WIDTHS.items() if width == 8)
 _PLAIN_KINDS = bytes(KINDS)
 _BOTH = b"\0\xff"
-# The byte that decides whether an addend is small: below 2^22, or above -2^22 (LARGEST_MODULE / 16).
-_SMALL = bytes(0 if byte < 0x40 else 0xFF if byte >= 0xC0 else 1 for byte in range(256))
-assert LARGEST_MODULE // 16 == 1 << 22  # noqa: S101 - what the table above is made for
+# The byte that decides whether an addend is small: below 2^23, or no less than -2^23 (LARGEST_ADDEND).
+_SMALL = bytes(0 if byte < 0x80 else 0xFF for byte in range(256))
+assert LARGEST_ADDEND == 1 << 23  # noqa: S101 - what the table above is made for
 
 
 class Relocations:
