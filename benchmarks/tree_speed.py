@@ -22,13 +22,13 @@ from pathlib import Path
 
 from generic_kernel import generic_kernel, modules_of, symvers_of
 
-ROUNDS = 7
+ROUNDS = 5
 CHECK = (sys.executable, "-m", "pyinsmod", "check")
 PASS = (sys.executable, "-c", "pass")
 QUICK = "--no-relocations"
 PAGE = 1 << 10
 # So many modules are compressed to compare with decompression alone.
-PACKED = 400
+PACKED = 100
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from argparse import Namespace
 
@@ -23,6 +24,7 @@ ALL = "all"
 def run(argv: Sequence[str]) -> int:
     """Predict; exit status 0 all reach init, 1 some (or some more than before) are refused, 2 usage, 3 cannot tell."""
     options = _parser().parse_args(argv)
+    gc.disable()  # what is made here is kept to the end: to look through it again and again finds nothing
     found = _found(options.paths)
     kernels, unknown = _kernels([*options.kernel, *([options.since] if options.since else [])])
     check = TreeCheck(

@@ -126,7 +126,6 @@ class TreeCheck:
         wanted = sorted({number for side in self.sides for number in side.long})
         batches = [wanted[at : at + LONG_BATCH] for at in range(0, len(wanted), LONG_BATCH)]
         if batches:
-            gc.enable()
             for answer in spread(len(batches), lambda number: self._long_batch(batches[number]), self._workers):
                 found = self._long_one_by_one(batches[answer.batch]) if isinstance(answer, Lost) else answer.value
                 for number, kernel, findings in found:
@@ -137,6 +136,7 @@ class TreeCheck:
             yield from (side.result(number) for side in self.sides if number in side.waiting)
 
     def _long_batch(self, numbers: Sequence[int]) -> list[tuple[int, int, tuple[Plain, ...]]]:
+        gc.enable()  # damaged files make garbage without end
         found = []
         for number in numbers:
             image = _image(self.found.files[number])
