@@ -140,7 +140,7 @@ class ModuleImage(ElfImage):
         tables = [each for each in self.sections if section is not None and each.info == section.number]
         raw = b"".join(self.section_bytes(each) for each in tables if each.type == elf.SHT_RELA)
         found = {entry[0] for entry in elf.RELA.iter_unpack(raw[: len(raw) - len(raw) % elf.RELA.size])}
-        pairs = [sorted(found & set(window)) for window in (_pointer_windows(section.size) if section else ())]
+        pairs = [sorted(found & set(window)) for window in (pointer_windows(section.size) if section else ())]
         return tuple(pair[0] for pair in pairs if len(pair) == 1)
 
     @cached_property
@@ -183,7 +183,7 @@ class ModuleImage(ElfImage):
         return self.data[-len(SIGNATURE_MARKER) :] == SIGNATURE_MARKER
 
 
-def _pointer_windows(size: int) -> tuple[range, range]:
+def pointer_windows(size: int) -> tuple[range, range]:
     """Return where in struct module the pointers to init and to exit may be: in its second quarter, and at its end."""
     return range(0, size, 8)[size // 40 : size // 20], range(0, size, 8)[-WORDS_AT_THE_END:]
 

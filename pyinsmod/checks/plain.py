@@ -17,6 +17,8 @@ from pyinsmod.module_image import NAME_LENGTH, NAME_OFFSET, ModuleImage
 
 # No section of a build wants more, and addresses of a module differ from those of another by less than the second.
 LARGEST_ALIGNMENT, LARGEST_MODULE = 1 << 16, 1 << 26
+# From the lowest address of the kernel down, and from the highest of modules up, that much stays within 32 bits.
+LARGEST_ADDEND = 1 << 23
 NARROW, NEAR_KINDS, WIDE = 4, {2, 4}, {1, 24}
 NO_KIND, UNSIGNED, SIGNED = 0, 10, 11
 
@@ -108,8 +110,9 @@ def _plain_places(content: bytes, offsets: Sequence[int], kinds: Sequence[int]) 
     widths = {KINDS[kind].width for kind in set(kinds)} - {0}
     if not widths:
         return True
-    if 0 in kinds:
-        return False
+    if 0 in kinds:  # R_X86_64_NONE, which assemblers leave behind, changes nothing
+        left = [(offset, kind) for offset, kind in zip(offsets, kinds, strict=True) if kind]
+        offsets, kinds = [offset for offset, _ in left], [kind for _, kind in left]
     if len(widths) == 1:
         width = widths.pop()
         zeroes = bytes(width)
@@ -142,7 +145,7 @@ def _plain_values(image: ModuleImage, words: Sequence[int]) -> bool:
         low, high = KINDS[kind].limits or (0, 0)
         if place == elf.SHN_ABS and low <= value + addend <= high:
             continue
-        if kind == UNSIGNED or value > LARGEST_MODULE or abs(addend) > LARGEST_MODULE // 16:
+        if kind == UNSIGNED or value > LARGEST_MODULE or abs(addend) > LARGEST_ADDEND:
             return False
         if place >= len(image.sections) or (place != elf.SHN_UNDEF and not image.sections[place].in_memory):
             return False

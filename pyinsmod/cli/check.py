@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 CANNOT_TELL = 3
 
 # What is for folders and packages, see check_tree.py.
-TREE_OPTIONS = ("--since", "--baseline", "--json-lines", "--sarif", "--junit", "--github-summary", "--jobs")
+TREE_OPTIONS = (
+    "--since",
+    "--baseline",
+    "--json-lines",
+    "--sarif",
+    "--junit",
+    "--github-summary",
+    "--no-relocations",
+    "--jobs",
+)
 
 # So many findings of one check and severity are shown to people; --json has all.
 SHOWN_OF_A_KIND = 3

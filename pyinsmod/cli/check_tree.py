@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from argparse import Namespace
 
@@ -23,9 +24,17 @@ ALL = "all"
 def run(argv: Sequence[str]) -> int:
     """Predict; exit status 0 all reach init, 1 some (or some more than before) are refused, 2 usage, 3 cannot tell."""
     options = _parser().parse_args(argv)
+    gc.disable()  # what is made here is kept to the end: to look through it again and again finds nothing
     found = _found(options.paths)
     kernels, unknown = _kernels([*options.kernel, *([options.since] if options.since else [])])
-    check = TreeCheck(found, kernels, _cache(), whole=options.json or options.json_lines, workers=options.jobs)
+    check = TreeCheck(
+        found,
+        kernels,
+        _cache(),
+        relocations=not options.no_relocations,
+        whole=options.json or options.json_lines,
+        workers=options.jobs,
+    )
     results = _streamed(check.run()) if options.json_lines else list(check.run())
     shown = list(results)
     status = _output(options, check, shown)
@@ -51,6 +60,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--json-lines", action="store_true", help="print a JSON object a line, while it runs")
     for name, what in {"sarif": "SARIF", "junit": "JUnit XML", "github-summary": "a GitHub step summary"}.items():
         parser.add_argument(f"--{name}", metavar="FILE", help=f"write {what} as well")
+    parser.add_argument("--no-relocations", action="store_true", help="leave out the scan of relocations")
     parser.add_argument("--jobs", metavar="N", type=_positive, help="processes; as many as there are processors")
     return parser
 

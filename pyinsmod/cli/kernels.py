@@ -111,6 +111,17 @@ def stored_kernels() -> list[str]:
     )
 
 
+def kernel_of_tree(root: str, release: str) -> OtherKernel | None:
+    """Return the kernel of that release, if the files beside a tree of modules, this system or the store have it."""
+    try:
+        files = kernel_files(root)
+    except UsageError:
+        files = KernelFiles()
+    found = files if files.release == release and (files.image or files.config) else None
+    found = found or installed_kernel(release) or _in_store(release)
+    return None if found is None else other_kernel(found, release, FactsCache(str(cache_root() / "facts")))
+
+
 def unpacked_package(deb: str) -> Path:
     """Return the folder in the cache that a package is unpacked in, once for each state of the file.
 

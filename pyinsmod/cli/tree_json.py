@@ -14,7 +14,7 @@ def as_json(result: ModuleResult) -> dict[str, Any]:
         "module": result.module,
         "kernel": result.kernel,
         "prediction": result.prediction.to_json(),
-        "findings": [finding.to_json() for finding in result.findings],
+        "findings": [finding.for_file(result.file, result.module).to_json() for finding in result.findings],
     }
 
 

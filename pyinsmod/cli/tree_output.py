@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pyinsmod.cli.tree_report import kernel_lines, note_lines, plural
+from pyinsmod.cli.tree_report import OF_ANOTHER_KERNEL, kernel_lines, note_lines, plural
 from pyinsmod.errors import UsageError
 from pyinsmod.text import printable
 from pyinsmod.tree.baseline import broken_since, refusals_in, worse
@@ -80,13 +80,31 @@ def _print_text(outcome: Outcome, groups: Sequence[KernelGroups], known: dict[st
         if options.since and not each.groups:
             print(printable(f"{each.kernel}: nothing that reaches init on {options.since} is refused"))
         else:
-            for line in kernel_lines(each, releases[each.kernel], check.found.root):
+            for line in kernel_lines(each, releases[each.kernel], check.found.root, _differ(each, check)):
                 print(line)
         if known.get(each.kernel):
             print(f"  no news: {plural(known[each.kernel], 'module')} refused before as well")
     notes = list(note_lines(check.notes()))
     if notes:
         print("", *notes, sep="\n")
+
+
+def _differ(groups: KernelGroups, check: TreeCheck) -> list[str]:
+    """Say what the kernel does not share with the one that refused modules were built for."""
+    if not any(group.decisive and group.cause.check in OF_ANOTHER_KERNEL for group in groups.groups):
+        return []
+    from pyinsmod.cli.kernels import kernel_of_tree
+    from pyinsmod.tree.kernel_differences import differences
+
+    releases = {row.vermagic.partition(b" ")[0].decode(errors="replace") for row in check.rows if row.vermagic}
+    if len(releases) != 1:
+        return [f"the modules are built for {len(releases)} kernels"] if releases else []
+    (release,) = releases
+    kernel = next(each for each in check.kernels if each.facts.name == groups.kernel)
+    built_for = kernel_of_tree(check.found.root, release)
+    if built_for is None:
+        return [f"what differs cannot be named: kernel {release}, which they are built for, is not at hand"]
+    return list(differences(built_for, kernel)) if release != kernel.facts.release else []
 
 
 def _write_files(outcome: Outcome, judged: Sequence[ModuleResult], groups: Sequence[KernelGroups]) -> None:

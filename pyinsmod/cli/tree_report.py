@@ -10,6 +10,8 @@ from pyinsmod.tree.results import ModuleResult, Symbol, TreeNote
 
 # So many modules, symbols and causes of each kind are named; --json has all of them.
 MODULES, SYMBOLS, CAUSES = 3, 6, 12
+# What a module of another kernel is refused for.
+OF_ANOTHER_KERNEL = frozenset({"elf", "modversions", "vermagic", "symbol-versions"})
 _WORDS = {
     "crashes": "would also crash",
     "refuses": "also refused for",
@@ -19,14 +21,14 @@ _WORDS = {
 }
 
 
-def kernel_lines(groups: KernelGroups, release: str, root: str) -> Iterator[str]:
-    """Yield one kernel's part of the report, escaped."""
+def kernel_lines(groups: KernelGroups, release: str, root: str, differ: Sequence[str] = ()) -> Iterator[str]:
+    """Yield one kernel's part of the report, escaped; `differ` tells what it does not share with the modules' own."""
     counts = ", ".join(f"{groups.outcomes[each]} {OUTCOMES[each]}" for each in OUTCOMES if each in groups.outcomes)
     named = groups.kernel if release in ("", "unknown", groups.kernel) else f"{groups.kernel} ({release})"
     yield printable(f"{named}: {counts or 'nothing to check'}")
     decisive = [group for group in groups.groups if group.decisive]
     for group in decisive[:CAUSES]:
-        yield from _group_lines(group, root)
+        yield from _group_lines(group, root, differ if group.cause.check in OF_ANOTHER_KERNEL else ())
     if len(decisive) > CAUSES:
         rest = sum(len(group.results) for group in decisive[CAUSES:])
         yield f"  and {plural(rest, 'module')} for {len(decisive) - CAUSES} more reasons (--json has all)"
@@ -38,13 +40,14 @@ def kernel_lines(groups: KernelGroups, release: str, root: str) -> Iterator[str]
         yield f"  and {len(others) - CAUSES} more remarks (--json has all)"
 
 
-def _group_lines(group: Group, root: str) -> Iterator[str]:
+def _group_lines(group: Group, root: str, differ: Sequence[str]) -> Iterator[str]:
     cause = group.cause
     errno = f" ({cause.errno} at step {cause.step})" if cause.errno else ""
     yield printable(f"  {plural(len(group.results), 'module')}{errno}: {_what(group)}")
     if cause.module_has and cause.kernel_has:
         yield printable(f"      modules: {shortened(cause.module_has)}")
         yield printable(f"      kernel:  {shortened(cause.kernel_has)}")
+    yield from (printable(f"      {line}") for line in differ)
     for symbol, count in group.symbols[:SYMBOLS]:
         owner = f" (of module '{symbol.owner}')" if symbol.owner else ""
         yield printable(f"      {count:5} {symbol.name}{owner}")

@@ -27,10 +27,11 @@ _CONFIDENTIALITY, _INTEGRITY = "LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY", "LOCK_D
 
 
 class OtherKernel(NamedTuple):
-    """A kernel by its files. `tree` is None when its own modules are not at hand."""
+    """A kernel by its files. `tree` is None when its own modules are not at hand, `files` for one that runs."""
 
     facts: KernelFacts
     tree: ModuleTree | None
+    files: KernelFiles | None = None
 
 
 def other_kernel(files: KernelFiles, name: str, facts_cache: FactsCache | None = None) -> OtherKernel:
@@ -69,6 +70,7 @@ def other_kernel(files: KernelFiles, name: str, facts_cache: FactsCache | None =
             security_modules=Fact((), NO_POLICY),
         ),
         sources.tree,
+        files,
     )
 
 

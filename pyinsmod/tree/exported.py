@@ -70,9 +70,11 @@ class _Reader:
         found: dict[tuple[int, int], bytes] = {}
         for number, kind in enumerate(self._layout.types):
             if kind == elf.SHT_RELA and self._layout.infos[number] in tables:
-                for offset, info, addend in elf.RELA.iter_unpack(self._content(number)):
-                    if offset % ENTRY_SIZE and info >> 32 < len(self._places):
-                        text = self._text(self._places[info >> 32], self._values[info >> 32] + addend)
+                longs = array("q", self._content(number))
+                symbols = array("I", longs.tobytes())[3::6]
+                for offset, symbol, addend in zip(longs[0::3], symbols, longs[2::3], strict=True):
+                    if offset % ENTRY_SIZE and symbol < len(self._places):
+                        text = self._text(self._places[symbol], self._values[symbol] + addend)
                         if text is not None:
                             found[self._layout.infos[number], offset] = text
         return found

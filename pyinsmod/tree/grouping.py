@@ -11,6 +11,11 @@ from pyinsmod.tree.results import ModuleResult, Symbol, SymbolFault
 _VALUES_IN_COMMON = frozenset({"vermagic", "modversions", "elf", "livepatch", "compression"})
 # Checks that speak of a symbol at a time: their groups count symbols.
 OF_SYMBOLS = frozenset({"symbols", "symbol-versions"})
+# What speaks of one module's name or symbol → what is said of many.
+_OF_ONE_MODULE = {
+    "sysfs-name": "the kernel has the same built in, or the module has no name",
+    "duplicate-exports": "they export symbols that the kernel or a loaded module exports already",
+}
 _FAULT_OF: dict[str, SymbolFault] = {"symbols": "missing", "symbol-versions": "differs"}
 
 Part = Literal["refused", "crashes", "cannot-tell", "also"]
@@ -53,8 +58,8 @@ def cause_of(finding: Finding) -> Cause:
     """Return what a finding has in common with others like it: the words that speak of one module are left out."""
     if finding.check in OF_SYMBOLS and finding.severity == "refuses":
         return Cause(finding.check, finding.severity, finding.errno, finding.step, "")
-    if finding.check == "dependencies":
-        finding = finding._replace(module_has=None)
+    if finding.check in _OF_ONE_MODULE and finding.severity == "refuses":
+        finding = finding._replace(summary=_OF_ONE_MODULE[finding.check], remedy=None)
     common = finding.check in _VALUES_IN_COMMON
     return Cause(
         finding.check,

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from pyinsmod.errors import MalformedModule
 from pyinsmod.kernel_facts.facts import FACTS, Fact, KernelExport, KernelFacts
+from pyinsmod.kernel_facts.module_tree import crcs_of
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Any, Callable, Iterator, Mapping, Sequence
+from pyinsmod.module_image import read_image
+from pyinsmod.tree.exported import exports_of
 from pyinsmod.tree.resolution import TreeExports
 from pyinsmod.tree.scan import Row
+from pyinsmod.tree.sources import MemoryBytes
+from pyinsmod.tree.sweep import sound_module
 
 
 class LayeredExports(Mapping[str, KernelExport]):
@@ -24,7 +29,7 @@ class LayeredExports(Mapping[str, KernelExport]):
         self.number = -1
 
     def __getitem__(self, symbol: str) -> KernelExport:
-        found = self._base.get(symbol) or self._in_tree(symbol) or self._of_own_module(symbol)
+        found = self._base.get(symbol) or self._in_tree(symbol) or self.of_own_module(symbol)
         if found is None:
             raise KeyError(symbol)
         return found
@@ -50,7 +55,8 @@ class LayeredExports(Mapping[str, KernelExport]):
         of = (self._rows[owner].name or b"").decode("utf-8", "surrogateescape")
         return KernelExport(of, export.crc, export.gpl, space)
 
-    def _of_own_module(self, symbol: str) -> KernelExport | None:
+    def of_own_module(self, symbol: str) -> KernelExport | None:
+        """Return what a module of the kernel's own tree exports by that name; None if none does, or it is not read."""
         owner = (self._kernel.facts.providers.value or {}).get(symbol)
         if owner is None or self._kernel.tree is None:
             return None
@@ -58,7 +64,7 @@ class LayeredExports(Mapping[str, KernelExport]):
             return None  # the tree has another module of that name, which does not export it any more
         if owner not in self._read:
             try:
-                self._read[owner] = self._kernel.tree.exports_of(owner)
+                self._read[owner] = exports_in(self._kernel.tree.modules[owner].path, owner)
             except (KeyError, MalformedModule, OSError):
                 self._read[owner] = {}
         return self._read[owner].get(symbol)
@@ -67,9 +73,8 @@ class LayeredExports(Mapping[str, KernelExport]):
 class WithTree:
     """Facts of a kernel with the exports of a tree laid over them."""
 
-    def __init__(self, kernel: OtherKernel, rows: Sequence[Row], exports: TreeExports) -> None:
-        facts = kernel.facts
-        self._layers = LayeredExports(kernel, rows, exports)
+    def __init__(self, facts: KernelFacts, layers: LayeredExports) -> None:
+        self._layers = layers
         own: dict[str, Any] = {name: _getter(facts, name) for name in FACTS}
         if facts.exports.value is not None:
             own["exports"] = lambda: Fact(self._layers, facts.exports.source)
@@ -83,3 +88,28 @@ class WithTree:
 
 def _getter(facts: KernelFacts, name: str) -> Callable[[], Fact[Any]]:
     return lambda: getattr(facts, name)
+
+
+def exports_in(path: str, owner: str) -> Mapping[str, KernelExport]:
+    """Return what a module file exports.
+
+    Raises:
+        OSError: it cannot be read.
+        MalformedModule: it is damaged.
+    """
+    with open(path, "rb") as opened:  # noqa: PTH123 - see paths.py
+        image = read_image(opened.read())
+    source = MemoryBytes(bytes(image.data))
+    sound = sound_module(source)
+    exports = None if sound is None else exports_of(source, sound)
+    if exports is None:
+        crcs = crcs_of(image)
+        return {
+            each.name: KernelExport(owner, crcs.get(each.name), each.gpl, each.namespace or "")
+            for each in image.exports
+        }
+    return {_text(each.name): KernelExport(owner, each.crc, each.gpl, _text(each.namespace)) for each in exports}
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")

@@ -8,7 +8,6 @@ check's own, and what cannot be put so is `None`: the module goes the long way.
 from __future__ import annotations
 
 from pyinsmod.btf.header import BtfFault
-from pyinsmod.btf.module import skim_module_btf
 from pyinsmod.checks.percpu import TAKEN_TO_BE_FREE
 from pyinsmod.lean import Iterator, NamedTuple, TypeAlias
 from pyinsmod.module_exports import ENTRY_SIZE
@@ -16,6 +15,7 @@ from pyinsmod.module_image import CRC_SIZE
 from pyinsmod.tree.signed import Signatures
 from pyinsmod.tree.sweep import Bytes, Sound
 from pyinsmod.tree.target import LAYOUT, Target
+from pyinsmod.tree.type_information import skim
 
 # The check's name, and all that its answer depends on.
 Key: TypeAlias = tuple[object, ...]
@@ -57,7 +57,7 @@ def answer(
     if not target.quick or sound.name in target.taken:
         return None
     signature = signatures.key(source, sound, target)
-    if signature is None or _special(sound, target) or not target.crcs.keys().isdisjoint(exported):
+    if signature is None:
         return None
     keys: list[Key] = [signature] if signature else []
     if target.struct_size is not None and target.struct_size != sound.struct_size:
@@ -65,6 +65,8 @@ def answer(
             return Answer((*keys, ("elf", sound.struct_size)))
         if target.counts is None or sound.struct_size < target.struct_size:
             return None
+    if _special(sound, target) or not target.crcs.keys().isdisjoint(exported):
+        return None
     symbols = _symbols(sound, target)
     if symbols is None or not _type_information(source, sound, target):
         return None
@@ -113,7 +115,7 @@ def _type_information(source: Bytes, sound: Sound, target: Target) -> bool:
     if not target.tolerates_btf or (target.distilled and _BTF_BASE in sound.layout.number):
         return False
     try:
-        skim_module_btf(source.piece(sound.layout.offsets[number], sound.layout.sizes[number]), target.dialect)
+        skim(source.piece(sound.layout.offsets[number], sound.layout.sizes[number]), target.dialect)
     except BtfFault:
         return False
     return True
@@ -156,8 +158,14 @@ def _versions(sound: Sound, target: Target) -> _Symbols | None:
     rest = [(at, name) for at, name in enumerate(sound.undefined) if name not in same]
     if LAYOUT not in same and LAYOUT not in carried:
         return None
-    differs = tuple((at, name) for at, name in rest if name in target.crcs)
+    # Bytes behind the NUL of a name make another record of the same version.
+    differs = tuple((at, name) for at, name in rest if target.crcs.get(name, carried.get(name)) != carried.get(name))
     absent = [(at, name) for at, name in rest if name not in target.crcs and _wanted(sound, name)]
     if not all(name in carried for _, name in (*differs, *absent)):
         return None
-    return carried.get(LAYOUT), differs, tuple((at, name, carried[name]) for at, name in absent)
+    layout = carried.get(LAYOUT, target.crcs[LAYOUT])
+    return (
+        None if layout == target.crcs[LAYOUT] else layout,
+        differs,
+        tuple((at, name, carried[name]) for at, name in absent),
+    )

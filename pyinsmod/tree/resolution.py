@@ -8,10 +8,11 @@ from pyinsmod.tree.scan import Row
 
 
 class Offer(NamedTuple):
-    """A symbol on offer in the tree: by which file, and how."""
+    """A symbol on offer: by which file (-1: by one that is none of the tree's), how, and by what module."""
 
     owner: int
     export: TreeExport
+    name: str = ""
 
 
 class TreeExports:
@@ -30,8 +31,9 @@ class TreeExports:
         for number, row in enumerate(rows):
             if row.name is not None:
                 self.named.setdefault(row.name, []).append(number)
+            name = (row.name or b"").decode("utf-8", "surrogateescape")
             for export in row.exports:
-                first = self.offers.setdefault(export.name, Offer(number, export))
+                first = self.offers.setdefault(export.name, Offer(number, export, name))
                 if first.owner != number:
                     self.repeated.setdefault(export.name, [first.owner]).append(number)
 

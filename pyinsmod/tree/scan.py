@@ -9,6 +9,7 @@ import os
 import stat
 
 from pyinsmod.checks import CHECKS
+from pyinsmod.checks.patch_entries import Tests
 from pyinsmod.compression import compression_of
 from pyinsmod.errors import MalformedModule
 from pyinsmod.finding import Finding
@@ -18,7 +19,9 @@ from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_file import KINDS
 from pyinsmod.module_image import ModuleImage, read_image
 from pyinsmod.tree.exported import TreeExport, exports_of
+from pyinsmod.tree.followed import tables_usual
 from pyinsmod.tree.quick import Answer, Key, answer
+from pyinsmod.tree.relocated import Relocations
 from pyinsmod.tree.signed import Signatures
 from pyinsmod.tree.sources import FileBytes, MemoryBytes
 from pyinsmod.tree.sweep import Bytes, Sound, sound_module
@@ -26,6 +29,7 @@ from pyinsmod.tree.target import Target
 
 # So many bytes tell whether a file is compressed.
 MAGIC_SIZE = 6
+_IMPORT = b"\0import_ns="
 Plain: TypeAlias = tuple[Any, ...]
 
 
@@ -36,6 +40,8 @@ class Row(NamedTuple):
         name: the module's name; None for what is none.
         depends: the names it says it depends on, comma-separated.
         exports: what it exports.
+        imports: the namespaces it imports.
+        vermagic: its version magic, where it is known.
         answers: for each kernel what `quick` says, None where it does not know.
         undefined: strong undefined symbols, where some answer is not known.
         fault: what is wrong with a file that could not be looked at.
@@ -45,18 +51,22 @@ class Row(NamedTuple):
     depends: bytes = b""
     exports: tuple[TreeExport, ...] = ()
     answers: tuple[Answer | None, ...] = ()
+    imports: tuple[bytes, ...] = ()
+    vermagic: bytes = b""
     undefined: tuple[bytes, ...] = ()
     fault: Finding | None = None
 
     @classmethod
     def from_plain(cls, plain: Plain) -> Row:
         """Make it again from what `to_plain` returned."""
-        name, depends, exports, answers, undefined, fault = plain
+        name, depends, exports, answers, imports, vermagic, undefined, fault = plain
         return cls(
             name,
             depends,
             tuple(map(TreeExport._make, exports)),
             tuple(None if each is None else Answer(*each) for each in answers),
+            imports,
+            vermagic,
             undefined,
             None if fault is None else Finding(*fault),
         )
@@ -65,14 +75,25 @@ class Row(NamedTuple):
         """Return it as built-in types only."""
         answers = tuple(None if each is None else tuple(each) for each in self.answers)
         fault = None if self.fault is None else tuple(self.fault)
-        return (self.name, self.depends, tuple(map(tuple, self.exports)), answers, self.undefined, fault)
+        return (
+            self.name,
+            self.depends,
+            tuple(map(tuple, self.exports)),
+            answers,
+            self.imports,
+            self.vermagic,
+            self.undefined,
+            fault,
+        )
 
 
 class Scanner:
     """Looks at files, in one process: what it found out about one module serves for the next."""
 
-    def __init__(self, targets: Sequence[Target]) -> None:
+    def __init__(self, targets: Sequence[Target], *, relocations: bool = True) -> None:
         self._targets = targets
+        self._relocations = relocations
+        self._tests = [Tests.of(target.facts) for target in targets]
         self._signatures = Signatures()
         # (number of the kernel, key) → what the check says.
         self._said: dict[tuple[int, Key], tuple[Plain, ...]] = {}
@@ -111,17 +132,36 @@ class Scanner:
             return _odd(ModuleImage(source.whole()), len(self._targets))
         names = frozenset([export.name for export in exports])
         answers = tuple(answer(source, sound, target, names, self._signatures) for target in self._targets)
+        if self._relocations and any(map(_goes_on, answers)):
+            answers = self._relocated(source.whole(), sound, answers)
         for number, each in enumerate(answers):
             for key in each.keys if each else ():
                 if (number, key) not in self._said:
                     self._said[number, key] = self._ask(source, sound, number, key)
         undefined = tuple(name for name in sound.undefined if name not in sound.weak) if None in answers else ()
-        return Row(sound.name, sound.depends, exports, answers, undefined)
+        imports = sound.modinfo.split(_IMPORT)[1:] if _IMPORT in sound.modinfo else ()
+        spaces = tuple(each.partition(b"\0")[0] for each in imports)
+        return Row(sound.name, sound.depends, exports, answers, spaces, sound.vermagic, undefined)
+
+    def _relocated(self, content: bytes, sound: Sound, answers: tuple[Answer | None, ...]) -> tuple[Answer | None, ...]:
+        """Return the answers that hold when relocations and the tables that are followed are looked at as well."""
+        relocations = Relocations(content, sound)
+        plain = relocations.plain()
+        usual = {tests: plain and tables_usual(relocations, tests) for tests in set(self._tests)}
+        return tuple(
+            each if not _goes_on(each) or usual[tests] else None
+            for each, tests in zip(answers, self._tests, strict=True)
+        )
 
     def _ask(self, source: Bytes, _sound: Sound, number: int, key: Key) -> tuple[Plain, ...]:
         """Ask the check itself."""
         image = ModuleImage(source.whole())
         return tuple(map(tuple, CHECKS[str(key[0])](image, self._targets[number].facts, LoadRequest())))
+
+
+def _goes_on(answer: Answer | None) -> bool:
+    """Tell whether the kernel comes to the relocations, as far as is known."""
+    return answer is not None and not any(key[0] == "elf" for key in answer.keys)
 
 
 def _unreadable(file: str, error: OSError) -> Row:
@@ -151,7 +191,7 @@ def _odd(image: ModuleImage, targets: int) -> Row:
             TreeExport(_raw(each.name), crcs.get(each.name), each.gpl, _raw(each.namespace or ""))
             for each in image.exports
         )
-        return Row(name, _raw(image.modinfo_value("depends") or ""), exports, (None,) * targets, wanted)
+        return Row(name, _raw(image.modinfo_value("depends") or ""), exports, (None,) * targets, undefined=wanted)
     except MalformedModule:
         known = image.known_name
         return Row(None if known is None else _raw(known), answers=(None,) * targets)

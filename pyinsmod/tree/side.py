@@ -8,9 +8,10 @@ from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Sequence, cached_property
 from pyinsmod.module_image import ModuleImage
 from pyinsmod.prediction import Prediction, predict
-from pyinsmod.tree.overlay import WithTree
+from pyinsmod.tree.exported import TreeExport
+from pyinsmod.tree.overlay import LayeredExports, WithTree
 from pyinsmod.tree.quick import Answer, Key
-from pyinsmod.tree.resolution import TreeExports, cycles, refused_along
+from pyinsmod.tree.resolution import Offer, TreeExports, cycles, refused_along
 from pyinsmod.tree.results import ModuleResult, Symbol
 from pyinsmod.tree.scan import Row
 from pyinsmod.tree.symbol_findings import differs, missing, symbol_of
@@ -24,6 +25,7 @@ class Side:
 
     Attributes:
         long: numbers of the files that go the long way.
+        waiting: those, and the ones that need one of them.
         needs: number of a file → numbers of the files it needs.
         findings: number → what checks found.
     """
@@ -31,10 +33,12 @@ class Side:
     def __init__(self, kernel: OtherKernel, target: Target, place: int, *, whole: bool) -> None:
         self.kernel, self.target, self.place, self.whole = kernel, target, place, whole
         self.long: set[int] = set()
+        self.waiting: set[int] = set()
         self.needs: dict[int, frozenset[int]] = {}
         self.findings: dict[int, tuple[Finding, ...]] = {}
         self.symbols: dict[int, tuple[Symbol, ...]] = {}
         self._predictions: dict[object, Prediction] = {}
+        self._elsewhere: dict[bytes, Offer | None] = {}
         self._after: dict[int, Finding] = {}
 
     def resolve(
@@ -54,8 +58,8 @@ class Side:
                 self._take_long_way(number, row.undefined)
             else:
                 self._settle(number, answer)
-        if not self.long:
-            self.settle()
+        self.waiting = self.long | refused_along(self.needs, sorted(self.long)).keys()
+        self.settle()
 
     def _take_long_way(self, number: int, undefined: Sequence[bytes]) -> None:
         self.long.add(number)
@@ -70,17 +74,16 @@ class Side:
         found = [(at, Symbol("differs", _text(name))) for at, name in answer.differs]
         owners = set()
         for at, name, crc in answer.missing:
-            offer = self.exports.offers.get(name)
-            if offer is None or offer.owner == number:
-                if self._elsewhere(name) or self.target.facts.loaded.value:
-                    return self._take_long_way(number, [each for _, each, _ in answer.missing])
+            offer = self._offer(name)
+            if self.target.facts.loaded.value or not self._settled(number, offer):
+                return self._take_long_way(number, [each for _, each, _ in answer.missing])
+            if offer is None:
                 found.append((at, Symbol("missing", _text(name))))
                 continue
-            if offer.export.namespace or (self.target.compares and offer.export.crc is None):
-                return self._take_long_way(number, [each for _, each, _ in answer.missing])
-            owners.add(offer.owner)
+            if offer.owner >= 0:
+                owners.add(offer.owner)
             if self.target.compares and offer.export.crc != crc:
-                found.append((at, Symbol("differs", _text(name), _text(self.rows[offer.owner].name or b""))))
+                found.append((at, Symbol("differs", _text(name), offer.name)))
         if owners:
             self.needs[number] = frozenset(owners)
         self.symbols[number] = tuple(symbol for _, symbol in sorted(found))
@@ -89,12 +92,30 @@ class Side:
             self.long.add(number)
         return None
 
-    def _elsewhere(self, name: bytes) -> bool:
-        """Tell whether a module of the kernel's own tree exports the symbol."""
-        return _text(name) in (self.target.facts.providers.value or ())
+    def _settled(self, number: int, offer: Offer | None) -> bool:
+        """Tell whether it is plain what the kernel makes of a symbol that a module offers."""
+        if offer is None:
+            return True
+        imported = not offer.export.namespace or offer.export.namespace in self.rows[number].imports
+        known = offer.export.crc is not None or not self.target.compares
+        return imported and known and offer.owner != number
+
+    def _offer(self, name: bytes) -> Offer | None:
+        """Return who has a symbol: a module of the tree, or else of the kernel's own."""
+        offer = self.exports.offers.get(name)
+        if offer is not None or name in self._elsewhere:
+            return offer or self._elsewhere[name]
+        export = self._layers.of_own_module(_text(name))
+        found = None
+        if export is not None:
+            space = (export.namespace or "").encode("utf-8", "surrogateescape")
+            found = Offer(-1, TreeExport(name, export.crc, bool(export.gpl), space), export.owner)
+        self._elsewhere[name] = found
+        return found
 
     def settle(self) -> None:
-        """Find out who cannot be loaded because another one cannot."""
+        """Find out who cannot be loaded because another one cannot, as far as is known by now."""
+        self._after.clear()
         for group in cycles(self.needs):
             names = " → ".join(self._name(each) for each in (*group, group[0]))
             why = f"it is part of a circle of modules that need each other, so that none can be the first: {names}"
@@ -119,10 +140,12 @@ class Side:
         """Return what comes of a file by itself, every module it needs being loaded."""
         findings = self.findings.get(number, ())
         symbols = () if number in self.long else self.symbols.get(number, ())
-        key = (findings, symbols[-1].fault if symbols else None)
+        key = (findings, symbols[-1].fault if symbols else None, number in self.long)
         if key not in self._predictions:
             last = [self._symbol_finding(symbols[-1])] if symbols else []
-            self._predictions[key] = predict([*findings, *last])
+            # Words of a check that was asked once for many name one of them only, and so does its line of the log.
+            found = predict([*findings, *last])
+            self._predictions[key] = found if number in self.long else found._replace(log=None)
         return self._predictions[key]
 
     def _symbol_finding(self, symbol: Symbol) -> Finding:
@@ -146,13 +169,16 @@ class Side:
         """Go the long way: every check there is, on a kernel for which the tree's other modules are there."""
         if isinstance(image, Finding):
             return (image,)
-        name = image.known_name
         facts = self._facts.for_module(number)
-        return tuple(finding.for_file(self.files[number], name) for finding in run_checks(image, facts))
+        return run_checks(image, facts)
+
+    @cached_property
+    def _layers(self) -> LayeredExports:
+        return LayeredExports(self.kernel, self.rows, self.exports)
 
     @cached_property
     def _facts(self) -> WithTree:
-        return WithTree(self.kernel, self.rows, self.exports)
+        return WithTree(self.kernel.facts, self._layers)
 
 
 def _dependency(why: str, owner: str | None) -> Finding:

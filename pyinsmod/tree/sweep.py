@@ -169,7 +169,7 @@ def _sound(source: Bytes, layout: Layout, signature: tuple[int, bytes] | None) -
     symbols = _symbols(source, layout)
     if struct_module is None or symbols is None:
         return None
-    found = _undefined(*symbols, len(layout.types))
+    found = _undefined(*symbols, layout)
     if found is None:
         return None
     return Sound(
@@ -228,18 +228,24 @@ def _symbols(source: Bytes, layout: Layout) -> tuple[bytes, bytes] | None:
     return table, strings
 
 
-def _undefined(table: bytes, strings: bytes, count: int) -> tuple[tuple[bytes, ...], frozenset[bytes]] | None:
-    """Return the names of undefined symbols and, of those, the weak ones; None where a symbol lies nowhere."""
+def _undefined(table: bytes, strings: bytes, layout: Layout) -> tuple[tuple[bytes, ...], frozenset[bytes]] | None:
+    """Return the names of undefined symbols and, of those, the weak ones; None where a symbol lies nowhere.
+
+    Symbols of the file alone come first, and none of them is undefined.
+    """
     places = array("H", table)[3::12].tolist()
     names = array("I", table)[0::6].tolist()
-    if max(names) >= len(strings) or max(set(places) - _ABSOLUTE) >= count:
+    if max(names) >= len(strings) or max(set(places) - _ABSOLUTE) >= len(layout.types):
         return None
-    missing = [number for number, place in enumerate(places) if not place][1:]
+    first = layout.infos[layout.types.index(elf.SHT_SYMTAB)]
+    if not 0 < first <= len(places) or 0 in places[1:first]:
+        return None
+    missing = [number for number, place in enumerate(places[first:], first) if not place]
     find = strings.index
     undefined = tuple([strings[names[number] : find(0, names[number])] for number in missing])
     bindings = table[4::24]
-    weak = frozenset(name for name, number in zip(undefined, missing, strict=True) if bindings[number] >> 4 == 2)
-    return undefined, weak
+    weak = [name for name, number in zip(undefined, missing, strict=True) if bindings[number] >> 4 == 2]
+    return undefined, frozenset(weak)
 
 
 def _records(source: Bytes, layout: Layout) -> tuple[bytes, ...] | None:

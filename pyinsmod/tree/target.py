@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from array import array
 
 from pyinsmod.checks.btf import dialects, looks, tolerates
 from pyinsmod.checks.signature import looked_at
-from pyinsmod.kernel_facts.facts import KernelExport, KernelFacts
+from pyinsmod.kernel_facts.facts import KernelExport
 from pyinsmod.kernel_facts.facts_cache import FactsCache
+from pyinsmod.kernel_facts.headers import EXPORTS
+from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Mapping, NamedTuple, cached_property
 from pyinsmod.module_image import CRC_SIZE, VERSION_SIZE
 from pyinsmod.tree.sweep import EM_X86_64
@@ -48,8 +49,9 @@ class Target:
         compares: whether it compares symbol versions.
     """
 
-    def __init__(self, facts: KernelFacts, cache: FactsCache | None = None) -> None:
-        self.facts = facts
+    def __init__(self, kernel: OtherKernel, cache: FactsCache | None = None) -> None:
+        self.facts = facts = kernel.facts
+        self._files = kernel.files
         self._cache = cache or FactsCache()
         self.compares = bool(kernel_compares_versions(facts))
         self.modversions = bool(facts.modversions)
@@ -76,7 +78,7 @@ class Target:
         profiles = facts.option("MEM_ALLOC_PROFILING")
         if any(fact.value for fact in forbidding) or profiles or (profiles is None and facts.has("codetags")):
             return False
-        if facts.machine.value != EM_X86_64 or facts.exports.value is None or facts.vermagic.value is None:
+        if facts.machine.value != EM_X86_64 or not self.packed.names or facts.vermagic.value is None:
             return False
         told = kernel_compares_versions(facts)
         if told is None or facts.modversions is None or facts.option("SMP") is False:
@@ -87,10 +89,10 @@ class Target:
     @cached_property
     def packed(self) -> PackedExports:
         """The exports, kept in the cache for a kernel that stands in files."""
-        exports = self.facts.exports
-        made_from = (exports.source, *(() if os.path.isfile(exports.source) else ("/",)))  # noqa: PTH113 - see paths.py
-        cache = self._cache if len(made_from) == 1 else FactsCache()
-        plain = cache.kept("packed-exports", made_from, lambda: tuple(_packed(exports.value or {})))
+        files = self._files
+        made_from = () if files is None else (files.image, f"{files.headers}/{EXPORTS}")
+        cache = FactsCache() if files is None else self._cache
+        plain = cache.kept("packed-exports", made_from, lambda: tuple(_packed(self.facts.exports.value or {})))
         return PackedExports._make(plain)
 
     @cached_property

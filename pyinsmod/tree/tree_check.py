@@ -30,6 +30,7 @@ class TreeCheck:
         found: the files.
         kernels: the kernels, with their own modules.
         cache: where packed tables of exports are kept.
+        relocations: whether relocations, and the tables the kernel follows, are looked at.
         whole: whether every finding of every module is wanted, and not just what groups them.
         workers: how many processes; as many as there are processors by default.
     """
@@ -41,27 +42,29 @@ class TreeCheck:
         cache: FactsCache | None = None,
         *,
         whole: bool = False,
+        relocations: bool = True,
         workers: int | None = None,
     ) -> None:
         self.found = found
         self.kernels = kernels
-        self.targets = [Target(kernel.facts, cache) for kernel in kernels]
+        self.targets = [Target(kernel, cache) for kernel in kernels]
+        self._relocations = relocations
         self.rows: list[Row] = []
         self.exports = TreeExports(())
         self._workers = workers or processors()
         self._said: dict[tuple[int, Key], tuple[Finding, ...]] = {}
         pairs = zip(kernels, self.targets, strict=True)
-        self._sides = [Side(kernel, target, place, whole=whole) for place, (kernel, target) in enumerate(pairs)]
+        self.sides = [Side(kernel, target, place, whole=whole) for place, (kernel, target) in enumerate(pairs)]
 
     def run(self) -> Iterator[ModuleResult]:
         """Yield what comes of each file on each kernel: those that take longer come last."""
         self._scan()
         self.exports = TreeExports(self.rows)
-        for side in self._sides:
+        for side in self.sides:
             side.resolve(self.found.files, self.rows, self.exports, self._said)
         for number in range(len(self.rows)):
-            for side in self._sides:
-                if number not in side.long:
+            for side in self.sides:
+                if number not in side.waiting:
                     yield side.result(number)
         yield from self._long_way()
 
@@ -69,7 +72,7 @@ class TreeCheck:
         """Return what is to be said of the tree as a whole, once `run` has come to its end."""
         from pyinsmod.tree.notes import notes_of
 
-        every = [side.needs for side in self._sides]
+        every = [side.needs for side in self.sides]
         agreed = {
             number: frozenset.intersection(*(side.get(number, frozenset()) for side in every)) for number in every[0]
         }
@@ -77,7 +80,7 @@ class TreeCheck:
 
     def needs(self, kernel: int) -> Mapping[int, frozenset[int]]:
         """Return which other files each file needs on a kernel, by their numbers."""
-        return self._sides[kernel].needs
+        return self.sides[kernel].needs
 
     # --- the quick pass
 
@@ -85,7 +88,7 @@ class TreeCheck:
         files = self.found.files
         for target in self.targets:
             _ = target.quick and (target.crcs, target.names)  # before the processes part, so that all of them have it
-        scanner = Scanner(self.targets)
+        scanner = Scanner(self.targets, relocations=self._relocations)
         rows: dict[int, list[Row]] = {}
         count = -(-len(files) // QUICK_BATCH)
         gc.freeze()
@@ -120,24 +123,24 @@ class TreeCheck:
 
     def _long_way(self) -> Iterator[ModuleResult]:
         """Yield the results of what the quick pass could not settle, and then of what depends on that."""
-        wanted = sorted({number for side in self._sides for number in side.long})
+        wanted = sorted({number for side in self.sides for number in side.long})
         batches = [wanted[at : at + LONG_BATCH] for at in range(0, len(wanted), LONG_BATCH)]
         if batches:
-            gc.enable()
             for answer in spread(len(batches), lambda number: self._long_batch(batches[number]), self._workers):
                 found = self._long_one_by_one(batches[answer.batch]) if isinstance(answer, Lost) else answer.value
                 for number, kernel, findings in found:
-                    self._sides[kernel].findings[number] = tuple(map(Finding._make, findings))
-        for side in self._sides:
+                    self.sides[kernel].findings[number] = tuple(map(Finding._make, findings))
+        for side in self.sides:
             side.settle()
-        for number in wanted:
-            yield from (side.result(number) for side in self._sides if number in side.long)
+        for number in range(len(self.rows)):
+            yield from (side.result(number) for side in self.sides if number in side.waiting)
 
     def _long_batch(self, numbers: Sequence[int]) -> list[tuple[int, int, tuple[Plain, ...]]]:
+        gc.enable()  # damaged files make garbage without end
         found = []
         for number in numbers:
             image = _image(self.found.files[number])
-            for kernel, side in enumerate(self._sides):
+            for kernel, side in enumerate(self.sides):
                 if number in side.long:
                     found.append((number, kernel, tuple(map(tuple, side.look_at(number, image)))))
         return found
@@ -146,7 +149,7 @@ class TreeCheck:
         for answer in spread(len(numbers), lambda place: self._long_batch([numbers[place]]), len(numbers)):
             if isinstance(answer, Lost):
                 why = tuple(Finding("file", 3, "cannot-tell", answer.why))
-                for kernel, side in enumerate(self._sides):
+                for kernel, side in enumerate(self.sides):
                     if numbers[answer.batch] in side.long:
                         yield numbers[answer.batch], kernel, (why,)
             else:

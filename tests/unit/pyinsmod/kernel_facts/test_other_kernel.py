@@ -56,7 +56,7 @@ def test_nobody_raises_whatever_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_package_tells_all_by_its_image_and_modules(package: Path) -> None:
-    facts, tree = other_kernel(kernel_files(str(package)), "k")
+    facts, tree, _files = other_kernel(kernel_files(str(package)), "k")
     assert (facts.name, facts.release, facts.vermagic.value) == ("k", RELEASE, VERMAGIC)
     assert set(facts.exports.value or ()) == {"kmalloc", "module_layout"}
     assert facts.vermagic.source == f"{package}/boot/vmlinuz-{RELEASE}"
@@ -99,7 +99,7 @@ def test_modules_alone_tell_version_magic_and_machine(package: Path) -> None:
 
 def test_headers_alone_tell_exports_and_who_else_exports(tmp_path: Path) -> None:
     (tmp_path / "Module.symvers").write_text(SYMVERS)
-    facts, tree = other_kernel(kernel_files(str(tmp_path)), "k")
+    facts, tree, _files = other_kernel(kernel_files(str(tmp_path)), "k")
     assert set(facts.exports.value or ()) == {"from_headers"}
     assert facts.providers.value == {"can_send": "can"}
     assert tree is None

@@ -1,0 +1,177 @@
+"""What `pyinsmod check FOLDER` costs beside `depmod -n -e -E Module.symvers`, on Debian's generic kernel, in one run.
+
+depmod checks symbols and their versions and no more. Whole processes, in turn, round by round, so that a busy machine
+is busy for all of them; the best round of each counts, and the median of the ratios of one round is shown beside it.
+
+    .venv/bin/python benchmarks/tree_speed.py [ROUNDS]
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from generic_kernel import generic_kernel, modules_of, symvers_of
+
+ROUNDS = 5
+CHECK = (sys.executable, "-m", "pyinsmod", "check")
+PASS = (sys.executable, "-c", "pass")
+QUICK = "--no-relocations"
+PAGE = 1 << 10
+# So many modules are compressed to compare with decompression alone.
+PACKED = 100
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print a table and return the status."""
+    depmod = shutil.which("depmod", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    if depmod is None:
+        print("no depmod here to stand beside: apt install kmod", file=sys.stderr)
+        return 2
+    rounds = int(arguments[0]) if arguments else ROUNDS
+    kernel = generic_kernel()
+    modules, symvers = modules_of(kernel), symvers_of(kernel)
+    target = ("--kernel", str(symvers.parent))
+    with tempfile.TemporaryDirectory() as scratch:
+        half, packed = _half(modules, Path(scratch)), _packed(modules, Path(scratch))
+        commands: dict[str, Sequence[str] | Callable[[], None]] = {
+            "depmod -n -e -E": (depmod, "-n", "-e", "-E", str(symvers), "-b", str(kernel), modules.name),
+            "check, no relocations": (*CHECK, QUICK, str(modules), *target),
+            "check": (*CHECK, str(modules), *target),
+            "check, no relocations, 6.12 too": (*CHECK, QUICK, str(modules), *target, "--kernel", "6.12"),
+            "check, no relocations, 6.1 too": (*CHECK, QUICK, str(modules), *target, "--kernel", "6.1"),
+            "check, half the modules": (*CHECK, str(half), *target),
+            "decompression alone": lambda: _unpack(packed),
+            "check, compressed": (*CHECK, str(packed), *target),
+            "python3 -c pass": PASS,
+        }
+        taken = measured(commands, rounds)
+        print_table(taken)
+        print(
+            f"{'memory of all processes':34} {_memory((*CHECK, str(modules), *target)) / PAGE:6.0f} MB   (wanted: 300)"
+        )
+    return 0
+
+
+def measured(commands: Mapping[str, Sequence[str] | Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+    """Run each command in turn; the first round fills caches and does not count."""
+    taken: dict[str, list[float]] = {name: [] for name in commands}
+    for number in range(rounds + 1):
+        for name, command in commands.items():
+            seconds = _seconds(command)
+            if number:
+                taken[name].append(seconds)
+    return taken
+
+
+def print_table(taken: Mapping[str, Sequence[float]]) -> None:
+    """Print best times and the ratios that are wanted."""
+    for name, seconds in taken.items():
+        print(f"{name:34} best {min(seconds):6.2f} s   median {statistics.median(seconds):6.2f} s")
+    for name, one, other, wanted in (
+        ("without relocations / depmod", "check, no relocations", "depmod -n -e -E", 0.8),
+        ("with relocations / depmod", "check", "depmod -n -e -E", 2.0),
+        ("twice the modules", "check", "check, half the modules", 2.1),
+        ("compressed / decompression alone", "check, compressed", "decompression alone", 1.2),
+    ):
+        _print_ratio(name, taken[one], taken[other], wanted)
+    for other in ("6.12", "6.1"):
+        first = taken["check, no relocations"]
+        more = [
+            max(both - one, 0.0) for both, one in zip(taken[f"check, no relocations, {other} too"], first, strict=True)
+        ]
+        best = min(taken[f"check, no relocations, {other} too"]) - min(first)
+        print(
+            f"{f'a further target ({other}) / the first':34} best {best / min(first):6.2f} x   "
+            f"median {statistics.median(more) / statistics.median(first):6.2f} x   (wanted: 0.3)"
+        )
+
+
+def _print_ratio(name: str, one: Sequence[float], other: Sequence[float], wanted: float) -> None:
+    ratios = [first / second for first, second in zip(one, other, strict=True)]
+    best = min(one) / min(other)
+    print(f"{name:34} best {best:6.2f} x   median {statistics.median(ratios):6.2f} x   (wanted: {wanted})")
+
+
+def _seconds(command: Sequence[str] | Callable[[], None]) -> float:
+    """Return how long it takes; what the command finds out is no matter here."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    started = time.perf_counter()
+    if callable(command):
+        command()
+    else:
+        subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return time.perf_counter() - started
+
+
+def _half(modules: Path, scratch: Path) -> Path:
+    """Return a folder with every other module."""
+    half = scratch / "half"
+    for number, file in enumerate(sorted(modules.rglob("*.ko"))):
+        if number % 2:
+            place = half / file.relative_to(modules)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)
+    return half
+
+
+def _packed(modules: Path, scratch: Path) -> Path:
+    """Return a folder with some of the modules, compressed as distributions do it."""
+    packed = scratch / "packed"
+    packed.mkdir()
+    files = sorted(modules.rglob("*.ko"))
+    for file in files[:: max(1, len(files) // PACKED)]:
+        content = lzma.compress(file.read_bytes(), check=lzma.CHECK_CRC32, preset=1)
+        (packed / f"{file.name}.xz").write_bytes(content)
+    return packed
+
+
+def _unpack(folder: Path) -> None:
+    """Unpack everything with as many threads as there are processors: liblzma works without Python's lock."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda file: len(lzma.decompress(file.read_bytes())), sorted(folder.iterdir())))
+
+
+def _memory(command: Sequence[str]) -> int:
+    """Return the most that all of a command's processes held at once, in KiB, what they share counted once."""
+    most = 0
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        while process.poll() is None:
+            most = max(most, sum(map(_share, _session(process.pid))))
+            time.sleep(0.01)
+    return most
+
+
+def _session(leader: int) -> list[str]:
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            fields = Path("/proc", name, "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == leader:
+            found.append(name)
+    return found
+
+
+def _share(process: str) -> int:
+    try:
+        lines = Path("/proc", process, "smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
