@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from generic_kernel import generic_kernel, modules_of, symvers_of
+from benchmarks.generic_kernel import generic_kernel, modules_of, symvers_of
 
 ROUNDS = 5
 CHECK = (sys.executable, "-m", "pyinsmod", "check")
@@ -155,7 +155,7 @@ def _memory(command: Sequence[str]) -> int:
 
 def _session(leader: int) -> list[str]:
     found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    for name in filter(str.isdigit, (entry.name for entry in Path("/proc").iterdir())):
         try:
             fields = Path("/proc", name, "stat").read_text().rpartition(")")[2].split()
         except OSError:
