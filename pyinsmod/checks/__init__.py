@@ -20,6 +20,7 @@ from pyinsmod.module_image import ModuleImage
 
 # So many findings of one check are worth reading.
 SHOWN = 64
+RUNNING = "running"  # what the facts of the running kernel are called
 
 Function: TypeAlias = Callable[[ModuleImage, KernelFacts, LoadRequest], Iterable[Finding]]
 
@@ -95,10 +96,10 @@ def run_checks(image: ModuleImage, facts: KernelFacts, request: LoadRequest | No
     """
     findings: list[Finding] = []
     image = image.seen_by(facts.has)
-    for name, check in CHECKS.items():
+    for name in CHECKS:
         found: list[Finding] = []
         try:
-            found += _bounded(check(image, facts, request or LoadRequest()))
+            found += _bounded(findings_of(name, image, facts, request or LoadRequest()))
         except MalformedModule as error:
             if any(finding.check in ("file", "elf") for finding in findings):
                 continue
@@ -107,6 +108,15 @@ def run_checks(image: ModuleImage, facts: KernelFacts, request: LoadRequest | No
         if name in ("file", "elf") and any(finding.severity == "refuses" for finding in found):
             break
     return tuple(findings)
+
+
+def findings_of(name: str, image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> Iterator[Finding]:
+    """Yield what one check finds; for a kernel that does not run here, a command names its release."""
+    for finding in CHECKS[name](image, facts, request):
+        if finding.remedy and facts.name != RUNNING:
+            yield finding._replace(remedy=finding.remedy.replace("$(uname -r)", facts.release))
+        else:
+            yield finding
 
 
 def _bounded(found: Iterable[Finding]) -> Iterator[Finding]:

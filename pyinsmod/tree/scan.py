@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 
-from pyinsmod.checks import CHECKS
+from pyinsmod.checks import findings_of
 from pyinsmod.checks.patch_entries import Tests
 from pyinsmod.compression import compression_of
 from pyinsmod.errors import MalformedModule
@@ -156,7 +156,7 @@ class Scanner:
     def _ask(self, source: Bytes, _sound: Sound, number: int, key: Key) -> tuple[Plain, ...]:
         """Ask the check itself."""
         image = ModuleImage(source.whole())
-        return tuple(map(tuple, CHECKS[str(key[0])](image, self._targets[number].facts, LoadRequest())))
+        return tuple(map(tuple, findings_of(str(key[0]), image, self._targets[number].facts, LoadRequest())))
 
 
 def _goes_on(answer: Answer | None) -> bool:
