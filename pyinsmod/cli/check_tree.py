@@ -36,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
         workers=options.jobs,
     )
     results = _streamed(check.run()) if options.json_lines else list(check.run())
-    shown = list(results)
+    shown = _in_order(results, found.files, kernels)
     status = _output(options, check, shown)
     return status or (CANNOT_TELL if unknown or found.unreadable else 0)
 
@@ -135,6 +135,16 @@ def _streamed(results: Iterable[ModuleResult]) -> Iterator[ModuleResult]:
     for result in results:
         print(json.dumps(as_json(result)), flush=True)
         yield result
+
+
+def _in_order(
+    results: Iterable[ModuleResult], files: Sequence[str], kernels: Sequence[OtherKernel]
+) -> list[ModuleResult]:
+    """Return results in the order of the files, then of the kernels; workers are done in any order."""
+    file_number = {file: number for number, file in enumerate(files)}
+    kernel_number = {kernel.facts.name: number for number, kernel in enumerate(kernels)}
+    last = len(file_number)
+    return sorted(results, key=lambda one: (file_number.get(one.file, last), kernel_number.get(one.kernel, last)))
 
 
 def _output(options: Namespace, check: TreeCheck, results: Sequence[ModuleResult]) -> int:

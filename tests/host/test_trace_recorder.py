@@ -350,3 +350,17 @@ class TestKernelSide:
             recorder.record(["sleep", "1000"], interrupting, kernel_side=watcher)
         assert watcher.notes[1:] == ["stop"]
         assert not alive(pids[0])
+
+
+class Interrupting(KernelSide):
+    """Sends ^C's signal to the command's process, which does not run the command yet."""
+
+    def start(self, pid: int, command: Sequence[str]) -> None:
+        os.kill(pid, signal.SIGINT)
+        assert wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Zt")
+
+
+def test_a_signal_before_the_command_is_executed_means_what_it_means_to_the_command() -> None:
+    written: list[Record] = []
+    assert recorder.record(["true"], written.append, kernel_side=Interrupting()) == 128 + signal.SIGINT
+    assert written[-1]["status"] == 128 + signal.SIGINT

@@ -114,6 +114,18 @@ def start(
     return child
 
 
+def _restore_signals() -> None:
+    """Make every signal mean to the child what it will mean to the command, also while it waits.
+
+    Python ignores two of them, and a handler of ours would end the child with a status instead of by the signal.
+    """
+    for ignored_by_python in (signals.SIGPIPE, signals.SIGXFSZ):
+        signals.signal(ignored_by_python, signals.SIG_DFL)
+    for number in (signals.SIGINT, signals.SIGQUIT, signals.SIGTERM, signals.SIGHUP):
+        if callable(signals.getsignal(number)):
+            signals.signal(number, signals.SIG_DFL)
+
+
 def _execute(
     path: str,
     command: Sequence[str],
@@ -125,8 +137,7 @@ def _execute(
 ) -> NoReturn:
     """In the child: wait for the word, then become the command; report the errno of what prevents it."""
     try:
-        for changed_by_python in (signals.SIGPIPE, signals.SIGXFSZ):
-            signals.signal(changed_by_python, signals.SIG_DFL)
+        _restore_signals()
         if not os.read(go, 1):
             os._exit(127)  # the tracer died
         if cwd is not None:
