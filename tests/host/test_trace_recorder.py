@@ -355,7 +355,7 @@ class TestKernelSide:
 class Interrupting(KernelSide):
     """Sends ^C's signal to the command's process, which does not run the command yet."""
 
-    def start(self, pid: int, command: Sequence[str]) -> None:
+    def start(self, pid: int, command: Sequence[str]) -> None:  # noqa: ARG002 - the protocol has it
         os.kill(pid, signal.SIGINT)
         assert wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Zt")
 
