@@ -352,10 +352,11 @@ class TestKernelSide:
         assert not alive(pids[0])
 
 
-class Interrupting(KernelSide):
+class Interrupting(Watcher):
     """Sends ^C's signal to the command's process, which does not run the command yet."""
 
-    def start(self, pid: int, command: Sequence[str]) -> None:  # noqa: ARG002 - the protocol has it
+    def start(self, pid: int, command: Sequence[str]) -> None:
+        super().start(pid, command)
         os.kill(pid, signal.SIGINT)
         assert wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Zt")
 
