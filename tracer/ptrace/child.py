@@ -21,6 +21,8 @@ _ABSENT = (errno_table.ENOENT, errno_table.ENOTDIR, errno_table.ELOOP)
 #: A command ends with its tracer: without one, the calls that a seccomp filter reports would fail, and a pinned
 #: process would stay pinned.
 OPTIONS = attach.OPTIONS | binding.O_EXITKILL
+# What a terminal, or whoever wants the command to end, sends.
+_ENDING = (signals.SIGINT, signals.SIGQUIT, signals.SIGTERM, signals.SIGHUP)
 
 
 class Child:
@@ -99,10 +101,15 @@ def start(
     path = find_command(command[0], (os.environ if env is None else env).get("PATH", os.defpath))
     go_read, go_write = os.pipe2(os.O_CLOEXEC)
     failure_read, failure_write = os.pipe2(os.O_CLOEXEC)
+    # Until the child has made signals mean what they will mean to the command, none may reach it.
+    blocked = signals.pthread_sigmask(signals.SIG_BLOCK, _ENDING)
     pid = os.fork()
     if pid == 0:
+        _restore_signals()
+        signals.pthread_sigmask(signals.SIG_SETMASK, blocked)
         os.close(go_write)
         _execute(path, command, cwd, env, program, go_read, failure_write)
+    signals.pthread_sigmask(signals.SIG_SETMASK, blocked)
     os.close(go_read)
     os.close(failure_write)
     child = Child(pid, command[0], go_write, failure_read)
@@ -121,7 +128,7 @@ def _restore_signals() -> None:
     """
     for ignored_by_python in (signals.SIGPIPE, signals.SIGXFSZ):
         signals.signal(ignored_by_python, signals.SIG_DFL)
-    for number in (signals.SIGINT, signals.SIGQUIT, signals.SIGTERM, signals.SIGHUP):
+    for number in _ENDING:
         if callable(signals.getsignal(number)):
             signals.signal(number, signals.SIG_DFL)
 
@@ -137,7 +144,6 @@ def _execute(
 ) -> NoReturn:
     """In the child: wait for the word, then become the command; report the errno of what prevents it."""
     try:
-        _restore_signals()
         if not os.read(go, 1):
             os._exit(127)  # the tracer died
         if cwd is not None:
