@@ -194,10 +194,11 @@ class TestTheProcessCannotTell:
     def test_a_process_that_is_stopped_meanwhile_stays_stopped(self, tmp_path: Path) -> None:
         with running(BUSY) as process:
             with traced(process.pid, tmp_path / "t") as tracer:
-                process.send_signal(signal.SIGTSTP)
+                process.send_signal(signal.SIGSTOP)  # SIGTSTP is thrown away in an orphaned process group
+                wait_until(lambda: status(process.pid, "State") <= {"T", "t"})
                 time.sleep(0.3)
                 stopped_by(tracer)
-            assert status(process.pid, "State") == {"T"}
+            wait_until(lambda: status(process.pid, "State") == {"T"})
             process.send_signal(signal.SIGCONT)
             process.terminate()
             assert process.wait(timeout=10) == 0
