@@ -46,8 +46,7 @@ KILLED = ("SIGKILL", "SIGKILL of a quick one", "watch: SIGKILL")
 TOGETHER = 3  # ways that are gone through in one machine, whose time is limited
 
 
-# On 7.2 a SIGTERM during the set-up has been seen to leave the instance to the next run: not asserted there yet.
-@pytest.fixture(scope="session", params=["6.1"])
+@pytest.fixture(scope="session", params=KERNELS)
 def endings(request: pytest.FixtureRequest, in_machine: InMachine) -> dict[str, Any]:
     """What every way of ending a trace left behind, on one kernel."""
     script = (GUEST / "endings.py").read_bytes()

@@ -33,7 +33,11 @@ def raise_on_ending_signals() -> Callable[[], None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Hold the signals that end a program back for the time of the block: it is short, and must be done whole."""
+    """Hold the signals that end a program back for the time of the block: it is short, and must be done whole.
+
+    An exception may come between a call's return and the keeping of what it returned. A descriptor lost so keeps
+    a trace instance from being removed.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
     try:
         yield

@@ -27,6 +27,7 @@ LEAF = re.compile(rf"^{NAMED}\((?P<args>.*)\);(?: /\* {RESULT} ?\*/)?$")
 END = re.compile(rf"^\}}(?: /\* ?{NAMED}?(?: \()?(?: ?{RESULT})?\)? ?\*/)?$")
 ARGUMENT = re.compile(r"(\w+)=(\S+?)(?:, |$)")
 EVENT = re.compile(r"^/\* (?P<name>\w+): ?(?P<text>.*?) ?\*/$")
+MICROSECOND = 1_000  # what a line's time is cut to
 
 
 def graph_records(text: str) -> list[dict[str, Any]]:
@@ -58,7 +59,7 @@ def _record(line: re.Match[str], stack: list[dict[str, Any]]) -> Iterator[dict[s
             **_returned(leaf["result"]),
         }
     elif (end := END.match(text)) and (ended := _ended(end["name"], stack)):
-        ended["duration"] = _duration(line)
+        ended["duration"] = _until(base["t"], ended["t"], _duration(line))
         ended.update(_returned(end["result"]))
     elif event := EVENT.match(text):
         yield {"type": "kernel_event", **base, **event_fields(event["name"], event["text"])}
@@ -95,6 +96,15 @@ def _number(word: str) -> int | str:
 
 def _returned(result: str | None) -> dict[str, Any]:
     return {} if result is None else {"return": int(result, 0)}
+
+
+def _until(end: int, begin: int, duration: int | None) -> int | None:
+    """Return how long a call lasted, so that it does not end after the line that says so.
+
+    The kernel measures from before it writes the line of the beginning, which may be microseconds late; added to that
+    line's time, the whole of it would reach past the end of the caller.
+    """
+    return None if duration is None else min(duration, end - begin + MICROSECOND)
 
 
 def _duration(line: re.Match[str]) -> int | None:

@@ -12,7 +12,7 @@ from pyinsmod.errors import MalformedModule
 from pyinsmod.module_image import read_image
 from tracer.errors import KernelSideUnavailable
 from tracer.kernel_side import KernelSide
-from tracer.kernel_side.endings import raise_on_ending_signals
+from tracer.kernel_side.endings import raise_on_ending_signals, undisturbed
 from tracer.kernel_side.kernel_buffer import KernelBuffer
 from tracer.kernel_side.kmsg import AlignedLog
 from tracer.kernel_side.module_file import file_record
@@ -53,9 +53,10 @@ class KernelTracing(KernelSide):
         self._names = {*map(module_name, self._files), *modules_asked_for(command)}
         self._loaded_before = set(proc_modules())
         self._look("before", self._names)
-        self._log = AlignedLog()
-        self._watcher = Watcher(self._names)
-        self._buffer.start(pid, sorted(self._names))
+        with undisturbed():
+            self._log = AlignedLog()
+            self._watcher = Watcher(self._names)
+            self._buffer.start(pid, sorted(self._names))
 
     def header(self) -> dict[str, Any]:
         """Return what of the kernel is recorded, from where, and how far its times can be off."""

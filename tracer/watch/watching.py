@@ -44,9 +44,10 @@ class Watch:
         self._restore_signals = raise_on_ending_signals()
         self._hurry(_URGENT)
         try:
-            with contextlib.suppress(OSError):  # then /proc alone says who is who
-                self._process_events = ProcessEvents()
-            self._kernel.start()
+            with undisturbed():
+                with contextlib.suppress(OSError):  # then /proc alone says who is who
+                    self._process_events = ProcessEvents()
+                self._kernel.start()
         except BaseException:
             self._close()
             raise

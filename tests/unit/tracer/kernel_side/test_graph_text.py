@@ -42,8 +42,15 @@ def test_calls_nest_and_have_times() -> None:
         ("module_sig_check", 2),
     ]
     assert calls[0]["t"] == 19_827_772_000
-    assert [call["duration"] for call in calls] == [70_109_930, 772_661, 68_125_280, 13_838]
+    assert [call["duration"] for call in calls] == [70_109_000, 772_661, 68_125_280, 13_838]
     assert {call["pid"] for call in calls} == {105}
+
+
+def test_a_call_does_not_outlast_the_line_of_its_end() -> None:
+    begun = "1.000005 | a-1 | | f() {\n1.000006 | a-1 | | g() {\n"
+    ended = "1.000020 | a-1 | 30.5 us | }\n1.000021 | a-1 | 16.0 us | }\n"
+    outer, inner = graph_records(begun + ended)
+    assert (inner["duration"], outer["duration"]) == (15_000, 16_000)
 
 
 def test_a_call_that_never_ended_has_no_duration() -> None:
