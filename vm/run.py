@@ -91,6 +91,11 @@ class Laboratory:
         self._snapshot: Snapshot | MachineEnded | None = None
         self._making = asyncio.Lock()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether `ready` need not wait: the snapshot is there, or is known not to come about."""
+        return self._snapshot is not None
+
     async def ready(self) -> Snapshot:
         """Make the snapshot, if there is none yet; `run` does so by itself.
 

@@ -108,7 +108,7 @@ def needed_experiments(claims: Claims) -> list[Experiment]:
 
 def planned(experiments: Sequence[Experiment], loaders: Sequence[str]) -> int:
     """Return how many experiments a kernel takes with these loaders."""
-    return sum(1 if one.kernel_only or one.survey else len(loaders) for one in experiments)
+    return sum(1 if one.settled_once else len(loaders) for one in experiments)
 
 
 async def _run(bench: Bench, place: Place, name: str, reference: str) -> Run:
@@ -116,10 +116,10 @@ async def _run(bench: Bench, place: Place, name: str, reference: str) -> Run:
     loader, kernel = LOADERS[name], place.kernel
     settled = Observation(inapplicable=f"what the kernel does by itself is settled by {kernel.name}/{reference}")
     experiments = needed_experiments(bench.claims)
-    own = [one for one in experiments if name == reference or not (one.kernel_only or one.survey)]
+    own = [one for one in experiments if name == reference or not one.settled_once]
     version, observations = await asyncio.gather(
         _version(bench, place, loader),
-        asyncio.gather(*(_observe(bench, place, loader, one) for one in own)),
+        asyncio.gather(*(_observe(bench, place, name, one) for one in own)),
     )
     observed = {one.name: seen for one, seen in zip(own, observations, strict=True)}
     return Run(
@@ -141,21 +141,22 @@ async def _version(bench: Bench, place: Place, loader: Loader) -> str:
 
 
 async def _asked(bench: Bench, place: Place, job: Job) -> JobResult:
-    async with bench.booting:
-        await place.machines.ready()
+    if not place.machines.is_ready:  # else another kernel's boot would keep this one's machines waiting
+        async with bench.booting:
+            await place.machines.ready()
     async with bench.slots:
         return await place.machines.run(job)
 
 
-async def _observe(bench: Bench, place: Place, loader: Loader, experiment: Experiment) -> Observation:
+async def _observe(bench: Bench, place: Place, name: str, experiment: Experiment) -> Observation:
     try:
-        reason = why_inapplicable(experiment, next(name for name, one in LOADERS.items() if one is loader))
+        reason = why_inapplicable(experiment, name)
         if reason or experiment.broken:
             return Observation(inapplicable=reason, broke=experiment.broken)
         if experiment.survey:
             return Observation(records=await asyncio.to_thread(survey_records, place.kernel.root))
         files = await asyncio.to_thread(module_files, experiment, place.kernel.root)
-        return await _measure(bench, place, set_up(experiment, loader, files), experiment.seconds)
+        return await _measure(bench, place, set_up(experiment, LOADERS[name], files), experiment.seconds)
     except FaultNotApplicable as reason:
         return Observation(inapplicable=str(reason))
     except (ExperimentError, MalformedClaims) as failure:

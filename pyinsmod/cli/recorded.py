@@ -7,6 +7,7 @@ run goes on where it was, and another document's run finds what they have in com
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -27,6 +28,8 @@ class RecordedTraces:
         """`machine` is the laboratory's identity; `fresh` reads nothing and replaces what there is."""
         self._folder = cache_root() / "traces" / kernel / machine
         self._fresh = fresh
+        with contextlib.suppress(OSError):  # nothing there yet
+            os.utime(self._folder)  # in use: the last to be dropped
 
     def get(self, job: Job) -> bytes | None:
         """Return the trace this job gave, None when it has not been done or what is kept is damaged."""
@@ -41,8 +44,9 @@ class RecordedTraces:
         """Keep a trace; nobody ever sees half of one."""
         with storage_errors_named():
             if not self._folder.exists():
-                self._folder.mkdir(parents=True)
-                _drop_older(self._folder.parent, KEPT_PER_KERNEL)
+                _drop_older(self._folder.parent, KEPT_PER_KERNEL - 1)
+            # Each time: another run, with machines of its own, may drop this folder meanwhile.
+            self._folder.mkdir(parents=True, exist_ok=True)
             descriptor, scratch = tempfile.mkstemp(dir=self._folder)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(zlib.compress(trace, 1))
@@ -62,6 +66,8 @@ def job_key(job: Job) -> str:
 
 
 def _drop_older(folder: Path, kept: int) -> None:
+    if not folder.exists():
+        return
     by_use = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     for machine in by_use[kept:]:
         shutil.rmtree(machine, ignore_errors=True)

@@ -59,6 +59,11 @@ class Experiment:
     loaders: tuple[str, ...] = ()
     broken: str | None = None
 
+    @property
+    def settled_once(self) -> bool:
+        """Whether one loader per kernel tells all: the other loaders have no part in what it shows."""
+        return self.kernel_only or self.survey
+
 
 @dataclass(frozen=True)
 class ClaimTest:

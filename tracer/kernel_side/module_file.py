@@ -8,6 +8,7 @@ from typing import Any
 
 from pyinsmod.errors import MalformedModule
 from pyinsmod.module_image import ModuleImage, read_image
+from tracer.kernel_side.module_names import module_content
 
 
 def file_record(path: Path) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def file_record(path: Path) -> dict[str, Any]:
         "vermagic": None, "problem": None,
     }  # fmt: skip
     try:
-        content = path.read_bytes()
+        content = module_content(path)
     except OSError as failure:
         return {**record, "problem": failure.strerror}
     record.update(size=len(content), magic=content[:4].hex())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -13,6 +14,7 @@ from pyinsmod.module_image import read_image
 
 MODULE_FOLDERS = Path("/lib/modules")
 MODULE_FILE = re.compile(r"\.ko(?:\.(?:gz|xz|zst))?$")
+LARGEST_FILE = 1 << 28  # with all its debugging information, a module has some ten megabytes
 _NAME = re.compile(r"[\w-]+")
 _ASKING_BY_NAME = frozenset(("modprobe", "rmmod"))
 
@@ -25,10 +27,23 @@ def module_files(command: Sequence[str], folders: Path = MODULE_FOLDERS) -> list
     return [path for path in dict.fromkeys(paths) if path.is_file()]
 
 
+def module_content(path: Path) -> bytes:
+    """Return a module file's bytes.
+
+    Raises:
+        OSError: it cannot be read; with EFBIG, it is larger than anything that is loaded as a module.
+    """
+    with path.open("rb") as file:
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
+
+
 def module_name(path: Path) -> str:
     """Return the name a module file stands for: its own word for it, else its file name as kbuild makes it."""
     try:
-        name = read_image(path.read_bytes()).name
+        name = read_image(module_content(path)).name
     except (OSError, MalformedModule):
         name = None
     return name or name_of_file(path.name)

@@ -16,7 +16,7 @@ from tracer.kernel_side.endings import raise_on_ending_signals, undisturbed
 from tracer.kernel_side.kernel_buffer import KernelBuffer
 from tracer.kernel_side.kmsg import AlignedLog
 from tracer.kernel_side.module_file import file_record
-from tracer.kernel_side.module_names import module_files, module_name, modules_asked_for
+from tracer.kernel_side.module_names import module_content, module_files, module_name, modules_asked_for
 from tracer.kernel_side.module_state import proc_modules, state_records, sys_module
 from tracer.kernel_side.relocated import relocation_record
 from tracer.kernel_side.taint import taint_record
@@ -101,7 +101,7 @@ class KernelTracing(KernelSide):
             state = sys_module(name)
             if name not in self._loaded_before and state and state["initstate"] == "live":
                 try:
-                    records.append(relocation_record(name, read_image(path.read_bytes()), state["sections"]))
+                    records.append(relocation_record(name, read_image(module_content(path)), state["sections"]))
                 except (OSError, ValueError, MalformedModule):  # no kcore here: then there is no such record
                     continue
         return records

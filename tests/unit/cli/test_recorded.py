@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pyinsmod.cli.recorded import RecordedTraces, job_key
+from pyinsmod.cli.recorded import KEPT_PER_KERNEL, RecordedTraces, job_key
 from vm.run import Job
 
 JOB = Job(("sh", "-c", "insmod mymod.ko"), files={"/root/mymod.ko": b"\x7fELF"}, prepare=(("true",),))
@@ -60,8 +62,25 @@ def test_a_damaged_file_is_no_answer(own_cache: Path) -> None:
     assert RecordedTraces("6.1", "machine").get(JOB) is None
 
 
+def test_traces_that_were_used_last_are_kept(own_cache: Path) -> None:
+    for age, machine in enumerate(("first", "second")):
+        RecordedTraces("6.1", machine).keep(JOB, b"records")
+        os.utime(own_cache / "6.1" / machine, (age, age))
+    assert RecordedTraces("6.1", "first").get(JOB) == b"records"
+    RecordedTraces("6.1", "third").keep(JOB, b"records")
+    assert sorted(path.name for path in (own_cache / "6.1").iterdir()) == ["first", "third"]
+
+
+def test_traces_whose_folder_another_run_dropped_are_kept_all_the_same(own_cache: Path) -> None:
+    traces = RecordedTraces("6.1", "machine")
+    traces.keep(JOB, b"records")
+    shutil.rmtree(own_cache)
+    traces.keep(JOB, b"records")
+    assert traces.get(JOB) == b"records"
+
+
 def test_traces_of_machines_long_gone_are_dropped(own_cache: Path) -> None:
     for machine in ("first", "second", "third", "fourth"):
         RecordedTraces("6.1", machine).keep(JOB, b"records")
     assert (own_cache / "6.1" / "fourth").exists()
-    assert len(list((own_cache / "6.1").iterdir())) <= 3
+    assert len(list((own_cache / "6.1").iterdir())) == KEPT_PER_KERNEL

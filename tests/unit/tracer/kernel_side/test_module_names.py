@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tracer.kernel_side.module_names import module_files, modules_asked_for
+from tracer.kernel_side.module_file import file_record
+from tracer.kernel_side.module_names import LARGEST_FILE, module_files, module_name, modules_asked_for
 
 
 @pytest.fixture
@@ -55,3 +56,11 @@ def test_a_script_with_unbalanced_quotes_names_nothing(tmp_path: Path) -> None:
 
 def test_a_name_is_no_pattern(folders: Path) -> None:
     assert modules_asked_for(["modprobe", "my_mod.*"], folders) == []
+
+
+def test_a_file_larger_than_any_module_is_not_read_into_memory(tmp_path: Path) -> None:
+    path = tmp_path / "my-mod.ko"
+    path.touch()
+    os.truncate(path, LARGEST_FILE + 1)
+    assert module_name(path) == "my_mod"
+    assert file_record(path)["problem"] == "File too large"
