@@ -10,9 +10,11 @@ import pytest
 
 from vm.kernel_store import fetch
 
-# Started in the background, or by some CI systems, we inherit an ignored SIGINT, and so would every program under test.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Started in the background, by nohup or by some CI systems, we inherit ignored signals, and so would every program
+# under test.
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

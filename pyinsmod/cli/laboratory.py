@@ -10,8 +10,9 @@ import asyncio
 import itertools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pyinsmod.cli.guest import guest_content
 from pyinsmod.cli.recorded import RecordedTraces
@@ -27,7 +28,7 @@ from tracer.experiments.workbench import Setup, installation, module_files, set_
 from tracer.records import Record, read
 from vm.errors import MachineEnded
 from vm.kernel_store import Kernel
-from vm.run import Job, JobResult, Laboratory, laboratory
+from vm.run import Job, JobResult, laboratory
 
 RECORDS = "/tmp/records.jsonl"  # noqa: S108 - a path in the guest, which has one user and lives for a second
 WATCHED_LINE = '{"type": "file"'
@@ -56,13 +57,42 @@ class Bench:
     done: Callable[[str], None]
 
 
+class Machines(Protocol):
+    """Where jobs are run: `vm.run.Laboratory`, or the running system."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `ready` need not wait."""
+
+    async def ready(self) -> object:
+        """Do what comes before the first job."""
+
+    async def run(self, job: Job) -> JobResult:
+        """Run a job; MachineEnded when its machine did not live to tell."""
+
+
+class Recorded(Protocol):
+    """What jobs gave before."""
+
+    def get(self, job: Job) -> bytes | None:
+        """Return a job's trace."""
+
+    def keep(self, job: Job, trace: bytes) -> None:
+        """Keep a job's trace."""
+
+
+def _nothing_against(_experiment: Experiment, _files: Mapping[str, bytes]) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Place:
-    """A kernel's machines, and what was recorded in them before."""
+    """A kernel's machines, what was recorded in them before, and what speaks against doing an experiment there."""
 
     kernel: Kernel
-    machines: Laboratory
-    recorded: RecordedTraces
+    machines: Machines
+    recorded: Recorded
+    why_not: Callable[[Experiment, Mapping[str, bytes]], str | None] = _nothing_against
 
 
 async def run_matrix(
@@ -95,7 +125,12 @@ async def run_matrix(
 async def _runs(bench: Bench, kernel: Kernel, loaders: Sequence[str]) -> list[Run]:
     async with laboratory(kernel, guest_content(), bench.note) as machines:
         place = Place(kernel, machines, RecordedTraces(kernel.name, machines.identity, fresh=bench.fresh))
-        return list(await asyncio.gather(*(_run(bench, place, name, loaders[0]) for name in loaders)))
+        return await runs_at(bench, place, loaders)
+
+
+async def runs_at(bench: Bench, place: Place, loaders: Sequence[str]) -> list[Run]:
+    """Do every experiment with each loader on one kernel."""
+    return list(await asyncio.gather(*(_run(bench, place, name, loaders[0]) for name in loaders)))
 
 
 def needed_experiments(claims: Claims) -> list[Experiment]:
@@ -156,6 +191,8 @@ async def _observe(bench: Bench, place: Place, name: str, experiment: Experiment
         if experiment.survey:
             return Observation(records=await asyncio.to_thread(survey_records, place.kernel.root))
         files = await asyncio.to_thread(module_files, experiment, place.kernel.root)
+        if reason := await asyncio.to_thread(place.why_not, experiment, files):
+            return Observation(inapplicable=reason)
         return await _measure(bench, place, set_up(experiment, LOADERS[name], files), experiment.seconds)
     except FaultNotApplicable as reason:
         return Observation(inapplicable=str(reason))

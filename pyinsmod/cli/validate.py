@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import dataclasses
 import json
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from pyinsmod.cli import manual_pages
-from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain, note
+from pyinsmod.cli import manual_pages, measuring
+from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain
 from tracer import errno_table
 from tracer.claims import Claims, read_claims
 from tracer.compare import Run, compare
@@ -35,7 +32,6 @@ from tracer.report.terminal import render_table, wants_colour
 from tracer.selectors import Record
 from vm.catalogue import KERNELS
 from vm.errors import UnknownKernel, VmError
-from vm.kernel_store import Kernel, fetch, fetched
 
 EVERY = "all"
 DEFAULT_KERNELS = ("6.1",)
@@ -53,11 +49,16 @@ def run(argv: Sequence[str]) -> int:
     if unknown:
         complain(f"unknown loader '{unknown[0]}': there are {', '.join(LOADERS)}")
         return EXIT_USAGE
+    unfit = measuring.why_not_here(options, loaders) if options.here else None
+    if unfit:
+        complain(unfit)
+        return EXIT_USAGE
     try:
         claims = _chosen(_claims(options), options.claim)
         baseline = options.baseline and drift.read_baseline(options.baseline, claims.document)
-        kernels = [_fetched_with_notice(name) for name in _spelt_out(options.kernel or DEFAULT_KERNELS, KERNELS)]
-        runs = _measure(claims, kernels, loaders, options)
+        runs = measuring.measured(
+            claims, list(_spelt_out(options.kernel or DEFAULT_KERNELS, KERNELS)), loaders, options
+        )
     except (MalformedClaims, UnknownKernel, drift.UnfitBaseline) as wrong:
         complain(str(wrong))
         return EXIT_USAGE
@@ -140,6 +141,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--loader", action="append", metavar="L", help=f"all, or one of {', '.join(LOADERS)}; repeatable"
     )
+    parser.add_argument(
+        "--here",
+        action="store_true",
+        help="load into the running kernel, as root, in place of disposable machines; what could harm it is left out",
+    )
     parser.add_argument("--claim", action="append", metavar="ID", help="judge this claim only; repeatable")
     parser.add_argument("--fresh", action="store_true", help="measure again what earlier runs have recorded")
     parser.add_argument("--workers", type=int, metavar="N", help="machines side by side (default: one a processor)")
@@ -190,50 +196,11 @@ def _chosen(claims: Claims, names: Sequence[str] | None) -> Claims:
 
 def _choice(options: argparse.Namespace) -> Iterator[str]:
     """Yield the options that chose runs and claims, as they were typed."""
+    if options.here:
+        yield "--here"
     for name in ("kernel", "loader", "claim"):
         for value in getattr(options, name) or ():
             yield from (f"--{name}", value)
-
-
-def _fetched_with_notice(name: str) -> Kernel:
-    if name in KERNELS and fetched(name) is None:
-        note(f"fetching kernel {name} from Debian's archive")
-    return fetch(name)
-
-
-def _measure(
-    claims: Claims, kernels: Sequence[Kernel], loaders: Sequence[str], options: argparse.Namespace
-) -> list[Run]:
-    from pyinsmod.cli.laboratory import needed_experiments, planned, run_matrix
-
-    total = len(kernels) * planned(needed_experiments(claims), loaders)
-    started = time.monotonic()
-    with _progress(total) as done:
-        matrix = run_matrix(claims, kernels, loaders, note, done, fresh=options.fresh, workers=options.workers)
-        runs = asyncio.run(matrix)
-    note(f"{total} experiments in {time.monotonic() - started:.1f} s")
-    return runs
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """Show a bar on a terminal and nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("experiments"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda name: bar.update(task, advance=1, description=name)
 
 
 def _write(report: Report, options: argparse.Namespace) -> None:

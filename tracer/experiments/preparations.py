@@ -22,12 +22,14 @@ class Preparation:
         argument: what stands behind the colon, in capitals; none if empty.
         commands: shell commands.
         prefix: words before the traced command.
+        lasting: nothing takes it back before the next boot.
     """
 
     about: str
     argument: str = ""
     commands: tuple[str, ...] = ()
     prefix: tuple[str, ...] = ()
+    lasting: bool = False
 
 
 PREPARATIONS = {
@@ -42,10 +44,12 @@ PREPARATIONS = {
     "signatures-enforced": Preparation(
         "the kernel wants signed modules only (sig_enforce)",
         commands=("echo Y > /sys/module/module/parameters/sig_enforce",),
+        lasting=True,
     ),
     "modules-disabled": Preparation(
         "loading and removing is switched off until the next boot",
         commands=("echo 1 > /proc/sys/kernel/modules_disabled",),
+        lasting=True,
     ),
     "without-capability": Preparation(
         "root without one capability, such as sys_module",
@@ -101,6 +105,11 @@ def prefix_of(name: str, file: str) -> list[str]:
     """Return the words a preparation puts before the traced command."""
     kind, _, argument = name.partition(":")
     return [_filled(word, file, argument) for word in PREPARATIONS[kind].prefix]
+
+
+def is_lasting(name: str) -> bool:
+    """Tell whether only a boot takes a preparation back."""
+    return PREPARATIONS[name.partition(":")[0]].lasting
 
 
 def _filled(text: str, file: str, argument: str) -> str:

@@ -1,0 +1,93 @@
+"""Jobs on this system itself: none of them loads anything."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from vm.errors import GuestHung, MachineLost
+from vm.run import Job, JobResult
+from vm.running_system import run_here
+
+OUTPUT, ABSENT = "/tmp/pyinsmod-test-output", "/tmp/pyinsmod-test-absent"  # noqa: S108 - in a room of its own
+MOUNT_POINTS = "/var/tmp"  # noqa: S108
+TRIAL = ("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt")
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or subprocess.run(TRIAL, check=False).returncode != 0,
+    reason="only root may mount, and not in every container",
+)
+
+
+def done(job: Job, *kept: str) -> JobResult:
+    return asyncio.run(run_here(job, kept))
+
+
+def shell(script: str, **how: object) -> JobResult:
+    return done(Job(("sh", "-c", script), **how))  # type: ignore[arg-type]
+
+
+def test_files_commands_and_results_are_private() -> None:
+    before = sorted(Path("/usr/sbin").iterdir())
+    result = shell(
+        "cat in; greet; echo out > $OUTPUT; echo oops >&2; exit 7",
+        environment={"OUTPUT": OUTPUT},
+        files={"/root/in": b"\xff\n"},
+        prepare=(("ln", "-sfn", "/usr/bin/uname", "/usr/sbin/greet"),),
+        get=(OUTPUT, ABSENT),
+    )
+    assert (result.status, result.stdout, result.stderr) == (7, b"\xff\nLinux\n", b"oops\n")
+    assert result.files == {OUTPUT: b"out\n"}
+    assert set(result.missing) == {ABSENT}
+    assert not Path(OUTPUT).exists()
+    assert sorted(Path("/usr/sbin").iterdir()) == before
+
+
+def test_what_is_kept_is_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("here\n")
+    assert done(Job(("cat", str(tmp_path / "a"))), str(tmp_path)).stdout == b"here\n"
+    assert done(Job(("cat", "/root/.profile"))).status == 1
+
+
+def test_a_preparation_that_fails_is_told() -> None:
+    result = shell("true", prepare=(("sh", "-c", "echo no >&2; exit 3"),))
+    assert result.not_started is not None
+    assert "no" in result.not_started
+
+
+def test_a_command_that_does_not_exist_is_told() -> None:
+    assert "no-such-thing" in (done(Job(("no-such-thing",))).not_started or "")
+
+
+@pytest.mark.parametrize("script", ["sleep 1234567 & true", "setsid sleep 1234567 & exec sleep 1234567"])
+def test_nothing_is_left_running(script: str) -> None:
+    try:
+        shell(script, seconds=2.0)
+    except GuestHung:
+        assert "exec" in script
+    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"1234567" in _read(path)]
+
+
+def test_a_job_that_is_not_done_in_time_is_ended() -> None:
+    started = time.monotonic()
+    with pytest.raises(GuestHung, match="not done after 1 s"):
+        shell("sleep 100", seconds=1.0)
+    assert time.monotonic() - started < 60
+    assert not list(Path(MOUNT_POINTS).glob("pyinsmod-*"))
+
+
+def test_what_runs_from_where_the_experiments_files_go_is_refused() -> None:
+    with pytest.raises(MachineLost, match="/root is where"):
+        done(Job(("true",)), "/root")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

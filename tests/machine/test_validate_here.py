@@ -1,0 +1,64 @@
+"""`validate --here` on a system that is really there: a guest's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.machine.conftest import InMachine
+
+pytestmark = pytest.mark.machine
+
+REPOSITORY = Path(__file__).parents[2]
+# What a guest has no other use for, and an installed pyinsmod has.
+PACKAGES = ("jinja2", "markupsafe", "rich", "qemu")
+OURS = ("pyinsmod", "tracer", "vm", "docs")
+VERDICTS = {"step-1-shell": "confirmed", "step-2-call": "contradicted", "failure-vermagic": "depends"}
+SCRIPT = """\
+mkdir -p /opt/here && cd /opt/here && tar xf /root/here.tar && export PYTHONPATH=/opt/here
+before=$(cat /proc/mounts /proc/modules; ls -A /root /run /tmp /usr/sbin)
+python3 -P -m pyinsmod validate --here --loader busybox --loader pyinsmod {claims} --json -
+status=$?
+after=$(cat /proc/mounts /proc/modules; ls -A /root /run /tmp /usr/sbin)
+[ "$before" = "$after" ] || {{ echo "$before"; echo "$after"; }} >&2
+exit $status
+"""
+
+
+def installed() -> bytes:
+    """Return an archive of the project and the packages it needs."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name in OURS:
+            archive.add(REPOSITORY / name, name, filter=_without_byte_code)
+        for name in PACKAGES:
+            archive.add(_folder(name), name, filter=_without_byte_code)
+    return stream.getvalue()
+
+
+def _without_byte_code(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if member.name.endswith("__pycache__") else member
+
+
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def test_the_running_system_is_asked_and_left_as_it_was(in_machine: InMachine) -> None:
+    script = SCRIPT.format(claims=" ".join(f"--claim {name}" for name in VERDICTS))
+    result = in_machine(["sh", "-c", script], {"/root/here.tar": installed()})
+    assert result.status == 1, result.stderr
+    report = json.loads(result.stdout)
+    assert {run["kernel"] for run in report["runs"]} == {"here"}
+    assert {claim["id"]: claim["verdict"] for claim in report["claims"]} == VERDICTS
+    assert all(len(claim["by_run"]) == 2 for claim in report["claims"])
+    assert b"tainted" in result.stderr
+    assert len(result.stderr.splitlines()) == 2
