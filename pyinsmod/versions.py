@@ -59,11 +59,15 @@ def symbol_versions(image: ModuleImage, facts: KernelFacts, request: LoadRequest
 
 
 def kernel_compares_versions(facts: KernelFacts) -> bool | None:
-    """Tell whether the kernel has CONFIG_MODVERSIONS: by its vermagic, configuration, or what it can print."""
+    """Tell whether the kernel has CONFIG_MODVERSIONS: by its vermagic, configuration, what it can print or exports.
+
+    `module_layout` is there to have a version, and only then: who gives it one compares.
+    """
     for told in (facts.modversions, facts.option("MODVERSIONS"), facts.has("symbol-versions")):
         if told is not None:
             return told
-    return None
+    layout = (facts.exports.value or {}).get("module_layout")
+    return True if layout is not None and layout.crc is not None else None
 
 
 def may_force_load(facts: KernelFacts) -> bool | None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from vm.errors import StoreBroken
 
 CACHE_VARIABLE = "PYINSMOD_CACHE"
+# What a full or read-only disk answers.
+STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def cache_root() -> Path:
@@ -58,7 +60,7 @@ def storage_errors_named() -> Iterator[None]:
     try:
         yield
     except OSError as failure:
-        if failure.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}:
+        if failure.errno not in STORAGE_ERRORS:
             raise
         raise StoreBroken(
             f"the cache {cache_root()} cannot be written: {failure.strerror}"

@@ -93,7 +93,9 @@ def _is_about_a_tree(argv: Sequence[str]) -> bool:
     for before, word in zip(("", *argv), argv):  # noqa: B905 - the last word is before none
         if word.partition("=")[0] in TREE_OPTIONS:
             return True
-        if before != "--kernel" and (os.path.isdir(word) or (word.endswith(".deb") and not word.startswith("-"))):
+        if before != "--kernel" and (
+            os.path.isdir(word) or (word.endswith((".deb", ".rpm")) and not word.startswith("-"))
+        ):
             return True
     return False
 

@@ -7,6 +7,7 @@ import os
 from argparse import Namespace
 
 from pyinsmod.cli.arguments import ArgumentParser
+from pyinsmod.cli.kernels import PACKAGES
 from pyinsmod.cli.terminal import complain
 from pyinsmod.errors import PyinsmodError, UsageError
 from pyinsmod.kernel_facts.facts_cache import FactsCache
@@ -17,7 +18,6 @@ from pyinsmod.tree.results import ModuleResult
 from pyinsmod.tree.tree_check import TreeCheck
 
 CANNOT_TELL = 3
-PACKAGE = ".deb"
 ALL = "all"
 
 
@@ -47,7 +47,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         "pyinsmod check", "Predict what kernels would do with all modules of a folder or package. Loads nothing."
     )
-    parser.add_argument("paths", metavar="PATH", nargs="+", help="a folder, a .deb package, or a module")
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="a folder, a .deb or .rpm package, or a module")
     parser.add_argument(
         "--kernel", metavar="K", action="append", default=[],
         help=f"not the running kernel, but {HELP}; '{ALL}': every kernel of the store",
@@ -78,7 +78,7 @@ def _found(paths: Sequence[str]) -> Found:
     unreadable: list[tuple[str, str]] = []
     listings: list[str] = []
     for path in paths:
-        place = _unpacked(path) if path.endswith(PACKAGE) and os.path.isfile(path) else path  # noqa: PTH113
+        place = _unpacked(path) if path.endswith(PACKAGES) and os.path.isfile(path) else path  # noqa: PTH113
         if not os.path.lexists(place):
             raise UsageError(f"{path}: no such file or folder")
         below = modules_below(place) if os.path.isdir(place) else Found(place, (place,))  # noqa: PTH112

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUNNING = "running"
-PACKAGE = ".deb"
+PACKAGES = (".deb", ".rpm")
 
 HELP = (
     "a name of 'pyinsmod vm list', an exact release, a folder with kernel headers or an unpacked kernel package,"
-    " a .deb, or a boot image; repeatable"
+    " a .deb, an .rpm, a boot image, or a Module.symvers; repeatable"
 )
 
 
@@ -57,7 +57,7 @@ def _files(name: str) -> KernelFiles:
     if stored is not None:
         return stored
     if os.path.exists(name):  # noqa: PTH110 - a name from the command line may be any bytes
-        return _files_of_package(name) if name.endswith(PACKAGE) else kernel_files(name)
+        return _files_of_package(name) if name.endswith(PACKAGES) else kernel_files(name)
     installed = installed_kernel(name) if "/" not in name else None
     if installed is not None:
         return installed
@@ -97,7 +97,7 @@ def _fetched(name: str) -> KernelFiles:
     try:
         return kernel_files(str(fetch(name).root))
     except UnknownKernel as unknown:
-        raise UsageError(f"{unknown}; or name a folder, a .deb or a boot image") from unknown
+        raise UsageError(f"{unknown}; or name a folder, a package or a boot image") from unknown
     except VmError as failure:
         raise KernelUnavailable(f"kernel {name}: {failure}") from failure
 
@@ -122,7 +122,7 @@ def kernel_of_tree(root: str, release: str) -> OtherKernel | None:
     return None if found is None else other_kernel(found, release, FactsCache(str(cache_root() / "facts")))
 
 
-def unpacked_package(deb: str) -> Path:
+def unpacked_package(package: str) -> Path:
     """Return the folder in the cache that a package is unpacked in, once for each state of the file.
 
     Raises:
@@ -135,24 +135,26 @@ def unpacked_package(deb: str) -> Path:
     from vm.archive import unpack
     from vm.cache import built_whole, storage_errors_named
     from vm.errors import ArchiveUnreachable, VmError
+    from vm.rpm_package import unpack_rpm
 
-    state = os.stat(deb)  # noqa: PTH116
-    word = f"{os.path.realpath(deb)}\0{state.st_size}\0{state.st_mtime_ns}".encode("utf-8", "surrogateescape")
+    state = os.stat(package)  # noqa: PTH116
+    word = f"{os.path.realpath(package)}\0{state.st_size}\0{state.st_mtime_ns}".encode("utf-8", "surrogateescape")
     folder = cache_root() / "debs" / blake2b(word, digest_size=16).hexdigest()
+    unpacks = unpack_rpm if package.endswith(".rpm") else unpack
     try:
         if not folder.exists():
             with storage_errors_named(), built_whole(folder) as scratch:
-                unpack(Path(deb), scratch, leave_out=("usr/share/doc",))
+                unpacks(Path(package), scratch, leave_out=("usr/share/doc",))
     except ArchiveUnreachable as failure:
-        raise UsageError(f"{deb}: no package: {failure}") from failure
+        raise UsageError(f"{package}: no package: {failure}") from failure
     except VmError as failure:
-        raise KernelUnavailable(f"{deb}: {failure}") from failure
+        raise KernelUnavailable(f"{package}: {failure}") from failure
     return folder
 
 
-def _files_of_package(deb: str) -> KernelFiles:
-    folder = unpacked_package(deb)
+def _files_of_package(package: str) -> KernelFiles:
+    folder = unpacked_package(package)
     try:
         return kernel_files(str(folder))
     except UsageError as failure:
-        raise UsageError(str(failure).replace(f"{folder}:", f"{deb}:").replace("folder", "package")) from failure
+        raise UsageError(str(failure).replace(f"{folder}:", f"{package}:").replace("folder", "package")) from failure

@@ -19,6 +19,7 @@ _WORD, _CHECKSUM = 16, 4
 # Who reads the facts, seen from this folder: facts are no older than these files.
 _READERS = (
     *("boot_image.py", "config.py", "export_lookup.py", "features.py", "kernel_texts.py", "ksymtab.py", "lz4.py"),
+    *("files.py", "headers.py"),
     *("module_tree.py", "other_kernel.py", "vmlinux.py"),
     *("../btf/__init__.py", "../certificates.py", "../der.py", "../module_image.py"),
 )

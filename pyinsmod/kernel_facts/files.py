@@ -17,6 +17,21 @@ def read(path: str) -> Fact[bytes]:
         return unknown(f"{path}: {error.strerror}")
 
 
+def read_unpacked(path: str) -> Fact[bytes]:
+    """Return all that stands in a file, unpacked when it is compressed."""
+    from pyinsmod.compression import compression_of, decompress
+    from pyinsmod.errors import MalformedModule
+
+    raw = read(path)
+    compression = compression_of(raw.value or b"")
+    if compression is None:
+        return raw
+    try:
+        return Fact(decompress(raw.value or b"", compression), raw.source)
+    except MalformedModule as error:
+        return unknown(f"{path}: {error}")
+
+
 class GrowingFile:
     """A file of /proc that is made while it is read: read no further than somebody asks."""
 

@@ -11,11 +11,14 @@ import re
 from pyinsmod.elf_format import machine_name, text
 from pyinsmod.kernel_facts.config import options_in
 from pyinsmod.kernel_facts.facts import Fact, KernelExport, unknown
-from pyinsmod.kernel_facts.files import read
+from pyinsmod.kernel_facts.files import read, read_unpacked
 from pyinsmod.kernel_facts.module_tree import module_name
-from pyinsmod.lean import Mapping, cached_property
+from pyinsmod.lean import Mapping, NamedTuple, cached_property
 
 EXPORTS = "Module.symvers"
+VMLINUX = "vmlinux"
+# What a column of Module.symvers that tells how a symbol is exported begins with (scripts/mod/modpost.c).
+_HOW = ("EXPORT_", "(unknown)")
 CONFIGS = (".config", "include/config/auto.conf")
 # The header comes first: distributions may patch it, and it is what modules get into their vermagic.
 RELEASES = ("include/generated/utsrelease.h", "include/config/kernel.release")
@@ -28,10 +31,16 @@ _RANDOM_LAYOUT = re.compile(rb"^CONFIG_(GCC_PLUGIN_RANDSTRUCT|RANDSTRUCT)=y", re
 
 
 class KernelHeaders:
-    """The folder, read when it is asked for something; what cannot be read is unknown."""
+    """The folder, read when it is asked for something; what cannot be read is unknown.
 
-    def __init__(self, folder: str) -> None:
+    Args:
+        folder: where the headers are; the empty string where there are none.
+        symvers: the list of exports, when it does not stand there as Module.symvers.
+    """
+
+    def __init__(self, folder: str, symvers: str = "") -> None:
         self.folder = folder
+        self.symvers = symvers or f"{folder}/{EXPORTS}"
 
     @cached_property
     def _config(self) -> Fact[bytes]:
@@ -96,35 +105,69 @@ class KernelHeaders:
         return "preempt_rt" if first and first[0] == b"CONFIG_PREEMPT_RT" else "preempt"
 
     @cached_property
-    def _symvers(self) -> Fact[list[list[str]]]:
-        """The lines of Module.symvers: CRC, symbol, who exports it, how, namespace."""
-        raw = read(f"{self.folder}/{EXPORTS}")
+    def _lines(self) -> Fact[list[ExportLine]]:
+        raw = read_unpacked(self.symvers)
         if raw.value is None:
             return unknown(raw.source)
-        lines = (line.split("\t") for line in text(raw.value).splitlines())
-        return Fact([line for line in lines if len(line) >= 4], raw.source)
+        return Fact(list(filter(None, map(export_line, text(raw.value).splitlines()))), raw.source)
 
     @property
     def exports(self) -> Fact[Mapping[str, KernelExport]]:
         """What vmlinux exports. CRCs are all 0 for a kernel without CONFIG_MODVERSIONS, which has none."""
-        lines = self._symvers
+        lines = self._lines
         if lines.value is None:
             return unknown(lines.source)
-        exports = {line[1]: _export(line) for line in lines.value if line[2] == "vmlinux"}
+        exports = {
+            line.symbol: KernelExport(VMLINUX, line.crc or None, line.gpl, line.namespace)
+            for line in lines.value
+            if line.owner == VMLINUX
+        }
         return Fact(exports, lines.source) if exports else unknown(f"{lines.source} lists no symbols of vmlinux")
 
     @property
     def providers(self) -> Fact[Mapping[str, str]]:
         """Symbol → module of the kernel's own tree that exports it."""
-        lines = self._symvers
+        lines = self._lines
         if lines.value is None:
             return unknown(lines.source)
-        return Fact({line[1]: module_name(line[2]) for line in lines.value if line[2] != "vmlinux"}, lines.source)
+        return Fact(
+            {line.symbol: module_name(line.owner) for line in lines.value if line.owner != VMLINUX}, lines.source
+        )
 
 
-def _export(line: list[str]) -> KernelExport:
+class ExportLine(NamedTuple):
+    """A line of Module.symvers; what its format does not tell is None. `owner` is `vmlinux` or a module's path."""
+
+    symbol: str
+    crc: int
+    owner: str
+    gpl: bool | None
+    namespace: str | None
+
+
+def export_line(line: str) -> ExportLine | None:
+    """Read a line of Module.symvers in any format there has been; None for what is none.
+
+    CRC, symbol and module come first, by tabs. Since 2.6.18 the kind of export follows (kernel commit bd5cbcedf446),
+    since 5.4 the namespace: at first before the module (cb9b55d21fe0), then behind the kind (5190044c2965). Where there
+    is no kind, nothing tells who may use a symbol; where there is no module either, the list is taken for the kernel's.
+    """
+    columns = line.split("\t")
+    if len(columns) < 2 or not columns[1]:
+        return None
+    crc = _number(columns[0])
+    symbol, rest = columns[1], columns[2:]
+    if len(rest) < 2:
+        owner = rest[0] if rest else VMLINUX
+        return ExportLine(symbol, crc, owner, None, "") if crc is not None else None
+    owner, how, space = (*rest, "")[:3]
+    if len(rest) > 2 and rest[2].startswith(_HOW) and not how.startswith(_HOW):
+        space, owner, how = rest[:3]
+    return ExportLine(symbol, crc or 0, owner, how.endswith("_GPL"), space)
+
+
+def _number(word: str) -> int | None:
     try:
-        crc = int(line[0], 16)
+        return int(word, 16)
     except ValueError:
-        crc = 0
-    return KernelExport("vmlinux", crc or None, line[3].endswith("_GPL"), line[4] if len(line) > 4 else "")
+        return None

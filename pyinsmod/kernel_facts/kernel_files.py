@@ -1,7 +1,8 @@
 """What a user names → the files of one kernel: boot image, modules, headers, configuration.
 
 Known layouts: an installed system or an unpacked package (boot/, lib/modules/ or usr/lib/modules/, usr/src/), a
-folder lib/modules/RELEASE by itself, a folder of headers, a boot image by itself.
+folder lib/modules/RELEASE by itself, a folder of headers, a boot image or a list of exports (Module.symvers) by itself.
+Debian, Fedora and openSUSE have their own places for headers and for that list.
 """
 
 from __future__ import annotations
@@ -9,12 +10,19 @@ from __future__ import annotations
 import os
 
 from pyinsmod.errors import UsageError
-from pyinsmod.kernel_facts.files import is_folder
-from pyinsmod.kernel_facts.headers import CONFIGS, EXPORTS, RELEASES, KernelHeaders
+from pyinsmod.kernel_facts.facts import Fact
+from pyinsmod.kernel_facts.files import is_folder, read_unpacked
+from pyinsmod.kernel_facts.headers import CONFIGS, EXPORTS, RELEASES, KernelHeaders, export_line
 from pyinsmod.lean import Iterable, NamedTuple
 
 _IMAGE_NAMES = ("vmlinuz", "vmlinux", "bzImage", "Image.gz")
 _MODULE_FOLDERS = ("lib/modules", "usr/lib/modules")
+# Debian: linux-headers-RELEASE, Fedora: kernels/RELEASE.
+_HEADER_FOLDERS = ("usr/src/linux-headers-", "usr/src/kernels/")
+# openSUSE: linux-VERSION-obj/ARCHITECTURE/FLAVOUR, which says its release inside.
+_BUILD_FOLDERS = "/usr/src/linux-*-obj/*/*"
+_LONGEST_LINE = 1000
+_PACKINGS = ("", ".gz", ".xz", ".zst")
 
 
 class KernelFiles(NamedTuple):
@@ -26,6 +34,7 @@ class KernelFiles(NamedTuple):
         modules: the folder lib/modules/RELEASE.
         headers: the folder that modules are built against.
         config: the build options, when they stand in a file of their own.
+        symvers: what it exports, when that stands elsewhere than in the headers.
     """
 
     release: str = ""
@@ -33,6 +42,12 @@ class KernelFiles(NamedTuple):
     modules: str = ""
     headers: str = ""
     config: str = ""
+    symvers: str = ""
+
+    @property
+    def exports(self) -> str:
+        """The list of exports, wherever it stands."""
+        return self.symvers or (f"{self.headers}/{EXPORTS}" if self.headers else "")
 
 
 def kernel_files(path: str) -> KernelFiles:
@@ -74,7 +89,13 @@ def _files_of_headers(folder: str) -> KernelFiles:
 def _files_of_release(root: str, release: str) -> KernelFiles:
     modules = _first(f"{root}/{folder}/{release}" for folder in _MODULE_FOLDERS)
     beside_modules = [f"{root}/{folder}/{release}" for folder in _MODULE_FOLDERS]
-    headers = _first((f"{root}/usr/src/linux-headers-{release}", *_build_folder(root, modules)))
+    headers = _first(
+        (
+            *(f"{root}/{folder}{release}" for folder in _HEADER_FOLDERS),
+            *(folder for folder in _build_folders(root) if KernelHeaders(folder).release == release),
+            *_build_folder(root, modules),
+        )
+    )
     config = _first((f"{root}/boot/config-{release}", *(f"{folder}/config" for folder in beside_modules)))
     image = _first(
         (
@@ -82,7 +103,18 @@ def _files_of_release(root: str, release: str) -> KernelFiles:
             *(f"{folder}/{name}" for folder in beside_modules for name in _IMAGE_NAMES),
         )
     )
-    return KernelFiles(release, image, modules, headers, config or _first(f"{headers}/{name}" for name in CONFIGS))
+    listed = (f"{root}/boot/symvers-{release}", *(f"{folder}/symvers" for folder in beside_modules))
+    symvers = _first(f"{name}{packing}" for name in listed for packing in _PACKINGS)
+    if headers and _exists(f"{headers}/{EXPORTS}"):
+        symvers = ""
+    config = config or (_first(f"{headers}/{name}" for name in CONFIGS) if headers else "")
+    return KernelFiles(release, image, modules, headers, config, symvers)
+
+
+def _build_folders(root: str) -> list[str]:
+    from glob import escape, glob
+
+    return sorted(glob(escape(root) + _BUILD_FOLDERS))  # noqa: PTH207 - see paths.py
 
 
 def _build_folder(root: str, modules: str) -> tuple[str, ...]:
@@ -108,23 +140,59 @@ def _releases_below(root: str) -> list[str]:
         kind, dash, release = name.partition("-")
         if dash and kind in _IMAGE_NAMES:
             found.add(release)
-    for name in _names(f"{root}/usr/src"):
-        if name.startswith("linux-headers-") and _exists(f"{root}/usr/src/{name}/{EXPORTS}"):
-            found.add(name.removeprefix("linux-headers-"))
+    for folder in _HEADER_FOLDERS:
+        place, _, prefix = folder.rpartition("/")
+        for name in _names(f"{root}/{place}"):
+            if name.startswith(prefix) and _exists(f"{root}/{place}/{name}/{EXPORTS}"):
+                found.add(name.removeprefix(prefix))
+    found.update(KernelHeaders(folder).release for folder in _build_folders(root))
+    found.discard("")
     return sorted(found)
 
 
-def _files_beside(image: str) -> KernelFiles:
-    """Return a boot image with what stands in the known places around it."""
-    if not os.path.isfile(image):  # noqa: PTH113 - see paths.py
-        raise UsageError(f"{image}: no such kernel: neither a file nor a folder")
-    folder, _, name = os.path.realpath(image).rpartition("/")
+def _files_beside(file: str) -> KernelFiles:
+    """Return a boot image, or a list of exports, with what stands in the known places around it."""
+    if not os.path.isfile(file):  # noqa: PTH113 - see paths.py
+        raise UsageError(f"{file}: no such kernel: neither a file nor a folder")
+    folder, _, name = os.path.realpath(file).rpartition("/")
+    if name.startswith("System.map"):
+        raise UsageError(f"{file}: names and addresses, no versions; name the vmlinux or {EXPORTS} that belongs to it")
     kind, _, release = name.partition("-")
-    if kind in _IMAGE_NAMES and release and folder.endswith("/boot"):
-        return _files_of_release(folder.removesuffix("/boot"), release)._replace(image=image)
-    if name in _IMAGE_NAMES and any(folder.rpartition("/")[0].endswith(f"/{place}") for place in _MODULE_FOLDERS):
-        return _files_of_release(*_root_of_modules(folder))._replace(image=image)
-    return KernelFiles(image=image)
+    listing = _is_list_of_exports(file, name)
+    of_it = KernelFiles(symvers=file) if listing else KernelFiles(image=file)
+    if kind in (*_IMAGE_NAMES, "symvers") and release and folder.endswith("/boot"):
+        around = _files_of_release(folder.removesuffix("/boot"), _unsuffixed(release) if listing else release)
+    elif any(folder.rpartition("/")[0].endswith(f"/{place}") for place in _MODULE_FOLDERS):
+        around = _files_of_release(*_root_of_modules(folder))
+    elif name == EXPORTS or (name in _IMAGE_NAMES and _exists(f"{folder}/{EXPORTS}")):
+        around = _files_of_headers(folder)
+    else:
+        return of_it
+    return around._replace(symvers=file) if listing else around._replace(image=file)
+
+
+def _is_list_of_exports(file: str, name: str) -> bool:
+    """Tell whether a file is a Module.symvers by its first line, packed only if it is called like one.
+
+    Raises:
+        UsageError: it is called like one and is none.
+    """
+    called = "symvers" in name
+    try:
+        with open(file, "rb") as opened:  # noqa: PTH123 - see paths.py
+            head = opened.read(_LONGEST_LINE)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+    content = read_unpacked(file) if called else Fact(head, file)
+    line = (content.value or b"")[:_LONGEST_LINE].partition(b"\n")[0].decode("utf-8", "replace")
+    found = export_line(line) is not None
+    if called and not found:
+        raise UsageError(f"{file}: lists no exported symbols" if content.value is not None else content.source)
+    return found
+
+
+def _unsuffixed(release: str) -> str:
+    return release.removesuffix(next(filter(release.endswith, _PACKINGS[1:]), ""))
 
 
 def _first(paths: Iterable[str]) -> str:

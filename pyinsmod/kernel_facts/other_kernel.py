@@ -5,6 +5,8 @@ What only a running kernel has is what a fresh one has: no module loaded, no com
 
 from __future__ import annotations
 
+import os
+
 from pyinsmod.errors import MalformedModule, UsageError
 from pyinsmod.kernel_facts.boot_image import vmlinux_in
 from pyinsmod.kernel_facts.config import options_in
@@ -80,7 +82,8 @@ class _Sources:
     def __init__(self, files: KernelFiles, facts_cache: FactsCache) -> None:
         self._files = files
         self._cache = facts_cache
-        self._headers = KernelHeaders(files.headers) if files.headers else None
+        folder = files.headers or os.path.dirname(files.symvers)  # noqa: PTH120 - see paths.py
+        self._headers = KernelHeaders(folder, files.symvers) if folder else None
         self.tree = ModuleTree(files.modules, facts_cache) if files.modules else None
         self._parsed = cache(self._parse)
         self._image = cache(self._kept_image)

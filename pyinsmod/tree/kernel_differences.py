@@ -37,7 +37,7 @@ def _configuration(built_for: OtherKernel, kernel: OtherKernel) -> Iterator[str]
     sides = [_raw_configuration(each) for each in (built_for, kernel)]
     for raw, each in zip(sides, (built_for, kernel), strict=True):
         if raw is None:
-            yield f"configuration: that of {each.facts.release} is not at hand"
+            yield f"configuration: that of {_called(each)} is not at hand"
             return
     old, new = ({text(name): text(value) for name, value in _SET.findall(raw or b"")} for raw in sides)
     changed = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name) and not _COMPILER.match(name)]
@@ -50,6 +50,10 @@ def _configuration(built_for: OtherKernel, kernel: OtherKernel) -> Iterator[str]
     yield f"configuration: {len(changed)} options differ" + (
         f"; of those the loader goes by: {_named(minded, old, new)}" if minded else f": {_named(telling, old, new)}"
     )
+
+
+def _called(kernel: OtherKernel) -> str:
+    return kernel.facts.name if kernel.facts.release in ("", "unknown") else kernel.facts.release
 
 
 def _raw_configuration(kernel: OtherKernel) -> bytes | None:
@@ -66,7 +70,7 @@ def _structures(built_for: OtherKernel, kernel: OtherKernel) -> Iterator[str]:
     raw = [each.facts.btf for each in (built_for, kernel)]
     for fact, each in zip(raw, (built_for, kernel), strict=True):
         if fact.value is None:
-            yield f"structures: {each.facts.release} has no type information here ({fact.source})"
+            yield f"structures: {_called(each)} has no type information here ({fact.source})"
             return
     found = []
     for name in STRUCTURES:

@@ -9,7 +9,6 @@ from pyinsmod.checks.btf import dialects, looks, tolerates
 from pyinsmod.checks.signature import looked_at
 from pyinsmod.kernel_facts.facts import KernelExport
 from pyinsmod.kernel_facts.facts_cache import FactsCache
-from pyinsmod.kernel_facts.headers import EXPORTS
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Mapping, NamedTuple, cached_property
 from pyinsmod.module_image import CRC_SIZE, VERSION_SIZE
@@ -90,7 +89,7 @@ class Target:
     def packed(self) -> PackedExports:
         """The exports, kept in the cache for a kernel that stands in files."""
         files = self._files
-        made_from = () if files is None else (files.image, f"{files.headers}/{EXPORTS}")
+        made_from = () if files is None else (files.image, files.exports)
         cache = FactsCache() if files is None else self._cache
         plain = cache.kept("packed-exports", made_from, lambda: tuple(_packed(self.facts.exports.value or {})))
         return PackedExports._make(plain)

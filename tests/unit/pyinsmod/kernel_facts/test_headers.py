@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import gzip
+import lzma
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pyinsmod.kernel_facts import KernelExport
-from pyinsmod.kernel_facts.headers import KernelHeaders
+from pyinsmod.kernel_facts.headers import ExportLine, KernelHeaders, export_line
 
 WriteHeaders = Callable[..., KernelHeaders]
 
@@ -111,3 +113,41 @@ def test_a_module_symvers_of_external_modules_is_no_list_of_what_the_kernel_expo
     write_headers: WriteHeaders,
 ) -> None:
     assert write_headers(symvers="0x1\tmine\t/src/mine\tEXPORT_SYMBOL\t\n").exports.value is None
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("0x12345678\tkfree", ExportLine("kfree", 0x12345678, "vmlinux", None, "")),
+        ("0x12345678\tkfree\tvmlinux", ExportLine("kfree", 0x12345678, "vmlinux", None, "")),
+        ("0x12345678\tcan_send\tnet/can/can", ExportLine("can_send", 0x12345678, "net/can/can", None, "")),
+        ("0x1\tkfree\tvmlinux\tEXPORT_SYMBOL", ExportLine("kfree", 1, "vmlinux", False, "")),
+        ("0x1\tkfree\tvmlinux\tEXPORT_SYMBOL_GPL_FUTURE", ExportLine("kfree", 1, "vmlinux", False, "")),
+        ("0x1\tkfree\tvmlinux\tEXPORT_UNUSED_SYMBOL_GPL", ExportLine("kfree", 1, "vmlinux", True, "")),
+        ("0x1\tx\tUSB\tdrivers/usb\tEXPORT_SYMBOL_GPL", ExportLine("x", 1, "drivers/usb", True, "USB")),
+        ("0x1\tx\t\tvmlinux\tEXPORT_SYMBOL", ExportLine("x", 1, "vmlinux", False, "")),
+        ("0x1\tx\tvmlinux\tEXPORT_SYMBOL_GPL\t", ExportLine("x", 1, "vmlinux", True, "")),
+        ("0x1\tx\tdrivers/usb\tEXPORT_SYMBOL\tUSB", ExportLine("x", 1, "drivers/usb", False, "USB")),
+        ("0x1\tx\tvmlinux\tEXPORT_SYMBOL\tEXPORT_NS", ExportLine("x", 1, "vmlinux", False, "EXPORT_NS")),
+        ("", None),
+        ("0x1", None),
+        ("0x1\t\tvmlinux\tEXPORT_SYMBOL\t", None),
+        ("word\tkfree\tvmlinux", None),
+    ],
+)
+def test_every_format_of_module_symvers_there_has_been(line: str, expected: ExportLine | None) -> None:
+    """2, 3 (to 2.6.17), 4 (2.6.18), 5 with the namespace third (5.4) and 5 with it last columns."""
+    assert export_line(line) == expected
+
+
+@pytest.mark.parametrize("packing", [lambda raw: raw, gzip.compress, lzma.compress], ids=["plain", "gzip", "xz"])
+def test_the_list_may_stand_elsewhere_and_be_packed(tmp_path: Path, packing: Callable[[bytes], bytes]) -> None:
+    (tmp_path / "symvers").write_bytes(packing(SYMVERS.encode()))
+    assert "kmalloc" in (KernelHeaders("/nonexistent", str(tmp_path / "symvers")).exports.value or {})
+
+
+def test_a_packed_list_that_is_damaged_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "symvers.gz").write_bytes(gzip.compress(SYMVERS.encode())[:-20])
+    exports = KernelHeaders("/nonexistent", str(tmp_path / "symvers.gz")).exports
+    assert exports.value is None
+    assert "damaged" in exports.source
