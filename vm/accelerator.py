@@ -13,6 +13,7 @@ import platform
 from pathlib import Path
 
 from vm import qemu
+from vm.architectures import Architecture, native
 from vm.cache import cache_root
 from vm.errors import VmError
 from vm.kernel_store import Kernel
@@ -24,18 +25,24 @@ ACCELERATOR_VARIABLE = "PYINSMOD_ACCELERATOR"
 
 
 async def usable_accelerator(kernel: Kernel) -> str:
-    """Return `kvm` where it runs `kernel`, else `tcg`; `$PYINSMOD_ACCELERATOR` decides without a probe."""
+    """Return `kvm` where it runs `kernel`, else `tcg`; `$PYINSMOD_ACCELERATOR` decides without a probe.
+
+    KVM runs what the host's own processor runs; another architecture is emulated, whatever anybody chose.
+    """
+    if kernel.machine != native():
+        return "tcg"
     chosen = os.environ.get(ACCELERATOR_VARIABLE)
     if chosen:
         return chosen
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"
     memory, answers = cache_root() / "accelerator.json", _answers()
-    if _host() not in answers:
-        answers[_host()] = "kvm" if await _boots_with_kvm(kernel) else "tcg"
+    host = _host(kernel.architecture)
+    if host not in answers:
+        answers[host] = "kvm" if await _boots_with_kvm(kernel) else "tcg"
         memory.parent.mkdir(parents=True, exist_ok=True)
         memory.write_text(json.dumps(answers, indent=1))
-    return answers[_host()]
+    return answers[host]
 
 
 def _answers() -> dict[str, str]:
@@ -45,21 +52,21 @@ def _answers() -> dict[str, str]:
         return {}
 
 
-def _host() -> str:
+def _host(architecture: Architecture) -> str:
     """Return what the answer depends on: the host's kernel and the emulator's build."""
-    return f"{platform.release()} {int(qemu.emulator_path().stat().st_mtime)}"
+    return f"{platform.release()} {int(qemu.emulator_path(architecture).stat().st_mtime)}"
 
 
 async def _boots_with_kvm(kernel: Kernel) -> bool:
-    hardware = qemu.Hardware("kvm", PROBE_MEMORY_MIB)
+    hardware = qemu.Hardware(kernel.architecture, "kvm", PROBE_MEMORY_MIB)
     arguments = [
         *qemu.machine_arguments(hardware),
         *("-object", f"memory-backend-ram,id=memory,size={PROBE_MEMORY_MIB}M"),
-        *qemu.boot_arguments(kernel.vmlinuz, Path(os.devnull)),
+        *qemu.boot_arguments(kernel.architecture, kernel.vmlinuz, Path(os.devnull)),
     ]
     deadline = asyncio.get_running_loop().time() + PROBE_SECONDS
     try:
-        async with Machine(arguments) as machine:
+        async with Machine(kernel.architecture, arguments) as machine:
             while asyncio.get_running_loop().time() < deadline:
                 if any("Linux version" in line for line in machine.last_words):
                     return True

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from vm.architectures import ARCHITECTURES, Architecture
 from vm.cache import cache_root, locked
 from vm.errors import ArchiveUnreachable, MissingTool
 
@@ -21,7 +22,6 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Suites that are no distribution by themselves → the one their packages' dependencies are looked for in.
 COMPLETED_BY = {"experimental": "sid"}
 DEBIAN_SUITE = re.compile(r"(?:bullseye|bookworm|trixie|forky|duke|sid|(?:old){0,2}stable|testing|unstable)$")
-ARCHITECTURE = "amd64"
 
 APT_CONFIGURATION = """\
 Dir::State "{root}";
@@ -53,11 +53,12 @@ Check-Valid-Until: no
 
 
 class Suite:
-    """One suite of the archive, e.g. `bookworm`, as an isolated apt sees it."""
+    """One suite of the archive, e.g. `bookworm`, as an isolated apt of one architecture sees it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, architecture: Architecture = ARCHITECTURES["x86_64"]) -> None:
         self.name = name
-        self._root = cache_root() / "apt" / name
+        self._architecture = architecture.debian
+        self._root = cache_root() / "apt" / f"{name}-{architecture.debian}"
 
     def refresh(self) -> None:
         """Fetch the suite's package lists; raise ArchiveUnreachable when the archive cannot be had."""
@@ -88,7 +89,7 @@ class Suite:
         (self._root / "status").touch()
         values = {
             "root": self._root,
-            "architecture": ARCHITECTURE,
+            "architecture": self._architecture,
             "suite": self.name,
             "suites": " ".join(filter(None, (self.name, COMPLETED_BY.get(self.name)))),
             "mirror": mirror,

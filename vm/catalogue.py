@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vm.architectures import ARCHITECTURES, native
+
 
 @dataclass(frozen=True)
 class KernelSource:
@@ -12,10 +14,12 @@ class KernelSource:
     Attributes:
         suite: the Debian suite that carries it.
         package: the metapackage whose dependency is the newest such kernel.
+        architecture: what it runs on, a name of vm.architectures.
     """
 
     suite: str
     package: str
+    architecture: str = "x86_64"
 
 
 KERNELS = {
@@ -26,7 +30,34 @@ KERNELS = {
     "7.2": KernelSource("sid", "linux-image-cloud-amd64"),
     # A release candidate, as a rule: what will break next is seen here first.
     "newest": KernelSource("experimental", "linux-image-cloud-amd64"),
+    "6.1-arm64": KernelSource("bookworm", "linux-image-cloud-arm64", "aarch64"),
+    "6.12-arm64": KernelSource("trixie", "linux-image-cloud-arm64", "aarch64"),
+    "7.2-arm64": KernelSource("sid", "linux-image-cloud-arm64", "aarch64"),
 }
+
+
+def native_kernels() -> list[str]:
+    """Return the kernels that `all` means: this host's own architecture; of a host that has none, those of x86-64."""
+    machine = native() if native() in ARCHITECTURES else "x86_64"
+    return [name for name, source in KERNELS.items() if source.architecture == machine]
+
+
+def kernel_of_series(series: str, architecture: str) -> str | None:
+    """Return the kernel of a series, `6.1` or `6.1-rt`, for an architecture."""
+    for name in (series, f"{series}-{ARCHITECTURES[architecture].debian}"):
+        if name in KERNELS and KERNELS[name].architecture == architecture:
+            return name
+    return None
+
+
+# The kernel that is meant when nobody named one.
+DEFAULT_SERIES = "6.1"
+
+
+def default_kernel() -> str:
+    """Return the kernel of this host's architecture that is meant when nobody named one."""
+    return next(name for name in native_kernels() if name.partition("-")[0] == DEFAULT_SERIES)
+
 
 # One userland for every kernel, so that what differs between two runs is the kernel.
 USERLAND_SUITE = "bookworm"

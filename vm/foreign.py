@@ -14,37 +14,38 @@ from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import InterpSegment
 
+from vm.architectures import Architecture
 from vm.archive import Suite, unpack
 from vm.catalogue import ForeignProgram
 from vm.errors import StoreBroken
 
-LIBRARY_FOLDERS = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "lib64", "usr/lib64")
+LIBRARY_FOLDERS = ("usr/lib/{multiarch}", "lib/{multiarch}", "lib64", "usr/lib64", "lib", "usr/lib")
 WRAPPER = """\
 #!/bin/sh
 exec /opt/{folder}/lib/{linker} --library-path /opt/{folder}/lib /opt/{folder}/libexec/{name} "$@"
 """
 
 
-def install(folder: str, program: ForeignProgram, userland: Path) -> None:
+def install(folder: str, program: ForeignProgram, architecture: Architecture, userland: Path) -> None:
     """Put `program` and the libraries it needs below `userland`/opt/`folder`, with a command for each of its names.
 
     Raises:
         ArchiveUnreachable: the archive cannot give its packages.
         StoreBroken: they lack the program or a library.
     """
-    suite = Suite(program.suite)
+    suite = Suite(program.suite, architecture)
     suite.refresh()
     scratch = userland.parent / f"{userland.name}.{folder}"
     try:
         (scratch / "root").mkdir(parents=True)
         for deb in suite.download(suite.closure(*program.packages), scratch / "debs"):
             unpack(deb, scratch / "root", leave_out=("usr/share",))
-        _place(folder, program, scratch / "root", userland / "opt" / folder)
+        _place(folder, program, _library_folders(architecture), scratch / "root", userland / "opt" / folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _place(folder: str, program: ForeignProgram, root: Path, target: Path) -> None:
+def _place(folder: str, program: ForeignProgram, places: list[str], root: Path, target: Path) -> None:
     for name in ("lib", "bin", "libexec"):
         (target / name).mkdir(parents=True)
     executable = _found(root, (f"usr/{program.path}", program.path))
@@ -55,7 +56,7 @@ def _place(folder: str, program: ForeignProgram, root: Path, target: Path) -> No
         name = wanted.pop()
         if name not in copied:
             copied.add(name)
-            library = _found(root, [f"{place}/{name}" for place in LIBRARY_FOLDERS])
+            library = _found(root, [f"{place}/{name}" for place in places])
             shutil.copy(library, target / "lib" / name)
             wanted += _libraries(library)
     for name in program.names:
@@ -63,6 +64,10 @@ def _place(folder: str, program: ForeignProgram, root: Path, target: Path) -> No
         command = target / "bin" / name
         command.write_text(WRAPPER.format(folder=folder, linker=linker, name=name))
         command.chmod(0o755)
+
+
+def _library_folders(architecture: Architecture) -> list[str]:
+    return [folder.format(multiarch=architecture.multiarch) for folder in LIBRARY_FOLDERS]
 
 
 def _found(root: Path, candidates: tuple[str, ...] | list[str]) -> Path:

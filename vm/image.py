@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vm import byte_code
+from vm.architectures import Architecture
 from vm.archive import Suite, unpack
 from vm.cache import built_whole, cache_root, locked, storage_errors_named
 from vm.catalogue import FOREIGN_PROGRAMS, USERLAND_PACKAGES, USERLAND_SUITE
 from vm.cpio import CpioWriter
+from vm.errors import StoreBroken
 from vm.kernel_store import Kernel
 
 GUEST_SCRIPTS = Path(__file__).parent / "guest"
@@ -33,6 +35,7 @@ LEFT_OUT = (
 )
 MERGED_FOLDERS = ("bin", "sbin", "lib", "lib64")
 EMPTY_FOLDERS = ("proc", "sys", "dev", "run", "root", "tmp", "etc", "var/log", "var/tmp", "usr/local/bin")
+APPLET_NAMES = re.compile(rb"\0((?:\[\0)(?:\[\[\0)(?:[\w.+-]+\0)+)\0")
 FORMAT = 4  # raise it when this file builds another image from the same inputs
 USERLAND_FORMAT = 2  # raise it when this file unpacks another userland from the same packages
 
@@ -58,9 +61,9 @@ class GuestContent:
     warm: Mapping[str, str] = field(default_factory=dict)
 
 
-def image_key(content: GuestContent) -> str:
+def image_key(content: GuestContent, architecture: Architecture) -> str:
     """Return a name that changes with everything that goes into the image but the packages' versions."""
-    digest = hashlib.sha256(repr((FORMAT, _userland_recipe())).encode())
+    digest = hashlib.sha256(repr((FORMAT, _userland_recipe(architecture))).encode())
     digest.update(
         repr((sorted(content.files.items()), content.preload, content.warm_up, sorted(content.warm.items()))).encode()
     )
@@ -75,13 +78,13 @@ def image_key(content: GuestContent) -> str:
 
 def write_image(target: Path, kernel: Kernel, content: GuestContent) -> None:
     """Write the initramfs: userland, guest scripts, `content`, and the kernel's modules and configuration."""
-    userland = _userland()
+    userland = _userland(kernel.architecture)
     with target.open("wb") as output, CpioWriter(output) as archive:
         archive.tree(userland)
         for name in EMPTY_FOLDERS:
             archive.directory(name)
         archive.character_device("dev/console", 5, 1)
-        _add_scripts(archive, content)
+        _add_scripts(archive, content, kernel.architecture)
         compiled = byte_code.fits(userland)
         for package in (GUEST_SCRIPTS.parent, *content.python_packages):
             _add_package(archive, package, content.left_out, compiled=compiled)
@@ -102,12 +105,13 @@ def _add_package(archive: CpioWriter, package: Path, left_out: tuple[str, ...], 
             archive.file(*code)
 
 
-def _add_scripts(archive: CpioWriter, content: GuestContent) -> None:
+def _add_scripts(archive: CpioWriter, content: GuestContent, architecture: Architecture) -> None:
     archive.file("init", (GUEST_SCRIPTS / "init").read_bytes(), 0o755)
     archive.file("usr/lib/vm/prepare", (GUEST_SCRIPTS / "prepare").read_bytes(), 0o755)
     for path in sorted((GUEST_SCRIPTS / "etc").iterdir()):
         archive.file(f"etc/{path.name}", path.read_bytes())
     configuration = {
+        "channel": architecture.channel,
         "preload": list(content.preload),
         "warm_up": list(content.warm_up),
         "warm": dict(content.warm),
@@ -115,24 +119,25 @@ def _add_scripts(archive: CpioWriter, content: GuestContent) -> None:
     archive.file("etc/vm-agent.json", json.dumps(configuration).encode())
 
 
-def _userland() -> Path:
+def _userland(architecture: Architecture) -> Path:
     """Return the unpacked userland, building it on first use."""
-    target = cache_root() / "userland" / hashlib.sha256(_userland_recipe().encode()).hexdigest()[:16]
+    target = cache_root() / "userland" / hashlib.sha256(_userland_recipe(architecture).encode()).hexdigest()[:16]
     with storage_errors_named(), locked(target):
         if not target.exists():
-            suite = Suite(USERLAND_SUITE)
+            suite = Suite(USERLAND_SUITE, architecture)
             suite.refresh()
             with built_whole(target) as scratch:
-                _unpack_userland(suite, scratch)
+                _unpack_userland(suite, architecture, scratch)
     return target
 
 
-def _userland_recipe() -> str:
+def _userland_recipe(architecture: Architecture) -> str:
     """Return a text that changes with whatever the userland is made of, but for the packages' versions."""
-    return repr((USERLAND_FORMAT, USERLAND_SUITE, USERLAND_PACKAGES, sorted(FOREIGN_PROGRAMS.items()), LEFT_OUT))
+    programs = sorted(FOREIGN_PROGRAMS.items())
+    return repr((USERLAND_FORMAT, architecture.debian, USERLAND_SUITE, USERLAND_PACKAGES, programs, LEFT_OUT))
 
 
-def _unpack_userland(suite: Suite, root: Path) -> None:
+def _unpack_userland(suite: Suite, architecture: Architecture, root: Path) -> None:
     for name in MERGED_FOLDERS:
         (root / "usr" / name).mkdir(parents=True)
         (root / name).symlink_to(f"usr/{name}")
@@ -150,7 +155,7 @@ def _unpack_userland(suite: Suite, root: Path) -> None:
     _link_sh(root)
     _link_busybox(root)
     for name, program in FOREIGN_PROGRAMS.items():
-        foreign.install(name, program, root)
+        foreign.install(name, program, architecture, root)
 
 
 def _link_sh(root: Path) -> None:
@@ -160,14 +165,23 @@ def _link_sh(root: Path) -> None:
 
 
 def _link_busybox(root: Path) -> None:
-    """Link the applets that no package provides; on Debian a maintainer script would do so."""
-    applets = subprocess.run(
-        [str(root / "usr/bin/busybox"), "--list"], capture_output=True, text=True, check=True
-    ).stdout.split()
+    """Link the applets that no package provides; on Debian a maintainer script would do so.
+
+    Their names stand in the program (libbb/appletlib.c, `applet_names`), which this host need not be able to run.
+    """
+    applets = _applets((root / "usr/bin/busybox").read_bytes())
     present = {path.name for folder in ("bin", "sbin") for path in (root / "usr" / folder).iterdir()}
     for applet in applets:
         if applet not in present:
             (root / "usr/bin" / applet).symlink_to("busybox")
+
+
+def _applets(busybox: bytes) -> list[str]:
+    """Return the commands that a busybox has: sorted names, each with its end, the first of them `[` and `[[`."""
+    names = APPLET_NAMES.search(busybox)
+    if names is None:
+        raise StoreBroken("the busybox of the guest's userland names no applets")
+    return names[1].decode().split("\0")[:-1]
 
 
 def _files(folder: Path, left_out: tuple[str, ...]) -> list[tuple[str, str]]:

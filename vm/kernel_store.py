@@ -9,6 +9,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vm.architectures import ARCHITECTURES, Architecture
 from vm.archive import Suite, unpack
 from vm.cache import built_whole, cache_root, locked, storage_errors_named
 from vm.catalogue import KERNELS
@@ -30,6 +31,7 @@ class Kernel:
         packages: the packages' file names.
         vmlinuz_sha256: checksum of the boot image, as unpacked.
         modules_mib: size of the modules, which a guest's memory has to hold.
+        machine: what it runs on, as `uname -m` says there.
     """
 
     name: str
@@ -39,6 +41,12 @@ class Kernel:
     packages: tuple[str, ...]
     vmlinuz_sha256: str
     modules_mib: int
+    machine: str = "x86_64"
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it runs on."""
+        return ARCHITECTURES[self.machine]
 
     @property
     def vmlinuz(self) -> Path:
@@ -99,7 +107,7 @@ def _short_name(name: str) -> str:
 
 def _download(name: str) -> Kernel:
     source = KERNELS[name]
-    suite = Suite(source.suite)
+    suite = Suite(source.suite, ARCHITECTURES[source.architecture])
     suite.refresh()
     packages = [package for package in suite.closure(source.package) if KERNEL_PACKAGES.match(package)]
     with built_whole(_folder(name)) as scratch:
@@ -121,7 +129,9 @@ def _describe(name: str, root: Path, debs: list[str]) -> Kernel:
     modules = next(folder for folder in root.glob("**/lib/modules/*") if folder.is_dir())
     version = debs[0].split("_")[1].replace("%3a", ":")
     size = sum(path.stat().st_size for path in modules.rglob("*") if path.is_file())
-    return Kernel(name, modules.name, version, root, tuple(debs), _sha256(vmlinuz), size >> 20)
+    return Kernel(
+        name, modules.name, version, root, tuple(debs), _sha256(vmlinuz), size >> 20, KERNELS[name].architecture
+    )
 
 
 def find_vmlinuz(root: Path) -> Path:

@@ -18,6 +18,7 @@ from qemu.qmp import QMPClient, QMPError
 from qemu.qmp.events import EventListener
 
 from vm import qemu
+from vm.architectures import Architecture
 from vm.errors import GuestCrashed, GuestHung, MachineEnded, MachineLost
 from vm.guest import frames
 
@@ -29,7 +30,8 @@ GOODBYE = 2.0  # seconds to wait for the rest of the console and QEMU's own last
 class Machine:
     """One QEMU process; an asynchronous context manager that leaves nothing running."""
 
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, architecture: Architecture, arguments: list[str]) -> None:
+        self.architecture = architecture
         self._arguments = arguments
         self._lines: deque[str] = deque([""], maxlen=LAST_WORDS)
         self._decoder = frames.Decoder()
@@ -39,7 +41,7 @@ class Machine:
         self.monitor = QMPClient("machine")
 
     async def __aenter__(self) -> Self:
-        self._qemu = await qemu.start(self._arguments)
+        self._qemu = await qemu.start(self.architecture, self._arguments)
         try:
             await self._connect()
         except BaseException:

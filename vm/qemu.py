@@ -8,10 +8,10 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from vm.architectures import Architecture
 from vm.errors import MissingTool
 
-EMULATOR = "qemu-system-x86_64"
-KERNEL_COMMAND_LINE = "console=ttyS0 panic=-1 loglevel=6 random.trust_cpu=on"
+KERNEL_COMMAND_LINE = "console={console} panic=-1 loglevel=6 random.trust_cpu=on"
 
 
 @dataclass(frozen=True)
@@ -19,32 +19,30 @@ class Hardware:
     """What the machine is made of; part of a snapshot's identity.
 
     Attributes:
+        architecture: what it emulates.
         accelerator: `tcg` or `kvm`.
         memory_mib: size of the guest's memory.
     """
 
+    architecture: Architecture
     accelerator: str
     memory_mib: int
 
 
-def emulator_path() -> Path:
+def emulator_path(architecture: Architecture) -> Path:
     """Return QEMU's path or say how to get it."""
-    found = shutil.which(EMULATOR)
+    found = shutil.which(architecture.emulator)
     if not found:
-        raise MissingTool(f"{EMULATOR} is not installed: sudo apt-get install qemu-system-x86")
+        raise MissingTool(f"{architecture.emulator} is not installed: sudo apt-get install {architecture.package}")
     return Path(found)
 
 
 def machine_arguments(hardware: Hardware) -> list[str]:
-    """Return the machine and its processor; `max` is all that the emulation has, `host` all KVM has.
-
-    QEMU 7.2 emulates cmpxchg16b, which the allocator of 6.12 leans on, but leaves rubbish in the flags: one guest in
-    twenty died of a double fault in code that had done nothing wrong. Kernels do without that instruction.
-    """
+    """Return the machine and its processor."""
     accelerator = {"tcg": "tcg,thread=multi", "kvm": "kvm"}[hardware.accelerator]
-    processor = {"tcg": "max,cx16=off", "kvm": "host"}[hardware.accelerator]
+    processor = hardware.architecture.processors[hardware.accelerator]
     return [
-        "-machine", "q35,memory-backend=memory", "-accel", accelerator, "-cpu", processor,
+        "-machine", f"{hardware.architecture.machine},memory-backend=memory", "-accel", accelerator, "-cpu", processor,
         "-m", f"{hardware.memory_mib}M", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
     ]  # fmt: skip
 
@@ -56,14 +54,24 @@ def memory_arguments(hardware: Hardware, file: Path, *, private: bool) -> list[s
     return ["-object", backend]
 
 
-def boot_arguments(vmlinuz: Path, initramfs: Path) -> list[str]:
+def boot_arguments(architecture: Architecture, vmlinuz: Path, initramfs: Path) -> list[str]:
     """Return what is booted."""
-    return ["-kernel", str(vmlinuz), "-initrd", str(initramfs), "-append", KERNEL_COMMAND_LINE]
+    return ["-kernel", str(vmlinuz), "-initrd", str(initramfs), "-append", command_line(architecture)]
 
 
-def serial_arguments(name: str, descriptor: int) -> list[str]:
-    """Return one serial port on an inherited socket; the first given is ttyS0."""
-    return ["-chardev", f"socket,id={name},fd={descriptor}", "-serial", f"chardev:{name}"]
+def command_line(architecture: Architecture) -> str:
+    """Return the words the kernel is booted with."""
+    return KERNEL_COMMAND_LINE.format(console=architecture.console)
+
+
+def console_arguments(descriptor: int) -> list[str]:
+    """Return the first serial port, on an inherited socket."""
+    return ["-chardev", f"socket,id=console,fd={descriptor}", "-serial", "chardev:console"]
+
+
+def channel_arguments(architecture: Architecture, descriptor: int) -> list[str]:
+    """Return the serial port of the agent, on an inherited socket."""
+    return ["-chardev", f"socket,id=channel,fd={descriptor}", *architecture.channel_device]
 
 
 def monitor_arguments(descriptor: int) -> list[str]:
@@ -81,7 +89,7 @@ class QemuProcess:
     monitor: socket.socket
 
 
-async def start(arguments: list[str]) -> QemuProcess:
+async def start(architecture: Architecture, arguments: list[str]) -> QemuProcess:
     """Start QEMU so that it dies with this process, even on SIGKILL (prctl(2), PR_SET_PDEATHSIG).
 
     The signal comes when the *thread* that started it ends, so call this from the main thread.
@@ -89,9 +97,8 @@ async def start(arguments: list[str]) -> QemuProcess:
     pairs = [socket.socketpair() for _ in range(3)]
     console, channel, monitor = (theirs.fileno() for _, theirs in pairs)
     command = [
-        "setpriv", "--pdeathsig", "KILL", "--", str(emulator_path()), *arguments,
-        *serial_arguments("console", console), *serial_arguments("channel", channel),
-        *monitor_arguments(monitor),
+        "setpriv", "--pdeathsig", "KILL", "--", str(emulator_path(architecture)), *arguments,
+        *console_arguments(console), *channel_arguments(architecture, channel), *monitor_arguments(monitor),
     ]  # fmt: skip
     try:
         process = await asyncio.create_subprocess_exec(

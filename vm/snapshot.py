@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import re
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -34,6 +35,7 @@ IDLE_ATTEMPTS, IDLE_SECONDS = 100, 0.05
 BOOT_ATTEMPTS = 2  # QEMU has been seen to die early under TCG for no visible reason
 KEPT_PER_KERNEL = 2  # older snapshots of a kernel are dropped when a new one is made
 CAPABILITIES = [{"capability": "x-ignore-shared", "state": True}]
+PLACE = re.compile(r"\bPC=([0-9a-f]+)")
 Progress = Callable[[str], None]
 
 
@@ -57,7 +59,7 @@ class Snapshot:
 
 async def snapshot_place(kernel: Kernel, content: GuestContent) -> Snapshot:
     """Return where the snapshot of `kernel` with `content` is, or would be: its name tells what goes into it."""
-    hardware = qemu.Hardware(await usable_accelerator(kernel), _memory_mib(kernel))
+    hardware = qemu.Hardware(kernel.architecture, await usable_accelerator(kernel), _memory_mib(kernel))
     return Snapshot(_folders(kernel.name) / _key(kernel, content, hardware), hardware)
 
 
@@ -86,7 +88,7 @@ async def restored(snapshot: Snapshot) -> AsyncIterator[Machine]:
         *qemu.memory_arguments(snapshot.hardware, snapshot.memory, private=True),
         *("-incoming", "defer"),
     ]
-    async with Machine(arguments) as machine:
+    async with Machine(snapshot.hardware.architecture, arguments) as machine:
         await machine.execute("migrate-set-capabilities", capabilities=CAPABILITIES)
         await machine.execute("migrate-incoming", uri=f"exec:cat {_quoted(snapshot.devices)}")
         while (await machine.execute("query-status"))["status"] == "inmigrate":
@@ -143,9 +145,9 @@ async def _boot_and_freeze(scratch: Snapshot, kernel: Kernel, initramfs: Path) -
     arguments = [
         *qemu.machine_arguments(scratch.hardware),
         *qemu.memory_arguments(scratch.hardware, scratch.memory, private=False),
-        *qemu.boot_arguments(kernel.vmlinuz, initramfs),
+        *qemu.boot_arguments(kernel.architecture, kernel.vmlinuz, initramfs),
     ]
-    async with Machine(arguments) as machine:
+    async with Machine(kernel.architecture, arguments) as machine:
         try:
             async with asyncio.timeout(BOOT_SECONDS):
                 await _wait_until_ready(machine)
@@ -173,11 +175,21 @@ async def _stop_while_idle(machine: Machine) -> None:
     for _ in range(IDLE_ATTEMPTS):
         await asyncio.sleep(IDLE_SECONDS)
         await machine.execute("stop")
-        registers = await machine.execute("human-monitor-command", **{"command-line": "info registers"})
-        if "HLT=1" in registers:
+        if await _halted(machine):
             return
         await machine.execute("cont")
     await machine.execute("stop")
+
+
+async def _halted(machine: Machine) -> bool:
+    question, answer = machine.architecture.halted
+    place = PLACE.search(await _asked(machine, "info registers")) if "{pc}" in question else None
+    return answer in await _asked(machine, question.format(pc=place[1] if place else "0"))
+
+
+async def _asked(machine: Machine, line: str) -> str:
+    """Return what the monitor for people says, which shows registers where QMP does not."""
+    return str(await machine.execute("human-monitor-command", **{"command-line": line}))
 
 
 def _memory_mib(kernel: Kernel) -> int:
@@ -186,11 +198,11 @@ def _memory_mib(kernel: Kernel) -> int:
 
 
 def _key(kernel: Kernel, content: GuestContent, hardware: qemu.Hardware) -> str:
-    emulator = qemu.emulator_path().stat()
+    emulator = qemu.emulator_path(kernel.architecture).stat()
     parts = {
         "kernel": [kernel.release, kernel.version, kernel.vmlinuz_sha256],
-        "image": image.image_key(content),
-        "hardware": [*qemu.machine_arguments(hardware), qemu.KERNEL_COMMAND_LINE],
+        "image": image.image_key(content, kernel.architecture),
+        "hardware": [*qemu.machine_arguments(hardware), qemu.command_line(kernel.architecture)],
         "emulator": [emulator.st_size, emulator.st_mtime_ns],
     }
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -103,9 +103,11 @@ def _fetched(name: str) -> KernelFiles:
 
 
 def stored_kernels() -> list[str]:
-    """Return the names of all kernels in the store, oldest first as far as names tell."""
-    store = str(cache_root() / "kernels")
-    names = [name for name in _names(store) if not name.startswith(".")]
+    """Return the names of all kernels in the store for this architecture, oldest first as far as names tell."""
+    from vm.catalogue import KERNELS, native_kernels
+
+    store, native = str(cache_root() / "kernels"), native_kernels()
+    names = [name for name in _names(store) if not name.startswith(".") and (name in native or name not in KERNELS)]
     return sorted(
         names, key=lambda name: [int(word) if word.isdigit() else 0 for word in name.replace("-", ".").split(".")]
     )

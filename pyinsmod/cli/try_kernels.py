@@ -9,15 +9,18 @@ from pathlib import Path
 
 from pyinsmod.cli.kernels import KernelUnavailable, kernel_named
 from pyinsmod.cli.terminal import note
+from pyinsmod.elf_format import machine_name
 from pyinsmod.errors import MalformedModule, UsageError
 from pyinsmod.kernel_facts.kernel_files import KernelFiles, installed_kernel, kernel_files
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.module_image import ModuleImage
-from vm.catalogue import KERNELS
+from vm.architectures import ARCHITECTURES
+from vm.catalogue import DEFAULT_SERIES, KERNELS, kernel_of_series
+from vm.catalogue import default_kernel as native_default
 from vm.errors import UnknownKernel, VmError
 from vm.kernel_store import Kernel, fetch, fetched
 
-FALLBACK = "6.1"
+NO_FILES = KernelFiles()
 
 _SERIES = re.compile(r"\d+\.\d+")
 _IN_FILE_NAMES = re.compile(r"[^\w.+-]")
@@ -27,7 +30,7 @@ _IN_FILE_NAMES = re.compile(r"[^\w.+-]")
 class GivenKernel(Kernel):
     """A kernel that is not of the store: its files stand where the user has them."""
 
-    files: KernelFiles
+    files: KernelFiles = NO_FILES
 
     @property
     def vmlinuz(self) -> Path:
@@ -71,21 +74,32 @@ def try_kernel(name: str) -> TryKernel:
 
 
 def default_kernel(image: ModuleImage) -> str:
-    """Return the kernel of the catalogue that the module seems to be built for, else FALLBACK.
+    """Return the kernel of the catalogue that the module seems to be built for, else the one of this host.
 
-    Its exact release if that is fetched, else the same series (`6.1`), the real-time one for a real-time module.
+    Its exact release if that is fetched, else the same series (`6.1`) for the same architecture, the real-time one
+    for a real-time module.
     """
     try:
         release = (image.vermagic or "").partition(" ")[0]
+        machine = machine_name(image.header.machine)
     except MalformedModule:
-        return FALLBACK
+        return native_default()
     for name in KERNELS:
         kernel = fetched(name)
         if kernel is not None and kernel.release == release:
             return name
+    return _of_its_series(release, machine) or native_default()
+
+
+def _of_its_series(release: str, machine: str) -> str | None:
+    """Return the kernel of the series for that machine, or of the default series if there is none."""
     series = _SERIES.match(release)
-    names = [f"{series[0]}-rt"] if series and "-rt" in release else []
-    return next((name for name in [*names, series[0] if series else ""] if name in KERNELS), FALLBACK)
+    words = [series[0]] if series else []
+    words = [f"{words[0]}-rt", *words] if words and "-rt" in release else words
+    if machine not in ARCHITECTURES:
+        return None
+    names = (kernel_of_series(word, machine) for word in (*words, DEFAULT_SERIES))
+    return next((name for name in names if name), None)
 
 
 def _of_store(name: str) -> Kernel | None:
@@ -115,8 +129,11 @@ def _given(name: str, known: OtherKernel) -> GivenKernel:
         checksum = hashlib.file_digest(image, "sha256").hexdigest()
     size = sum(path.stat().st_size for path in Path(files.modules).rglob("*") if path.is_file())
     release = known.facts.release
+    machine = machine_name(known.facts.machine.value or 0)
+    if machine not in ARCHITECTURES:
+        raise UsageError(f"{name}: a kernel for {machine}, and there are machines for {' and '.join(ARCHITECTURES)}")
     folder = _IN_FILE_NAMES.sub("_", release)
-    return GivenKernel(folder, release, "", Path(files.modules), (), checksum, size >> 20, files)
+    return GivenKernel(folder, release, "", Path(files.modules), (), checksum, size >> 20, machine, files)
 
 
 def _files(name: str, known: OtherKernel) -> KernelFiles:
@@ -124,4 +141,4 @@ def _files(name: str, known: OtherKernel) -> KernelFiles:
         return kernel_files(known.tree.folder)
     if Path(name).exists():
         return kernel_files(name)
-    return installed_kernel(name) or KernelFiles()
+    return installed_kernel(name) or NO_FILES

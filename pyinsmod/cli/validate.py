@@ -30,11 +30,10 @@ from tracer.report.model import Report
 from tracer.report.rewrite import rewritten
 from tracer.report.terminal import render_table, wants_colour
 from tracer.selectors import Record
-from vm.catalogue import KERNELS
+from vm.catalogue import KERNELS, default_kernel, native_kernels
 from vm.errors import UnknownKernel, VmError
 
 EVERY = "all"
-DEFAULT_KERNELS = ("6.1",)
 DEFAULT_LOADERS = ("kmod", "busybox", "pyinsmod")
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENT = "loading-a-module.md"
@@ -56,9 +55,8 @@ def run(argv: Sequence[str]) -> int:
     try:
         claims = _chosen(_claims(options), options.claim)
         baseline = options.baseline and drift.read_baseline(options.baseline, claims.document)
-        runs = measuring.measured(
-            claims, list(_spelt_out(options.kernel or DEFAULT_KERNELS, KERNELS)), loaders, options
-        )
+        kernels = list(_spelt_out(options.kernel or [default_kernel()], native_kernels()))
+        runs = measuring.measured(claims, kernels, loaders, options)
     except (MalformedClaims, UnknownKernel, drift.UnfitBaseline) as wrong:
         complain(str(wrong))
         return EXIT_USAGE
@@ -136,7 +134,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "--claims", type=Path, metavar="FILE", help="its claims (default: DOCUMENT.claims.toml beside it)"
     )
     parser.add_argument(
-        "--kernel", action="append", metavar="K", help=f"all, or one of {', '.join(KERNELS)}; repeatable"
+        "--kernel",
+        action="append",
+        metavar="K",
+        help=f"all of this host's architecture, or some of {', '.join(KERNELS)}; repeatable",
     )
     parser.add_argument(
         "--loader", action="append", metavar="L", help=f"all, or one of {', '.join(LOADERS)}; repeatable"
@@ -180,8 +181,9 @@ def default_document() -> Path:
 
 
 def _spelt_out(chosen: Iterable[str], every: Iterable[str]) -> Iterator[str]:
-    """Yield names once each, `all` as those there are."""
-    yield from dict.fromkeys(name for word in chosen for name in (every if word == EVERY else (word,)))
+    """Yield names once each, whether one or several in a word, and `all` as those there are."""
+    words = (word for some in chosen for word in some.split(","))
+    yield from dict.fromkeys(name for word in words for name in (every if word == EVERY else (word,)))
 
 
 def _chosen(claims: Claims, names: Sequence[str] | None) -> Claims:

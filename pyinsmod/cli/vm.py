@@ -75,14 +75,14 @@ def _list(_: argparse.Namespace) -> int:
     for name in KERNELS:
         kernel = fetched(name)
         state = f"{kernel.release} ({kernel.version})" if kernel else "not fetched"
-        print(f"{name:8} {state}")
+        print(f"{name:10} {state}")
     return 0
 
 
 def _fetch(options: argparse.Namespace) -> int:
     for name in options.kernel:
         kernel = fetch(name, newest=options.newest)
-        print(f"{kernel.name:8} {kernel.release} ({kernel.version}) in {kernel.root}")
+        print(f"{kernel.name:10} {kernel.release} ({kernel.version}) in {kernel.root}")
     return 0
 
 

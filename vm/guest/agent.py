@@ -22,7 +22,6 @@ from typing import Any
 from vm.guest import frames
 from vm.guest.job import Job, named_function, prepare
 
-CHANNEL = "/dev/ttyS1"
 CONFIGURATION = "/etc/vm-agent.json"
 READ_SIZE = 64 * 1024
 ENDED = b""  # the selector's word for the end of the command's process
@@ -151,7 +150,7 @@ def main() -> None:
     os.environ.pop("PYTHONPATH", None)  # it found this file; commands get a clean environment
     with Path(CONFIGURATION).open() as file:
         configuration = json.load(file)
-    channel = os.open(CHANNEL, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    channel = os.open(configuration["channel"], os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     tty.setraw(channel)
     for name in configuration["preload"]:
         importlib.import_module(name)

@@ -11,13 +11,14 @@ import pytest
 from pyinsmod.cli import main, try_kernels
 from pyinsmod.cli.reality import Reality
 from pyinsmod.cli.trial import Foretold, Subject, Trial
-from pyinsmod.cli.try_kernels import FALLBACK, TryKernel, default_kernel
+from pyinsmod.cli.try_kernels import TryKernel, default_kernel
 from pyinsmod.cli.try_module import as_json, exit_status, lines
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import Fact, KernelFacts
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.module_image import ModuleImage
 from pyinsmod.prediction import predict
+from vm.catalogue import default_kernel as native_default
 from vm.kernel_store import Kernel
 
 FACTS = KernelFacts(name="6.1", release="6.1.0-50-cloud-amd64", vermagic=Fact("6.1.0-50-cloud-amd64 SMP ", "test"))
@@ -66,13 +67,13 @@ def test_an_unknown_kernel_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("vermagic", "chosen"),
     [
-        (None, FALLBACK),
+        (None, "6.1"),
         ("6.1.0-50-cloud-amd64 SMP ", "6.1"),
         ("6.1.0-1-cloud-amd64 SMP ", "6.1"),
         ("6.1.0-1-rt-amd64 SMP preempt_rt ", "6.1-rt"),
         ("7.2.1-custom SMP ", "7.2"),
-        ("4.4.0 SMP ", FALLBACK),
-        ("garbage", FALLBACK),
+        ("4.4.0 SMP ", "6.1"),
+        ("garbage", "6.1"),
     ],
 )
 def test_without_a_kernel_it_is_the_one_the_module_was_built_for(
@@ -84,7 +85,7 @@ def test_without_a_kernel_it_is_the_one_the_module_was_built_for(
 
 def test_a_file_that_is_no_module_is_tried_on_the_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(try_kernels, "fetched", lambda _: None)
-    assert default_kernel(ModuleImage(b"hello")) == FALLBACK
+    assert default_kernel(ModuleImage(b"hello")) == native_default()
 
 
 def test_a_refusal_foretold_is_shown_with_its_values_and_agreement() -> None:

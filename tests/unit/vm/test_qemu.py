@@ -5,27 +5,39 @@ from pathlib import Path
 import pytest
 
 from vm import qemu
+from vm.architectures import ARCHITECTURES
 from vm.errors import MissingTool
 from vm.qemu import Hardware
 
+X86 = ARCHITECTURES["x86_64"]
 
-def test_a_missing_emulator_is_one_apt_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+
+@pytest.mark.parametrize(
+    ("machine", "emulator", "package"),
+    [("x86_64", "qemu-system-x86_64", "qemu-system-x86"), ("aarch64", "qemu-system-aarch64", "qemu-system-arm")],
+)
+def test_a_missing_emulator_is_one_apt_line(
+    machine: str, emulator: str, package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MissingTool, match="sudo apt-get install qemu-system-x86"):
-        qemu.emulator_path()
+    with pytest.raises(MissingTool, match=f"^{emulator} is not installed: sudo apt-get install {package}$"):
+        qemu.emulator_path(ARCHITECTURES[machine])
 
 
 def test_a_restored_machine_never_writes_its_snapshot() -> None:
-    arguments = qemu.memory_arguments(Hardware("tcg", 512), Path("/cache/memory"), private=True)
+    arguments = qemu.memory_arguments(Hardware(X86, "tcg", 512), Path("/cache/memory"), private=True)
     assert "share=off" in arguments[-1]
 
 
 def test_commas_in_a_path_do_not_become_options() -> None:
-    arguments = qemu.memory_arguments(Hardware("tcg", 512), Path("/a,b/memory"), private=False)
+    arguments = qemu.memory_arguments(Hardware(X86, "tcg", 512), Path("/a,b/memory"), private=False)
     assert "mem-path=/a,,b/memory" in arguments[-1]
 
 
-@pytest.mark.parametrize(("accelerator", "processor"), [("tcg", "max,cx16=off"), ("kvm", "host")])
-def test_each_accelerator_has_its_processor(accelerator: str, processor: str) -> None:
-    arguments = qemu.machine_arguments(Hardware(accelerator, 512))
+@pytest.mark.parametrize(
+    ("machine", "accelerator", "processor"),
+    [("x86_64", "tcg", "max,cx16=off"), ("x86_64", "kvm", "host"), ("aarch64", "kvm", "host")],
+)
+def test_each_accelerator_has_its_processor(machine: str, accelerator: str, processor: str) -> None:
+    arguments = qemu.machine_arguments(Hardware(ARCHITECTURES[machine], accelerator, 512))
     assert arguments[arguments.index("-cpu") + 1] == processor
