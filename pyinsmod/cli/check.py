@@ -13,13 +13,10 @@ from pyinsmod.checks import run_checks
 from pyinsmod.errors import MalformedModule, PyinsmodError, UsageError
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import KernelFacts, running_kernel
-from pyinsmod.lean import TYPE_CHECKING, Iterable, Iterator, NamedTuple, Sequence
+from pyinsmod.lean import Iterable, Iterator, NamedTuple, Sequence
 from pyinsmod.module_image import SUFFIXES, ModuleImage, read_image
 from pyinsmod.prediction import Prediction, decisive_finding, predict
 from pyinsmod.text import printable, shortened
-
-if TYPE_CHECKING:
-    from pyinsmod.cli.arguments import ArgumentParser
 
 CANNOT_TELL = 3
 
@@ -116,22 +113,10 @@ def _plain_options(argv: Sequence[str]) -> Options | None:
 
 
 def _parsed_options(argv: Sequence[str]) -> Options:
-    parsed = _parser().parse_args(argv)
+    from pyinsmod.cli.check_arguments import parser
+
+    parsed = parser().parse_args(argv)
     return Options(parsed.paths, parsed.kernel, parsed.json, parsed.report)
-
-
-def _parser() -> ArgumentParser:
-    from pyinsmod.cli.arguments import ArgumentParser
-    from pyinsmod.cli.kernels import HELP
-
-    parser = ArgumentParser("pyinsmod check", "Predict what a kernel would do with modules. Loads nothing.")
-    parser.add_argument("paths", metavar="PATH", nargs="+", help="a module, or a folder of modules")
-    parser.add_argument(
-        "--kernel", metavar="K", action="append", default=[], help=f"not the running kernel, but {HELP}"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.add_argument("--report", action="store_true", help="print a block to paste into an issue tracker")
-    return parser
 
 
 def kernels_named(names: Sequence[str]) -> Sequence[KernelFacts]:

@@ -6,7 +6,7 @@ import gc
 import os
 from argparse import Namespace
 
-from pyinsmod.cli.arguments import ArgumentParser
+from pyinsmod.cli.check_arguments import ALL, parser
 from pyinsmod.cli.kernels import PACKAGES
 from pyinsmod.cli.terminal import complain
 from pyinsmod.errors import PyinsmodError, UsageError
@@ -18,12 +18,11 @@ from pyinsmod.tree.results import ModuleResult
 from pyinsmod.tree.tree_check import TreeCheck
 
 CANNOT_TELL = 3
-ALL = "all"
 
 
 def run(argv: Sequence[str]) -> int:
     """Predict; exit status 0 all reach init, 1 some (or some more than before) are refused, 2 usage, 3 cannot tell."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     gc.disable()  # what is made here is kept to the end: to look through it again and again finds nothing
     found = _found(options.paths)
     kernels, unknown = _kernels([*options.kernel, *([options.since] if options.since else [])])
@@ -39,37 +38,6 @@ def run(argv: Sequence[str]) -> int:
     shown = _in_order(results, found.files, kernels)
     status = _output(options, check, shown)
     return status or (CANNOT_TELL if unknown or found.unreadable else 0)
-
-
-def _parser() -> ArgumentParser:
-    from pyinsmod.cli.kernels import HELP
-
-    parser = ArgumentParser(
-        "pyinsmod check", "Predict what kernels would do with all modules of a folder or package. Loads nothing."
-    )
-    parser.add_argument("paths", metavar="PATH", nargs="+", help="a folder, a .deb or .rpm package, or a module")
-    parser.add_argument(
-        "--kernel", metavar="K", action="append", default=[],
-        help=f"not the running kernel, but {HELP}; '{ALL}': every kernel of the store",
-    )  # fmt: skip
-    parser.add_argument("--since", metavar="OLD", help="show only what an update from kernel OLD breaks")
-    parser.add_argument(
-        "--baseline", metavar="FILE", help="only what is worse than in this earlier --json output fails"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.add_argument("--json-lines", action="store_true", help="print a JSON object a line, while it runs")
-    for name, what in {"sarif": "SARIF", "junit": "JUnit XML", "github-summary": "a GitHub step summary"}.items():
-        parser.add_argument(f"--{name}", metavar="FILE", help=f"write {what} as well")
-    parser.add_argument("--no-relocations", action="store_true", help="leave out the scan of relocations")
-    parser.add_argument("--jobs", metavar="N", type=_positive, help="processes; as many as there are processors")
-    return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
 
 
 def _found(paths: Sequence[str]) -> Found:

@@ -28,10 +28,7 @@ LONGEST = 2000
 
 def run(argv: Sequence[str]) -> int:
     """Show a module; exit status 0, 1 unreadable or malformed, 2 usage."""
-    parser = ArgumentParser("pyinsmod info", "Show everything the kernel's loader will look at in a module.")
-    parser.add_argument("file", metavar="FILE", help="a module, packed or not")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    options = parser.parse_args(argv)
+    options = parser().parse_args(argv)
     info = _read(options.file)
     if options.json:
         import json
@@ -41,6 +38,14 @@ def run(argv: Sequence[str]) -> int:
     for line in lines(info):
         print(line)
     return 0
+
+
+def parser() -> ArgumentParser:
+    """Return what reads the command line."""
+    made = ArgumentParser("pyinsmod info", "Show everything the kernel's loader will look at in a module.")
+    made.add_argument("file", metavar="FILE", help="a module, packed or not")
+    made.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return made
 
 
 def _read(path: str) -> ModuleInfo:

@@ -39,7 +39,7 @@ class Switches:
 def run(argv: Sequence[str]) -> int:
     """Load a module; exit status 0 loaded, 1 not, 2 usage."""
     own, rest = split_arguments(argv)
-    options = _parser().parse_args(own, namespace=Switches()) if own else Switches()
+    options = parser().parse_args(own, namespace=Switches()) if own else Switches()
     if not rest:
         raise UsageError("no module file given: pyinsmod FILE [NAME=VALUE…] (pyinsmod load -h explains)")
     file, *parameters = rest
@@ -68,15 +68,16 @@ def split_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(argv[:at]), list(argv[at:])
 
 
-def _parser() -> ArgumentParser:
+def parser() -> ArgumentParser:
+    """Return what reads the command line."""
     from pyinsmod.cli.arguments import HIDDEN, ArgumentParser
 
-    parser = ArgumentParser(
+    made = ArgumentParser(
         "pyinsmod load",
         "Check a module against the running kernel, load it, and say why if it is refused.",
         "pyinsmod [load] [options] FILE [NAME=VALUE…]",
     )
-    add = parser.add_argument
+    add = made.add_argument
     add("--anyway", action="store_true", help="ask the kernel although the prediction is bad; it may crash")
     add("--no-check", action="store_true", help="do not look at the file first")
     add("--syscall", choices=("auto", "finit_module", "init_module"), default="auto", help="the call to make")
@@ -90,7 +91,7 @@ def _parser() -> ArgumentParser:
     # insmod of kmod takes these and does nothing about them; a drop-in must, too.
     add("-s", "--syslog", action="store_true", help=HIDDEN)
     add("-p", action="store_true", help=HIDDEN)
-    return parser
+    return made
 
 
 def _load_options(options: Switches, parameters: Sequence[str]) -> LoadOptions:

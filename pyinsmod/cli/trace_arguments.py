@@ -12,14 +12,29 @@ from tracer.recorder import DATA_LIMIT
 
 def parsed(argv: Sequence[str]) -> Options:
     """Return the options; SystemExit where they make no sense, or only help was asked for."""
-    parser = argparse.ArgumentParser(
+    reader = parser()
+    options = reader.parse_args(list(argv), namespace=Options())
+    if options.command[:1] == ["--"]:
+        del options.command[0]
+    if not options.command and not options.pids:
+        reader.error("no command to trace: put it after '--', or name a process with -p")
+    if options.command and not options.command[0]:
+        reader.error("the command's name is empty")
+    if options.summary == "too" and options.format == "perfetto":
+        reader.error("-C writes a table, which a viewer cannot read behind trace events: give -c, or another format")
+    return options
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    made = argparse.ArgumentParser(
         prog="pyinsmod trace",
         formatter_class=_formatter,
         usage="pyinsmod trace [options] [-p PID]… [-- COMMAND [ARGUMENT…]]",
         description="Record the system calls of a command, or of processes that run already, and of all their "
         "children. The exit status is the command's own, 128 + signal when one killed it; 0 without a command.",
     )
-    parser.add_argument(
+    made.add_argument(
         "-p",
         dest="pids",
         metavar="PID",
@@ -28,15 +43,15 @@ def parsed(argv: Sequence[str]) -> Options:
         help="attach to this process and all its threads; again for another. ^C detaches, as does the end of "
         "COMMAND if there is one; the process goes on unharmed",
     )
-    parser.add_argument("-o", dest="output", metavar="FILE", help="write the trace to FILE, not to standard error")
-    parser.add_argument(
+    made.add_argument("-o", dest="output", metavar="FILE", help="write the trace to FILE, not to standard error")
+    made.add_argument(
         "--format",
         choices=FORMATS,
         default="strace",
         help="JSON lines; perfetto: trace events for ui.perfetto.dev and chrome://tracing; "
         "or text like strace's (default)",
     )
-    summary = parser.add_mutually_exclusive_group()
+    summary = made.add_mutually_exclusive_group()
     summary.add_argument(
         "-c",
         dest="summary",
@@ -45,27 +60,27 @@ def parsed(argv: Sequence[str]) -> Options:
         help="a table of calls, errors and times, nothing else",
     )
     summary.add_argument("-C", dest="summary", action="store_const", const="too", help="that table after the trace")
-    parser.add_argument(
+    made.add_argument(
         "--calls",
         metavar="SET",
         default="all",
         help="module-loading (without reads of files below /proc and /sys, which are counted), all (default), "
         "or names with commas between them",
     )
-    parser.add_argument(
+    made.add_argument(
         "--inject",
         metavar="FAULT",
         action="append",
         help="put a fault into calls, as in strace: SET, then :error=ERRNO or :retval=N (the call never reaches the "
         "kernel), :signal=SIG, :delay_enter=TIME, :delay_exit=TIME, and :when=FIRST[..LAST][+[STEP]]; again for more",
     )
-    parser.add_argument("--kernel-events", action="store_true", help="record the kernel's side too (root)")
-    parser.add_argument(
+    made.add_argument("--kernel-events", action="store_true", help="record the kernel's side too (root)")
+    made.add_argument(
         "--quick",
         action="store_true",
         help="with --kernel-events: in the system's one trace buffer, without arguments of functions; starts sooner",
     )
-    parser.add_argument(
+    made.add_argument(
         "-s",
         dest="data_limit",
         metavar="SIZE",
@@ -73,23 +88,14 @@ def parsed(argv: Sequence[str]) -> Options:
         default=DATA_LIMIT,
         help="show at most SIZE bytes of a buffer (default %(default)s); length and checksum are always whole",
     )
-    parser.add_argument(
+    made.add_argument(
         "--pin",
         choices=PINNING,
         default="auto",
         help="auto (default): keep tracer and command on one CPU, which is several times faster",
     )
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help=argparse.SUPPRESS)
-    options = parser.parse_args(list(argv), namespace=Options())
-    if options.command[:1] == ["--"]:
-        del options.command[0]
-    if not options.command and not options.pids:
-        parser.error("no command to trace: put it after '--', or name a process with -p")
-    if options.command and not options.command[0]:
-        parser.error("the command's name is empty")
-    if options.summary == "too" and options.format == "perfetto":
-        parser.error("-C writes a table, which a viewer cannot read behind trace events: give -c, or another format")
-    return options
+    made.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help=argparse.SUPPRESS)
+    return made
 
 
 _HELP_WIDTH = 100

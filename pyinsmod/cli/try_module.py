@@ -26,7 +26,7 @@ LAST_LINES = 3
 
 def run(argv: Sequence[str]) -> int:
     """Try a module; exit status 0 loaded on all kernels, 1 not, 2 usage, 3 a machine was lost."""
-    options = _parser().parse_intermixed_args(argv)
+    options = parser().parse_intermixed_args(argv)
     if options.timeout <= 0:
         raise UsageError("--timeout wants a number of seconds above 0")
     subject = _subject(options.file, options.parameters)
@@ -43,13 +43,14 @@ def run(argv: Sequence[str]) -> int:
     return exit_status(trials)
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
+def parser() -> ArgumentParser:
+    """Return what reads the command line."""
+    made = ArgumentParser(
         "pyinsmod try",
         "Load a module for real in a disposable machine, and show the prediction beside what happens. This system "
         "is not touched, and neither root nor KVM is needed.",
     )
-    add = parser.add_argument
+    add = made.add_argument
     add("file", metavar="FILE", help="a module, packed or not")
     add("parameters", metavar="NAME=VALUE", nargs="*", help="parameters of the module")
     add(
@@ -62,7 +63,7 @@ def _parser() -> ArgumentParser:
     )
     add("--timeout", metavar="SECONDS", type=float, default=SECONDS, help="after so long it hangs (%(default)g)")
     add("--json", action="store_true", help="print one JSON object and nothing else")
-    return parser
+    return made
 
 
 def _subject(path: str, parameters: Sequence[str]) -> Subject:

@@ -12,10 +12,7 @@ from pyinsmod.unloader import UnloadOutcome, unload
 
 def run(argv: Sequence[str]) -> int:
     """Remove a module; exit status 0 removed, 1 not, 2 usage."""
-    parser = ArgumentParser("pyinsmod unload", "Remove a module, and say why if it is refused.")
-    parser.add_argument("name", metavar="NAME", help="the module's name, or that of its file")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    options = parser.parse_args(argv)
+    options = parser().parse_args(argv)
     outcome = unload(options.name)
     if options.json:
         import json
@@ -24,6 +21,14 @@ def run(argv: Sequence[str]) -> int:
     else:
         _say(outcome)
     return 1 if outcome.errno else 0
+
+
+def parser() -> ArgumentParser:
+    """Return what reads the command line."""
+    made = ArgumentParser("pyinsmod unload", "Remove a module, and say why if it is refused.")
+    made.add_argument("name", metavar="NAME", help="the module's name, or that of its file")
+    made.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return made
 
 
 def _say(outcome: UnloadOutcome) -> None:

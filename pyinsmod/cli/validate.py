@@ -42,7 +42,7 @@ PLAIN_WIDTH = 160  # columns of a table that goes into a file
 
 def run(argv: Sequence[str]) -> int:
     """Run `pyinsmod validate`: 0 nothing contradicted, 1 something was, 2 usage, 3 a machine or trace was lost."""
-    options = _parse(argv)
+    options = parser().parse_args(argv)
     loaders = list(_spelt_out(options.loader or DEFAULT_LOADERS, LOADERS))
     unknown = [name for name in loaders if name not in LOADERS]
     if unknown:
@@ -119,43 +119,42 @@ def _claims(options: argparse.Namespace) -> Claims:
     return read_claims(page.document, options.claims or page.claims)
 
 
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    made = argparse.ArgumentParser(
         prog="pyinsmod validate",
         description="Hold a document about module loading against real kernels in disposable machines.",
     )
-    parser.add_argument(
+    made.add_argument(
         "document",
         nargs="?",
         default=str(default_document()),
         help="a Markdown file, or a manual page such as 'man:init_module(2)'; default: the project's own",
     )
-    parser.add_argument(
+    made.add_argument(
         "--claims", type=Path, metavar="FILE", help="its claims (default: DOCUMENT.claims.toml beside it)"
     )
-    parser.add_argument(
+    made.add_argument(
         "--kernel",
         action="append",
         metavar="K",
         help=f"all of this host's architecture, or some of {', '.join(KERNELS)}; repeatable",
     )
-    parser.add_argument(
-        "--loader", action="append", metavar="L", help=f"all, or one of {', '.join(LOADERS)}; repeatable"
-    )
-    parser.add_argument(
+    made.add_argument("--loader", action="append", metavar="L", help=f"all, or one of {', '.join(LOADERS)}; repeatable")
+    made.add_argument(
         "--here",
         action="store_true",
         help="load into the running kernel, as root, in place of disposable machines; what could harm it is left out",
     )
-    parser.add_argument("--claim", action="append", metavar="ID", help="judge this claim only; repeatable")
-    parser.add_argument("--fresh", action="store_true", help="measure again what earlier runs have recorded")
-    parser.add_argument("--workers", type=int, metavar="N", help="machines side by side (default: one a processor)")
-    parser.add_argument(
+    made.add_argument("--claim", action="append", metavar="ID", help="judge this claim only; repeatable")
+    made.add_argument("--fresh", action="store_true", help="measure again what earlier runs have recorded")
+    made.add_argument("--workers", type=int, metavar="N", help="machines side by side (default: one a processor)")
+    made.add_argument(
         "--baseline", type=Path, metavar="FILE", help="an earlier --json: print what changed since; 1 if a verdict did"
     )
     for kind, what in REPORTS.items():
-        parser.add_argument(f"--{kind}", type=Path, metavar="FILE", help=what[0])
-    return parser.parse_args(argv)
+        made.add_argument(f"--{kind}", type=Path, metavar="FILE", help=what[0])
+    return made
 
 
 def as_json_text(report: Report) -> str:

@@ -28,7 +28,7 @@ SHOWN_LAST_WORDS = 12
 
 def run(argv: Sequence[str]) -> int:
     """Run `pyinsmod vm …`; the status of `run` and `shell` is the command's own, 3 for a lost machine."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     action: Callable[[argparse.Namespace], int] = options.action
     try:
         return action(options)
@@ -45,9 +45,10 @@ def run(argv: Sequence[str]) -> int:
         return EXIT_FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pyinsmod vm", description="Kernels and throw-away machines to run them in.")
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    made = argparse.ArgumentParser(prog="pyinsmod vm", description="Kernels and throw-away machines to run them in.")
+    actions = made.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="the kernels there are").set_defaults(action=_list)
     fetching = actions.add_parser("fetch", help="download a kernel")
     fetching.add_argument("kernel", nargs="+")
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     pruning = actions.add_parser("prune", help="remove the snapshots (and with --kernels the kernels)")
     pruning.add_argument("--kernels", action="store_true")
     pruning.set_defaults(action=_prune)
-    return parser
+    return made
 
 
 def _list(_: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ Record = dict[str, Any]
 
 def run(argv: Sequence[str]) -> int:
     """Watch until ^C or until what was asked for came; 0, or 2 when this system cannot be watched."""
-    options = _parse(argv)
+    options = parser().parse_args(argv)
     shown = Shown(as_json=options.json)
     try:
         _watch(options, shown)
@@ -38,19 +38,20 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    made = argparse.ArgumentParser(
         prog="pyinsmod watch",
         description="Show every load and removal of a kernel module on this system as it happens: by which process, "
         "asked for by whom, with which result. Needs root. ^C ends it.",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("-n", dest="number", type=_positive(int), metavar="N", help="end after N loads and removals")
-    parser.add_argument("--seconds", type=_positive(float), metavar="S", help="end after S seconds")
-    parser.add_argument(
+    made.add_argument("--json", action="store_true", help="one JSON object a line")
+    made.add_argument("-n", dest="number", type=_positive(int), metavar="N", help="end after N loads and removals")
+    made.add_argument("--seconds", type=_positive(float), metavar="S", help="end after S seconds")
+    made.add_argument(
         "--until-idle", type=_positive(float), metavar="S", help="end when nothing has happened for S seconds"
     )
-    return parser.parse_args(list(argv))
+    return made
 
 
 def _positive(kind: type[int | float]) -> Callable[[str], float]:
