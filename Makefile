@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 REPORT := build/report
 
-.PHONY: validate test lint benchmark agreement fuzz clean
+.PHONY: validate test lint benchmark agreement fuzz man clean
 
 # The document against real kernels. Status 1 of pyinsmod says that a claim is contradicted: that is a
 # result, and the run was sound.
@@ -41,6 +41,11 @@ fuzz:
 	@tools/setup-host test
 	@$(PYTHON) -c 'import atheris' 2>/dev/null || $(PYTHON) -m pip install -q --disable-pip-version-check -e '.[dev,fuzz]'
 	@$(PYTHON) -m tests.fuzz $(ARGUMENTS)
+
+# The manual pages in docs/man, from the commands' parsers and docs/claims-format.md.
+man:
+	@tools/setup-host test
+	@$(PYTHON) -m tools.man_pages
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

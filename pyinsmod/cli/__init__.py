@@ -24,6 +24,7 @@ COMMANDS = {
     "validate": "validate",
     "watch": "watch",
     "vm": "vm",
+    "completion": "completion",
 }
 
 HELP = """\
@@ -39,6 +40,8 @@ pyinsmod {version}; pyinsmod load -h lists the options
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; `pyinsmod FILE …` is short for `pyinsmod load FILE …`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None and "_ARGCOMPLETE" in os.environ:
+        __import__("pyinsmod.cli.completion", fromlist=("answer",)).answer()
     if argv is None and sys.argv[0].rpartition("/")[2] == "insmod":
         return _run("load", arguments)
     if arguments in (["-V"], ["--version"]):
