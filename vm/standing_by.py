@@ -42,17 +42,25 @@ async def standing_by_at(
     async def make() -> None:
         snapshot = await base()
         started = time.monotonic()
-        with built_whole(place.folder) as scratch:
-            made = Snapshot(scratch, place.hardware)
-            await asyncio.to_thread(copy_sparse, snapshot.memory, made.memory)
-            async with restored(snapshot, made.memory) as machine:
-                await _start(machine, argv)
-                await freeze(machine, made)
         kernel = place.folder.parent.name
-        progress(f"kernel {kernel}: {argv[0]} stands by since {time.monotonic() - started:.1f} s")
+        try:
+            await _make(place, snapshot, argv)
+        except MachineLost as lost:
+            progress(f"the machine of kernel {kernel} in which {argv[0]} stands by was lost ({lost}); trying once more")
+            await _make(place, snapshot, argv)
+        progress(f"{argv[0]} stands by in kernel {kernel}: made ready in {time.monotonic() - started:.1f} s")
 
     async with kept_at(place, make) as made:
         yield made
+
+
+async def _make(place: Snapshot, base: Snapshot, argv: Sequence[str]) -> None:
+    with built_whole(place.folder) as scratch:
+        made = Snapshot(scratch, place.hardware)
+        await asyncio.to_thread(copy_sparse, base.memory, made.memory)
+        async with restored(base, made.memory) as machine:
+            await _start(machine, argv)
+            await freeze(machine, made)
 
 
 async def _start(machine: Machine, argv: Sequence[str]) -> None:
