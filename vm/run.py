@@ -10,8 +10,9 @@ import struct
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from vm.errors import MachineEnded, MachineLost
@@ -20,9 +21,11 @@ from vm.image import GuestContent
 from vm.kernel_store import Kernel
 from vm.machine import Machine
 from vm.snapshot import Progress, Snapshot, made_at, restored, snapshot_place
+from vm.standing_by import place_of, standing_by_at
 
 JOB_SECONDS = 120.0
 Output = Callable[[bytes, bytes], None]
+Making = Callable[[], AbstractAsyncContextManager[Snapshot]]
 
 
 @dataclass(frozen=True)
@@ -32,21 +35,25 @@ class Job:
     Attributes:
         argv: the command; looked up in the guest's PATH.
         files: guest path → content, put there before; mode 0644, or 0755 below a `bin` folder.
+        links: guest path → what a symbolic link there says, put in the place of whatever was there.
         prepare: commands that have to succeed before; their output is not kept.
         get: guest paths to bring back afterwards.
         environment: added to the guest's.
         cwd: the command's working folder in the guest.
         terminal: rows and columns of a pseudo-terminal for the command; None for pipes.
+        goes_on: the program that stands by is to do it, and `argv` is what it goes on with.
         seconds: time limit for everything from restore to result.
     """
 
     argv: tuple[str, ...]
     files: Mapping[str, bytes] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
     prepare: tuple[tuple[str, ...], ...] = ()
     get: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     cwd: str = "/root"
     terminal: tuple[int, int] | None = None
+    goes_on: bool = False
     seconds: float = JOB_SECONDS
 
 
@@ -81,11 +88,10 @@ class Laboratory:
         identity: changes with everything a machine is made of; the same machines have the same.
     """
 
-    def __init__(
-        self, place: Snapshot, kernel: Kernel, content: GuestContent, progress: Progress, stack: AsyncExitStack
-    ) -> None:
+    def __init__(self, place: Snapshot, make: Making, progress: Progress, stack: AsyncExitStack) -> None:
         self.identity = place.folder.name
-        self._sources = place, kernel, content
+        self._place = place
+        self._make = make
         self._progress = progress
         self._stack = stack
         self._snapshot: Snapshot | MachineEnded | None = None
@@ -104,14 +110,22 @@ class Laboratory:
         """
         async with self._making:
             if self._snapshot is None:
-                making = made_at(*self._sources, self._progress)
                 try:
-                    self._snapshot = await self._stack.enter_async_context(making)
+                    self._snapshot = await self._stack.enter_async_context(self._make())
                 except MachineEnded as ended:
                     self._snapshot = ended
             if isinstance(self._snapshot, MachineEnded):
                 raise self._snapshot
             return self._snapshot
+
+    def standing_by(self, *argv: str) -> Laboratory:
+        """Return a laboratory of machines in which a program, one of the guest's warm ones, stands by for a job.
+
+        Its snapshot is made on first use, from this one's.
+        """
+        place = place_of(self._place, argv)
+        making = partial(standing_by_at, place, self.ready, argv, self._progress)
+        return Laboratory(place, making, self._progress, self._stack)
 
     async def run(self, job: Job, *, on_output: Output | None = None, stdin: int | None = None) -> JobResult:
         """Run `job` in a machine of its own.
@@ -195,12 +209,14 @@ class _Conversation:
     def _request(self) -> dict[str, object]:
         return {
             "argv": list(self._job.argv),
+            "links": dict(self._job.links),
             "prepare": [list(command) for command in self._job.prepare],
             "cwd": self._job.cwd,
             "env": dict(self._job.environment),
             "get": list(self._job.get),
             "realtime": time.time(),
             "terminal": self._job.terminal is not None,
+            "go_on": self._job.goes_on,
         }
 
     async def _put(self, path: str, content: bytes) -> None:
@@ -268,4 +284,4 @@ async def laboratory(kernel: Kernel, content: GuestContent, progress: Progress) 
     """Yield a laboratory for `kernel`; its snapshot is made on first use."""
     place = await snapshot_place(kernel, content)
     async with AsyncExitStack() as stack:
-        yield Laboratory(place, kernel, content, progress, stack)
+        yield Laboratory(place, partial(made_at, place, kernel, content, progress), progress, stack)

@@ -43,6 +43,7 @@ async def run_here(job: Job, kept: Iterable[str] = ()) -> JobResult:
     with tempfile.TemporaryDirectory(prefix="pyinsmod-", dir="/var/tmp") as side:
         order = {
             "argv": list(job.argv),
+            "links": dict(job.links),
             "prepare": [list(command) for command in job.prepare],
             "cwd": job.cwd,
             "get": list(job.get),

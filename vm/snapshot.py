@@ -16,7 +16,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ BOOT_SECONDS = 300.0  # ten times what an idle host takes
 # A guest that has nothing to do is idle nearly always; one that is not within seconds is taken as it is.
 IDLE_ATTEMPTS, IDLE_SECONDS = 100, 0.05
 BOOT_ATTEMPTS = 2  # QEMU has been seen to die early under TCG for no visible reason
-KEPT_PER_KERNEL = 2  # older snapshots of a kernel are dropped when a new one is made
+KEPT_PER_KERNEL = 4  # older snapshots of a kernel, two of each kind, are dropped when a new one is made
 CAPABILITIES = [{"capability": "x-ignore-shared", "state": True}]
 PLACE = re.compile(r"\bPC=([0-9a-f]+)")
 Progress = Callable[[str], None]
@@ -68,6 +68,13 @@ async def made_at(
     snapshot: Snapshot, kernel: Kernel, content: GuestContent, progress: Progress
 ) -> AsyncIterator[Snapshot]:
     """Yield the snapshot of `kernel` with `content` at its place, made now if need be, and keep it while in use."""
+    async with kept_at(snapshot, lambda: _make(snapshot, kernel, content, progress)) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def kept_at(snapshot: Snapshot, make: Callable[[], Awaitable[None]]) -> AsyncIterator[Snapshot]:
+    """Yield the snapshot at its place, which `make` fills if need be, and keep it while in use."""
     while True:  # any number may use it at once; only making it wants it alone
         with locked(snapshot.folder, shared=True):
             if snapshot.devices.exists():
@@ -76,16 +83,19 @@ async def made_at(
                 return
         with storage_errors_named(), locked(snapshot.folder):
             if not snapshot.devices.exists():
-                await _make(snapshot, kernel, content, progress)
-                prune(kernel.name, keep=KEPT_PER_KERNEL)
+                await make()
+                prune(snapshot.folder.parent.name, keep=KEPT_PER_KERNEL)
 
 
 @contextlib.asynccontextmanager
-async def restored(snapshot: Snapshot) -> AsyncIterator[Machine]:
-    """Yield a fresh machine that continues where the snapshot was taken."""
+async def restored(snapshot: Snapshot, memory: Path | None = None) -> AsyncIterator[Machine]:
+    """Yield a fresh machine that continues where the snapshot was taken.
+
+    It works on a view of its own of the memory, or on `memory`, a copy that it changes.
+    """
     arguments = [
         *qemu.machine_arguments(snapshot.hardware),
-        *qemu.memory_arguments(snapshot.hardware, snapshot.memory, private=True),
+        *qemu.memory_arguments(snapshot.hardware, memory or snapshot.memory, private=memory is None),
         *("-incoming", "defer"),
     ]
     async with Machine(snapshot.hardware.architecture, arguments) as machine:
@@ -153,13 +163,18 @@ async def _boot_and_freeze(scratch: Snapshot, kernel: Kernel, initramfs: Path) -
                 await _wait_until_ready(machine)
         except TimeoutError as late:
             raise GuestHung(f"kernel {kernel.name} did not come up in {BOOT_SECONDS:g} s", machine.last_words) from late
-        await _stop_while_idle(machine)
-        await machine.execute("migrate-set-capabilities", capabilities=CAPABILITIES)
-        await machine.execute("migrate", uri=f"exec:cat > {_quoted(scratch.devices)}")
-        while (status := await machine.execute("query-migrate"))["status"] != "completed":
-            if status["status"] == "failed":
-                raise MachineLost(f"the snapshot could not be written: {status.get('error-desc', 'no reason given')}")
-            await asyncio.sleep(0.01)
+        await freeze(machine, scratch)
+
+
+async def freeze(machine: Machine, snapshot: Snapshot) -> None:
+    """Stop a machine that works on the snapshot's memory and save its devices beside it."""
+    await _stop_while_idle(machine)
+    await machine.execute("migrate-set-capabilities", capabilities=CAPABILITIES)
+    await machine.execute("migrate", uri=f"exec:cat > {_quoted(snapshot.devices)}")
+    while (status := await machine.execute("query-migrate"))["status"] != "completed":
+        if status["status"] == "failed":
+            raise MachineLost(f"the snapshot could not be written: {status.get('error-desc', 'no reason given')}")
+        await asyncio.sleep(0.01)
 
 
 async def _wait_until_ready(machine: Machine) -> None:

@@ -24,6 +24,7 @@ from pyinsmod.cli import program
 
 program()
 """
+STANDS_BY = "pyinsmod-stand-by"  # a trace that waits for its command
 # Imported before the snapshot, so that no command pays for it: seconds each under emulation.
 PRELOAD = (
     "pyinsmod.agreement",
@@ -31,6 +32,7 @@ PRELOAD = (
     "pyinsmod.cli.info",
     "pyinsmod.cli.load",
     "pyinsmod.cli.load_once",
+    "pyinsmod.cli.stand_by",
     "pyinsmod.cli.trace",
     "pyinsmod.cli.unload",
     "pyinsmod.cli.watch",
@@ -52,7 +54,11 @@ def guest_content() -> GuestContent:
         files={"usr/bin/pyinsmod": COMMAND},
         preload=(*PRELOAD, *_checks()),
         warm_up=("pyinsmod.cli.warm_up:warm_up",),
-        warm={"pyinsmod": "pyinsmod.cli:main", "pyinsmod-load-once": "pyinsmod.cli.load_once:main"},
+        warm={
+            "pyinsmod": "pyinsmod.cli:main",
+            "pyinsmod-load-once": "pyinsmod.cli.load_once:main",
+            STANDS_BY: "pyinsmod.cli.stand_by:main",
+        },
     )
 
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pyinsmod.checks import run_checks
-from pyinsmod.cli.laboratory import Bench, Place, runs_at
+from pyinsmod.cli.laboratory import TRACE, Bench, Place, runs_at
 from pyinsmod.kernel_facts.running import running_kernel
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import read_image
@@ -106,16 +106,21 @@ class _ThisSystem:
         """Run a job; MachineLost when one of its modules cannot be removed."""
         names = _names(job.files) - _loaded()
         try:
-            return await run_here(_with_pyinsmod(job))
+            return await run_here(_with_pyinsmod(_whole(job)))
         finally:
             await asyncio.to_thread(_remove, names)
+
+
+def _whole(job: Job) -> Job:
+    """Start the trace that in a machine stands by for its command."""
+    return replace(job, argv=("pyinsmod", "trace", *TRACE, "--", *job.argv), goes_on=False) if job.goes_on else job
 
 
 def _with_pyinsmod(job: Job) -> Job:
     """Let `pyinsmod` be this one: as the command, and where a preparation makes it the loader."""
     program = LOADERS["pyinsmod"].program
     argv = (sys.executable, "-P", "-m", *job.argv) if job.argv[0] == "pyinsmod" else job.argv
-    wanted = any(program in command for command in job.prepare)
+    wanted = program in job.links.values()
     own = {program: COMMAND.format(python=sys.executable).encode()} if wanted else {}
     return replace(job, argv=argv, files={**job.files, **own})
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pyinsmod.cli.guest import guest_content
+from pyinsmod.cli.guest import STANDS_BY, guest_content
 from pyinsmod.cli.recorded import RecordedTraces
 from pyinsmod.text import printable
 from tracer.claims import Claims, Experiment
@@ -31,10 +31,11 @@ from vm.kernel_store import Kernel
 from vm.run import Job, JobResult, laboratory
 
 RECORDS = "/tmp/records.jsonl"  # noqa: S108 - a path in the guest, which has one user and lives for a second
+USUAL_MODULE = "mymod"  # what experiments load is mostly called so
 WATCHED_LINE = '{"type": "file"'
 TRACE = (
-    *("pyinsmod", "trace", "--kernel-events", "--quick", "--format", "json", "--calls", "module-loading"),
-    *("-s", "512", "-o", RECORDS, "--"),
+    *("--kernel-events", "--quick", "--format", "json", "--calls", "module-loading"),
+    *("-s", "512", "-o", RECORDS),
 )
 Progress = Callable[[str], None]
 
@@ -123,7 +124,8 @@ async def run_matrix(
 
 
 async def _runs(bench: Bench, kernel: Kernel, loaders: Sequence[str]) -> list[Run]:
-    async with laboratory(kernel, guest_content(), bench.note) as machines:
+    async with laboratory(kernel, guest_content(), bench.note) as plain:
+        machines = plain.standing_by(STANDS_BY, USUAL_MODULE, *TRACE)
         place = Place(kernel, machines, RecordedTraces(kernel.name, machines.identity, fresh=bench.fresh))
         return await runs_at(bench, place, loaders)
 
@@ -163,7 +165,7 @@ async def _run(bench: Bench, place: Place, name: str, reference: str) -> Run:
 
 
 async def _version(bench: Bench, place: Place, loader: Loader) -> str:
-    job = Job(("sh", "-c", loader.version), prepare=(installation(loader),))
+    job = Job(("sh", "-c", loader.version), links=installation(loader))
     said = place.recorded.get(job)
     if said is None:
         try:
@@ -204,8 +206,10 @@ async def _observe(bench: Bench, place: Place, name: str, experiment: Experiment
 
 async def _measure(bench: Bench, place: Place, setup: Setup, seconds: int) -> Observation:
     job = Job(
-        argv=(*TRACE, *setup.command),
+        argv=setup.command,
+        goes_on=True,
         files=setup.files,
+        links=setup.links,
         prepare=setup.prepare,
         get=(RECORDS, *setup.get),
         seconds=float(seconds),

@@ -58,8 +58,8 @@ class RecordedTraces:
 
 def job_key(job: Job) -> str:
     """Return a name for everything a job asks of its machine."""
-    digest = hashlib.sha256(repr((job.argv, job.prepare, job.get, job.cwd, job.seconds)).encode())
-    digest.update(repr(sorted(job.environment.items())).encode())
+    digest = hashlib.sha256(repr((job.argv, job.goes_on, job.prepare, job.get, job.cwd, job.seconds)).encode())
+    digest.update(repr((sorted(job.environment.items()), sorted(job.links.items()))).encode())
     for path, content in sorted(job.files.items()):
         digest.update(f"{path} {hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()[:32]

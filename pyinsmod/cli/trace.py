@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_USAGE, complain, note
-from pyinsmod.cli.trace_options import options_of
+from pyinsmod.cli.trace_options import Options, options_of
 from pyinsmod.cli.trace_output import Output, opened
 from pyinsmod.lean import TYPE_CHECKING, Sequence
 from tracer import recorder
@@ -23,6 +23,11 @@ def run(argv: Sequence[str]) -> int:
     options = options_of(argv)
     if options.kernel_events and os.geteuid() != 0:
         return _complain("--kernel-events needs root: run 'sudo pyinsmod trace --kernel-events …'", EXIT_USAGE)
+    return traced(options)
+
+
+def traced(options: Options, armed: KernelSide | None = None) -> int:
+    """Trace as the options say, with a kernel side that is `armed` already or with a new one."""
     try:
         stream = opened(options.output)
     except OSError as error:
@@ -35,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
             attach=options.pids,
             inject=_faults(options.inject),
             calls=call_set(options.calls),
-            kernel_side=_kernel_tracing(quick=options.quick) if options.kernel_events else None,
+            kernel_side=armed or (_kernel_tracing(quick=options.quick) if options.kernel_events else None),
             pin=options.pin,
             data_limit=options.data_limit,
             text_sink=output.text_sink,

@@ -38,7 +38,7 @@ def test_files_commands_and_results_are_private() -> None:
         "cat in; greet; echo out > $OUTPUT; echo oops >&2; exit 7",
         environment={"OUTPUT": OUTPUT},
         files={"/root/in": b"\xff\n"},
-        prepare=(("ln", "-sfn", "/usr/bin/uname", "/usr/sbin/greet"),),
+        links={"/usr/sbin/greet": "/usr/bin/uname"},
         get=(OUTPUT, ABSENT),
     )
     assert (result.status, result.stdout, result.stderr) == (7, b"\xff\nLinux\n", b"oops\n")

@@ -43,11 +43,10 @@ LOADERS = {
     "pyinsmod": Loader("/usr/bin/pyinsmod", "pyinsmod --version", insist=("--anyway",)),
 }
 
-#: Shell commands that make the experiment's folder the kernel's module folder, indexed by depmod. A damaged
+#: A shell command that makes the experiment's folder the kernel's module folder, indexed by depmod. A damaged
 #: module is left to the loader; depmod's complaint about it is not wanted here.
 MODULE_FOLDER = (
-    "mkdir -p /run/tree/lib/modules/$(uname -r)",
-    "cp /root/*.ko* /run/tree/lib/modules/$(uname -r) 2>/dev/null || true",
-    "depmod -b /run/tree 2>/dev/null || true",
-    "mount --bind /run/tree/lib/modules /usr/lib/modules",
+    "folder=/run/tree/lib/modules/$(uname -r) && mkdir -p $folder"
+    " && { cp /root/*.ko* $folder; depmod -b /run/tree; true; } 2>/dev/null"
+    " && mount --bind /run/tree/lib/modules /usr/lib/modules"
 )

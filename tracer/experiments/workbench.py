@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Setup:
 
     Attributes:
         files: guest path → content.
+        links: guest path → target of a symbolic link.
         prepare: commands to run first, untraced.
         command: the command to trace.
         variables: what `$NAME` in the claims' selectors stands for.
@@ -44,6 +45,7 @@ class Setup:
     command: tuple[str, ...]
     variables: Mapping[str, Any]
     get: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 def why_inapplicable(experiment: Experiment, name: str) -> str | None:
@@ -62,12 +64,13 @@ def set_up(experiment: Experiment, loader: Loader, files: Mapping[str, bytes]) -
         command=(*prefix, *_command(experiment, loader)),
         variables={"file": experiment.file, "file_size": len(files.get(experiment.file, b""))},
         get=(WATCHED,) if experiment.watch else (),
+        links={**installation(loader), **(_tools(loader) if experiment.script else {})},
     )
 
 
-def installation(loader: Loader) -> tuple[str, ...]:
-    """Return the command that makes `loader` what the traced shell finds."""
-    return ("ln", "-sfn", loader.program, loader.installed_as)
+def installation(loader: Loader) -> dict[str, str]:
+    """Return the link that makes `loader` what the traced shell finds."""
+    return {loader.installed_as: loader.program}
 
 
 def module_files(experiment: Experiment, tree: Path) -> dict[str, bytes]:
@@ -86,17 +89,15 @@ def _preparations(experiment: Experiment, loader: Loader) -> tuple[tuple[str, ..
     commands = [
         *(command for name in experiment.preparations for command in commands_of(name, experiment.file)),
         *experiment.prepare,
-        *(MODULE_FOLDER if by_name or experiment.module_folder else ()),
+        *([MODULE_FOLDER] if by_name or experiment.module_folder else []),
         *_watching(experiment),
     ]
-    tools = _tools(loader) if experiment.script else []
-    return (installation(loader), *tools, *(("sh", "-c", command) for command in commands))
+    return tuple(("sh", "-c", command) for command in commands)
 
 
-def _tools(loader: Loader) -> list[tuple[str, ...]]:
+def _tools(loader: Loader) -> dict[str, str]:
     origin, names = loader.tools
-    program = "{origin}{name}" if origin.endswith("/") else "{origin}"
-    return [("ln", "-sfn", program.format(origin=origin, name=name), f"/usr/sbin/{name}") for name in names]
+    return {f"/usr/sbin/{name}": origin + name if origin.endswith("/") else origin for name in names}
 
 
 def _command(experiment: Experiment, loader: Loader) -> tuple[str, ...]:

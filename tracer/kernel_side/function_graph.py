@@ -64,6 +64,28 @@ class FunctionGraph:
         self._start_at_top(place, pid, modules, events=instance is None)
         self.place = place
 
+    def arm(self, modules: Sequence[str]) -> None:
+        """Prepare the graph of a process still to be named by `aim`, and the events, in the stopped top-level buffer.
+
+        Raises:
+            KernelSideUnavailable: it is taken.
+            OSError: tracefs refused something.
+        """
+        place = TopLevel(self._root, self._changes, only_tracer=True)
+        self._prepare(place, modules)
+        place.set("current_tracer", "function_graph")
+        self._switch_events_on(place)
+        self.place = place
+
+    def aim(self, pid: int, modules: Sequence[str]) -> None:
+        """Have the armed graph show `pid`, and all functions of further modules."""
+        if isinstance(self.place, TopLevel):
+            # What is said there of a module goes when it is loaded.
+            followed = (self.place.path / "set_ftrace_filter").read_text()
+            self._follow(self.place.path, [name for name in modules if f":mod:{name}\n" not in followed])
+            self.place.set("set_ftrace_pid", str(pid))
+            self.place.set("set_event_pid", str(pid))
+
     def _start_in(self, instance: Instance, pid: int, modules: Sequence[str]) -> bool:
         write(instance.path / "set_ftrace_filter", self._functions())
         write(instance.path / "set_ftrace_pid", str(pid))
@@ -76,16 +98,22 @@ class FunctionGraph:
         return True
 
     def _start_at_top(self, place: TopLevel, pid: int, modules: Sequence[str], *, events: bool) -> None:
-        place.use_clock()
-        place.set("set_ftrace_filter", self._functions(), before="\n")
-        self._follow(place.path, modules)
+        self._prepare(place, modules)
         place.set("set_ftrace_pid", str(pid))
-        self._show(place)
         place.set("current_tracer", "function_graph")
         if events:
             place.set("set_event_pid", str(pid))
-            for event in EVENTS:
-                place.set(f"events/{event}/enable", "1", before="0")
+            self._switch_events_on(place)
+
+    def _prepare(self, place: TopLevel, modules: Sequence[str]) -> None:
+        place.use_clock()
+        place.set("set_ftrace_filter", self._functions(), before="\n")
+        self._follow(place.path, modules)
+        self._show(place)
+
+    def _switch_events_on(self, place: TopLevel) -> None:
+        for event in EVENTS:
+            place.set(f"events/{event}/enable", "1", before="0")
 
     def _functions(self) -> str:
         """Return the line numbers of the functions there are: set_ftrace_filter takes them without a search."""

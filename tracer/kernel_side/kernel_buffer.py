@@ -34,8 +34,23 @@ class KernelBuffer:
         self._instance: Instance | None = None
         self._probed: tuple[set[str], set[str]] = (set(), set())
         self._lost = 0
+        self._armed = False
         #: The text so far of the place with the graph, and of the instance where that is another.
         self._texts: dict[int, str] = {}
+
+    def arm(self, modules: Sequence[str]) -> None:
+        """Prepare a quick trace of a process still unknown, for good: nothing is switched off again.
+
+        Raises:
+            KernelSideUnavailable: tracefs refused something; everything is switched off again.
+        """
+        try:
+            recover_unless_in_use(self._root)
+            self._graph.arm(modules)
+        except OSError as failure:
+            self.stop()
+            raise KernelSideUnavailable(f"tracefs refused {failure.filename}: {failure.strerror}") from failure
+        self._armed = True
 
     def start(self, pid: int, modules: Sequence[str]) -> None:
         """Switch everything on for `pid` and whatever it forks.
@@ -44,10 +59,12 @@ class KernelBuffer:
             KernelSideUnavailable: tracefs refused something; everything is switched off again.
         """
         try:
-            recover_unless_in_use(self._root)
-            if not self._quick:
-                self._instance = self._own_instance(pid)
-            self._graph.start(pid, self._instance, modules)
+            if self._armed:
+                self._graph.aim(pid, modules)
+            else:
+                recover_unless_in_use(self._root)
+                self._instance = None if self._quick else self._own_instance(pid)
+                self._graph.start(pid, self._instance, modules)
             self.resume()
         except OSError as failure:
             self.stop()
@@ -64,7 +81,7 @@ class KernelBuffer:
         return instance
 
     def stop(self) -> list[Record]:
-        """Switch everything off again, newest change first, and return what was seen.
+        """Switch everything off again, unless it was armed for good, newest change first, and return what was seen.
 
         Raises:
             KernelSideUnavailable: something could not be put back.
@@ -72,18 +89,21 @@ class KernelBuffer:
         graph, events = self._graph.place, self._instance
         with undisturbed():
             try:
-                self.collect()
+                self.collect(last=self._armed)
                 self._lost = sum(place.lost_events() for place in self._places())
             except OSError as failure:
                 raise KernelSideUnavailable(f"tracefs: {failure.filename}: {failure.strerror}") from failure
             finally:
                 self._graph.place = self._instance = None
-                self._put_back()
+                if not self._armed:
+                    self._put_back()
         apart = self._texts.pop(id(events), "") if events is not graph else ""
         return _records(self._texts.get(id(graph)), apart)
 
-    def collect(self) -> None:
+    def collect(self, *, last: bool = False) -> None:
         """Take over what was recorded so far; nothing is recorded any more until `resume`.
+
+        The `last` time the buffer is left as it is: the kernel waits before it clears one.
 
         The kernel looks names up when its text is read. Later the memory of a module's init may be another
         module's, and its functions would be called by names of that one's.
@@ -93,7 +113,8 @@ class KernelBuffer:
         for place in self._places():
             path = place.path / "trace"
             self._texts[id(place)] = self._texts.get(id(place), "") + path.read_text(errors="surrogateescape")
-            write(path, "")
+            if not last:
+                write(path, "")
 
     def resume(self) -> None:
         """Go on recording."""

@@ -21,7 +21,10 @@ from pyinsmod.module_image import ModuleImage
 
 KALLSYMS = Path("/proc/kallsyms")
 KCORE = "/proc/kcore"
+EXPORT = b"__ksymtab_"  # before an export's name stands the name of its entry in the kernel's table
 WORD = 1 << 64
+# What `remember_symbols` found, by name.
+_remembered: dict[str, set[int]] = {}
 
 
 @dataclass(frozen=True)
@@ -139,8 +142,22 @@ def _targets(
     return {addresses[image.sections[section].name] + value}
 
 
-def _kernel_addresses(names: set[str]) -> dict[str, set[int]]:
+def remember_symbols() -> None:
+    """Keep the addresses of what the kernel itself exports, so that traces of this process need not look them up.
+
+    They stay until the next boot. Printing the list of all symbols takes the kernel longer than most loads.
+    """
+    lines = [line.split() for line in KALLSYMS.read_bytes().split(b"\n") if b"\t" not in line]
+    exported = {line[2].removeprefix(EXPORT) for line in lines if line and line[2].startswith(EXPORT)}
+    for address, _, name in filter(None, lines):
+        if name in exported:
+            _remembered.setdefault(name.decode(), set()).add(int(address, 16))
+
+
+def _kernel_addresses(names: set[str]) -> Mapping[str, set[int]]:
     """Find the names in /proc/kallsyms; searching the text whole is several times faster than its lines."""
+    if names <= _remembered.keys():
+        return _remembered
     text = KALLSYMS.read_bytes()
     return {name: addresses for name in names if (addresses := set(_addresses_of(name.encode(), text)))}
 

@@ -45,6 +45,16 @@ class KernelTracing(KernelSide):
         self._watcher: Watcher | None = None
         self._restore_signals: Callable[[], None] = lambda: None
 
+    def arm(self, modules: Sequence[str]) -> None:
+        """Switch on what takes long, before there is a command, and for good: for a machine that ends with its trace.
+
+        `modules` are the names of some that will likely be loaded; `quick` is a condition.
+
+        Raises:
+            KernelSideUnavailable: tracefs refused something.
+        """
+        self._buffer.arm(modules)
+
     def start(self, pid: int, command: Sequence[str]) -> None:
         """Look at the module files the command names, note the state, and switch everything on."""
         self._restore_signals = raise_on_ending_signals()

@@ -7,6 +7,7 @@ interpreter, which under emulation saves seconds. Every other job is an ordinary
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import json
@@ -37,6 +38,7 @@ class Agent:
         self._upload: tuple[int, int] | None = None  # descriptor and packed bytes still to come
         self._unpacker = zlib.decompressobj()
         self._job: Job | None = None
+        self._held: Job | None = None
 
     def send(self, frame: bytes) -> None:
         """Write one frame whole; the line blocks while the host is not reading."""
@@ -91,15 +93,29 @@ class Agent:
             self.send(frames.encode_json(frames.EXIT, {"error": failed}))
             return
         try:
-            self._job = Job(request, self._warm)
+            self._job = self._started(request)
         except OSError as failure:
             self.send(frames.encode_json(frames.EXIT, {"error": f"{request['argv'][0]}: {failure.strerror}"}))
+            return
+        if request.get("hold") and self._job.stands_by():
+            self._held, self._job = self._job, None
+            self.send(frames.encode(frames.STANDS_BY))
             return
         status = self._follow(self._job)
         self._job = None
         for path in request.get("get", ()):
             self._send_file(path)
         self.send(frames.encode_json(frames.EXIT, {"status": status}))
+
+    def _started(self, request: dict[str, Any]) -> Job:
+        """Return a new job, or the one that stands by for this."""
+        if not request.get("go_on"):
+            return Job(request, self._warm)
+        job, self._held = self._held, None
+        if job is None:
+            raise ProcessLookupError(errno.ESRCH, "nothing stands by in this machine")
+        job.go_on(request)
+        return job
 
     def _follow(self, job: Job) -> int:
         self.handle(b"")  # what came in one piece with the job's own frame

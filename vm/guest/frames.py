@@ -22,6 +22,7 @@ MAX_PAYLOAD = 1 << 20
 READY = b"R"  # guest → host: JSON, what the guest is; sent once, before the snapshot
 PUT = b"P"  # host → guest: JSON {path, mode, size}; DATA frames with so many bytes of a zlib stream follow
 RUN = b"C"  # host → guest: JSON job
+STANDS_BY = b"B"  # guest → host: the job that was to be held has come to its point
 DATA = b"D"  # either way: bytes of the file announced last
 ACK = b"A"  # guest → host: u32, bytes of bulk data consumed
 STDIN = b"I"  # host → guest: bytes for the command; empty means end of file

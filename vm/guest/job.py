@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from vm.guest import frames
+from vm.guest import frames, held
 
 HOME = "/root"
 
@@ -35,7 +36,11 @@ class Job:
         self._input = bytearray()
         self._input_ended = False
         self._terminal = bool(request.get("terminal"))
+        self._held: socket.socket | None = None
         program, environment = request["argv"][0], {**os.environ, **request.get("env", {})}
+        if request.get("hold"):
+            self._held, theirs = held.channel()
+            environment[held.VARIABLE] = str(theirs.detach())
         entry = warm.get(program)
         path = _find_program(program, environment) if entry is None else None
         if self._terminal:
@@ -45,6 +50,18 @@ class Job:
         if self._pid == 0:
             _become(request, environment, entry)
         self.end = os.pidfd_open(self._pid)
+        if self._held:
+            os.close(int(environment[held.VARIABLE]))
+
+    def stands_by(self) -> bool:
+        """Wait until a held program has come to its point; False when it ended before that."""
+        return self._held is not None and bool(self._held.recv(1))
+
+    def go_on(self, request: dict[str, Any]) -> None:
+        """Let a program that stands by do this job."""
+        if self._held is not None:
+            held.go_on(self._held, request)
+            self._held = None
 
     def _fork_terminal(self) -> int:
         pid, master = pty.fork()
@@ -119,7 +136,14 @@ class Job:
 
 
 def prepare(request: dict[str, Any]) -> str | None:
-    """Run the commands that have to succeed before the job; return what went wrong."""
+    """Make the links and run the commands that have to be there before the job; return what went wrong."""
+    for path, target in request.get("links", {}).items():
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)  # noqa: PTH108
+            os.symlink(target, path)  # noqa: PTH211
+        except OSError as failure:
+            return f"{path}: {failure.strerror}"
     for command in request.get("prepare", ()):
         try:
             done = subprocess.run(

@@ -47,9 +47,8 @@ def main() -> None:
 
 
 def changes(order: Mapping[str, Any], folder: str) -> bool:
-    """Tell whether a job puts commands into a folder: as its files, or as links that its preparations make."""
-    places = [*order["files"], *(command[-1] for command in order["prepare"] if command[0] == "ln")]
-    return any(place.startswith(f"{folder}/") for place in places)
+    """Tell whether a job puts commands into a folder, as files or links."""
+    return any(place.startswith(f"{folder}/") for place in (*order["files"], *order["links"]))
 
 
 def furnish(side: Path, kept: Iterable[str], commands: Iterable[str]) -> None:
