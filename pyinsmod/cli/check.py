@@ -30,6 +30,7 @@ TREE_OPTIONS = (
     "--github-summary",
     "--no-relocations",
     "--jobs",
+    "--scheduler",
 )
 
 # So many findings of one check and severity are shown to people; --json has all.

@@ -36,7 +36,11 @@ def _add_tree_options(group: argparse._ArgumentGroup) -> None:
     for name, what in {"sarif": "SARIF", "junit": "JUnit XML", "github-summary": "a GitHub step summary"}.items():
         add(f"--{name}", metavar="FILE", help=f"write {what} as well")
     add("--no-relocations", action="store_true", help="leave out the scan of relocations")
-    add("--jobs", metavar="N", type=_positive, help="processes; as many as there are processors")
+    workers = group.add_mutually_exclusive_group()
+    workers.add_argument("--jobs", metavar="N", type=_positive, help="processes; as many as there are processors")
+    workers.add_argument(
+        "--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do it, such as tcp://host:8786"
+    )
 
 
 def _positive(text: str) -> int:

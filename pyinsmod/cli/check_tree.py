@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from argparse import Namespace
+from contextlib import contextmanager
 
 from pyinsmod.cli.check_arguments import ALL, parser
 from pyinsmod.cli.kernels import PACKAGES
@@ -15,7 +16,7 @@ from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Iterable, Iterator, Sequence
 from pyinsmod.tree.found import Found, common_root, modules_below
 from pyinsmod.tree.results import ModuleResult
-from pyinsmod.tree.tree_check import TreeCheck
+from pyinsmod.tree.tree_check import Engine, EngineLost, LocalProcesses, TreeCheck
 
 CANNOT_TELL = 3
 
@@ -26,18 +27,30 @@ def run(argv: Sequence[str]) -> int:
     gc.disable()  # what is made here is kept to the end: to look through it again and again finds nothing
     found = _found(options.paths)
     kernels, unknown = _kernels([*options.kernel, *([options.since] if options.since else [])])
-    check = TreeCheck(
-        found,
-        kernels,
-        _cache(),
-        relocations=not options.no_relocations,
-        whole=options.json or options.json_lines,
-        workers=options.jobs,
-    )
-    results = _streamed(check.run()) if options.json_lines else list(check.run())
-    shown = _in_order(results, found.files, kernels)
-    status = _output(options, check, shown)
+    try:
+        check, results = _checked(options, found, kernels)
+    except EngineLost as lost:
+        complain(str(lost))
+        return CANNOT_TELL
+    status = _output(options, check, results)
     return status or (CANNOT_TELL if unknown or found.unreadable else 0)
+
+
+def _checked(
+    options: Namespace, found: Found, kernels: Sequence[OtherKernel]
+) -> tuple[TreeCheck, Sequence[ModuleResult]]:
+    """Check everything; return the check and its results in order."""
+    with _engine(options) as engine:
+        check = TreeCheck(
+            found,
+            kernels,
+            _cache(),
+            relocations=not options.no_relocations,
+            whole=options.json or options.json_lines,
+            engine=engine,
+        )
+        results = _streamed(check.run()) if options.json_lines else check.run()
+        return check, _in_order(results, found.files, kernels)
 
 
 def _found(paths: Sequence[str]) -> Found:
@@ -58,6 +71,19 @@ def _found(paths: Sequence[str]) -> Found:
     for folder, why in unreadable:
         complain(f"{folder}: {why}")
     return Found(common_root(paths), tuple(dict.fromkeys(files)), tuple(unreadable), tuple(listings))
+
+
+@contextmanager
+def _engine(options: Namespace) -> Iterator[Engine]:
+    """Yield who does the work: processes here, or the workers of a cluster."""
+    if options.scheduler is None:
+        yield LocalProcesses(options.jobs)
+        return
+    from pyinsmod.cluster.engine import DaskCluster
+
+    gc.enable()
+    with DaskCluster(options.scheduler) as cluster:
+        yield cluster
 
 
 def _unpacked(package: str) -> str:

@@ -104,6 +104,23 @@ class Scanner:
         rows = [self.row(file).to_plain() for file in files]
         return rows, list(self._said.items())[before:]
 
+    def batch_of(
+        self, contents: Sequence[bytes]
+    ) -> tuple[list[Plain], list[tuple[tuple[int, Key], tuple[Plain, ...]]]]:
+        """Return the same for the contents of files, with what checks say for all keys that come up in them."""
+        rows = list(map(self.row_of, contents))
+        pairs = {(number, key) for row in rows for number, each in enumerate(row.answers) if each for key in each.keys}
+        return [row.to_plain() for row in rows], [(pair, self._said[pair]) for pair in pairs]
+
+    def row_of(self, content: bytes) -> Row:
+        """Return what comes of a file's contents."""
+        try:
+            if compression_of(content[:MAGIC_SIZE]):
+                content = bytes(read_image(content).data)
+            return self._looked_at(MemoryBytes(content))
+        except MalformedModule as error:
+            return Row(None, fault=Finding("file", 3, "cannot-tell", str(error)))
+
     def row(self, file: str) -> Row:
         """Return what comes of a file."""
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyinsmod.checks import run_checks
 from pyinsmod.finding import Finding
+from pyinsmod.kernel_facts.facts import KernelExport
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Sequence, cached_property
 from pyinsmod.module_image import ModuleImage
@@ -165,12 +166,28 @@ class Side:
         name = None if row.name is None else _text(row.name)
         return ModuleResult(self.files[number], name, self.target.facts.name, prediction, findings, symbols, whole)
 
+    def is_settled(self, number: int) -> bool:
+        """Tell whether nothing that is still waited for can change what is told of a file, once its findings are in."""
+        return self.needs.get(number, frozenset()).isdisjoint(self.waiting)
+
     def look_at(self, number: int, image: ModuleImage | Finding) -> tuple[Finding, ...]:
         """Go the long way: every check there is, on a kernel for which the tree's other modules are there."""
         if isinstance(image, Finding):
             return (image,)
         facts = self._facts.for_module(number)
         return run_checks(image, facts)
+
+    def own_exports(self) -> dict[str, KernelExport | None]:
+        """Return what the kernel's own modules export of all that the files on the long way lack elsewhere."""
+        found: dict[str, KernelExport | None] = {}
+        for number in self.long:
+            row = self.rows[number]
+            answer = row.answers[self.place] if row.answers else None
+            names = row.undefined if answer is None else [name for _, name, _ in answer.missing]
+            for name in map(_text, names):
+                if name not in found:
+                    found[name] = self._layers.of_own_module(name)
+        return found
 
     @cached_property
     def _layers(self) -> LayeredExports:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 
-from pyinsmod.errors import MalformedModule
+from pyinsmod.errors import MalformedModule, PyinsmodError
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts_cache import FactsCache
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
-from pyinsmod.lean import Iterator, Mapping, Sequence
+from pyinsmod.lean import Iterator, Mapping, Protocol, Sequence
 from pyinsmod.module_image import ModuleImage, read_image
 from pyinsmod.tree.found import Found
 from pyinsmod.tree.quick import Key
@@ -17,10 +17,63 @@ from pyinsmod.tree.results import ModuleResult, TreeNote
 from pyinsmod.tree.scan import Plain, Row, Scanner
 from pyinsmod.tree.side import Side
 from pyinsmod.tree.target import Target
-from pyinsmod.tree.workers import Lost, processors, spread
+from pyinsmod.tree.workers import Done, Lost, processors, spread
 
-# Batches big enough that talking about them costs nothing, and small enough that all processors end together.
+# Batches big enough that talking about them costs nothing, and small enough that all processors end together: so many
+# files of the quick pass, and of the long way.
 QUICK_BATCH, LONG_BATCH = 48, 4
+
+
+class EngineLost(PyinsmodError):
+    """Whoever does the work is gone, and the rest of it cannot be done."""
+
+
+class Engine(Protocol):
+    """Who does the work of a tree: processes of this machine, or a cluster's (pyinsmod/cluster).
+
+    Attributes:
+        quick_batch: how many files of the quick pass make a batch.
+        long_batch: how many files that go the long way.
+    """
+
+    quick_batch: int
+    long_batch: int
+
+    def scan(self, check: TreeCheck, batches: Sequence[Sequence[str]]) -> Iterator[Done | Lost]:
+        """Yield for each batch of files what `Scanner.batch` returns, as they come."""
+
+    def look_at(self, check: TreeCheck, batches: Sequence[Sequence[int]]) -> Iterator[Done | Lost]:
+        """Yield for each batch of files' numbers what `TreeCheck.long_batch` returns, as they come."""
+
+
+class LocalProcesses:
+    """Processes that were forked off this one: they have all that it has."""
+
+    quick_batch, long_batch = QUICK_BATCH, LONG_BATCH
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._workers = workers or processors()
+
+    def scan(self, check: TreeCheck, batches: Sequence[Sequence[str]]) -> Iterator[Done | Lost]:
+        """See Engine."""
+        for target in check.targets:
+            _ = target.quick and (target.crcs, target.names)  # before the processes part, so that all of them have it
+        scanner = Scanner(check.targets, relocations=check.relocations)
+        gc.freeze()
+
+        def batch(number: int) -> tuple[list[Plain], list[tuple[tuple[int, Key], tuple[Plain, ...]]]]:
+            gc.disable()
+            return scanner.batch(batches[number])
+
+        yield from spread(len(batches), batch, self._count(batches))
+
+    def look_at(self, check: TreeCheck, batches: Sequence[Sequence[int]]) -> Iterator[Done | Lost]:
+        """See Engine."""
+        yield from spread(len(batches), lambda number: check.long_batch(batches[number]), self._count(batches))
+
+    def _count(self, batches: Sequence[Sequence[object]]) -> int:
+        """One of the files of a lost batch may be the death of a process: each gets its own."""
+        return len(batches) if all(len(batch) == 1 for batch in batches) else self._workers
 
 
 class TreeCheck:
@@ -32,7 +85,7 @@ class TreeCheck:
         cache: where packed tables of exports are kept.
         relocations: whether relocations, and the tables the kernel follows, are looked at.
         whole: whether every finding of every module is wanted, and not just what groups them.
-        workers: how many processes; as many as there are processors by default.
+        engine: who does the work; as many processes as there are processors by default.
     """
 
     def __init__(
@@ -43,15 +96,15 @@ class TreeCheck:
         *,
         whole: bool = False,
         relocations: bool = True,
-        workers: int | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.found = found
         self.kernels = kernels
         self.targets = [Target(kernel, cache) for kernel in kernels]
-        self._relocations = relocations
+        self.relocations = relocations
         self.rows: list[Row] = []
         self.exports = TreeExports(())
-        self._workers = workers or processors()
+        self._engine = engine or LocalProcesses()
         self._said: dict[tuple[int, Key], tuple[Finding, ...]] = {}
         pairs = zip(kernels, self.targets, strict=True)
         self.sides = [Side(kernel, target, place, whole=whole) for place, (kernel, target) in enumerate(pairs)]
@@ -86,37 +139,29 @@ class TreeCheck:
 
     def _scan(self) -> None:
         files = self.found.files
-        for target in self.targets:
-            _ = target.quick and (target.crcs, target.names)  # before the processes part, so that all of them have it
-        scanner = Scanner(self.targets, relocations=self._relocations)
+        size = self._engine.quick_batch
+        batches = [files[at : at + size] for at in range(0, len(files), size)]
         rows: dict[int, list[Row]] = {}
-        count = -(-len(files) // QUICK_BATCH)
-        gc.freeze()
-
-        def batch(number: int) -> tuple[list[Plain], list[tuple[tuple[int, Key], tuple[Plain, ...]]]]:
-            gc.disable()
-            return scanner.batch(files[number * QUICK_BATCH : (number + 1) * QUICK_BATCH])
-
-        for answer in spread(count, batch, self._workers):
+        for answer in self._engine.scan(self, batches):
             if isinstance(answer, Lost):
-                rows[answer.batch] = self._one_by_one(scanner, answer.batch)
+                rows[answer.batch] = self._one_by_one(batches[answer.batch])
             else:
-                found, said = answer.value
-                rows[answer.batch] = list(map(Row.from_plain, found))
-                self._said.update((key, tuple(map(Finding._make, each))) for key, each in said)
-        self.rows = [row for number in range(count) for row in rows.get(number) or self._one_by_one(scanner, number)]
+                rows[answer.batch] = self._taken(answer.value)
+        self.rows = [row for number, batch in enumerate(batches) for row in rows.get(number) or self._one_by_one(batch)]
 
-    def _one_by_one(self, scanner: Scanner, batch: int) -> list[Row]:
-        """Look at the files of a lost batch again, each in a process of its own: one of them may be the death of it."""
-        files = self.found.files[batch * QUICK_BATCH : (batch + 1) * QUICK_BATCH]
+    def _taken(self, value: tuple[list[Plain], list[tuple[tuple[int, Key], tuple[Plain, ...]]]]) -> list[Row]:
+        found, said = value
+        self._said.update((key, tuple(map(Finding._make, each))) for key, each in said)
+        return list(map(Row.from_plain, found))
+
+    def _one_by_one(self, files: Sequence[str]) -> list[Row]:
+        """Look at the files of a lost batch again, each by itself: one of them may be the death of a process."""
         rows = [Row(None)] * len(files)
-        for answer in spread(len(files), lambda number: scanner.batch([files[number]]), len(files)):
+        for answer in self._engine.scan(self, [[file] for file in files]):
             if isinstance(answer, Lost):
                 rows[answer.batch] = Row(None, fault=Finding("file", 3, "cannot-tell", answer.why))
             else:
-                found, said = answer.value
-                rows[answer.batch] = Row.from_plain(found[0])
-                self._said.update((key, tuple(map(Finding._make, each))) for key, each in said)
+                (rows[answer.batch],) = self._taken(answer.value)
         return rows
 
     # --- the long way
@@ -124,18 +169,27 @@ class TreeCheck:
     def _long_way(self) -> Iterator[ModuleResult]:
         """Yield the results of what the quick pass could not settle, and then of what depends on that."""
         wanted = sorted({number for side in self.sides for number in side.long})
-        batches = [wanted[at : at + LONG_BATCH] for at in range(0, len(wanted), LONG_BATCH)]
+        size = self._engine.long_batch
+        batches = [wanted[at : at + size] for at in range(0, len(wanted), size)]
+        told: set[tuple[int, int]] = set()
         if batches:
-            for answer in spread(len(batches), lambda number: self._long_batch(batches[number]), self._workers):
+            for answer in self._engine.look_at(self, batches):
                 found = self._long_one_by_one(batches[answer.batch]) if isinstance(answer, Lost) else answer.value
                 for number, kernel, findings in found:
-                    self.sides[kernel].findings[number] = tuple(map(Finding._make, findings))
+                    side = self.sides[kernel]
+                    side.findings[number] = tuple(map(Finding._make, findings))
+                    if side.is_settled(number):
+                        told.add((number, kernel))
+                        yield side.result(number)
         for side in self.sides:
             side.settle()
         for number in range(len(self.rows)):
-            yield from (side.result(number) for side in self.sides if number in side.waiting)
+            for kernel, side in enumerate(self.sides):
+                if number in side.waiting and (number, kernel) not in told:
+                    yield side.result(number)
 
-    def _long_batch(self, numbers: Sequence[int]) -> list[tuple[int, int, tuple[Plain, ...]]]:
+    def long_batch(self, numbers: Sequence[int]) -> list[tuple[int, int, tuple[Plain, ...]]]:
+        """Return (number, kernel, findings) for some files on the kernels on which they go the long way."""
         gc.enable()  # damaged files make garbage without end
         found = []
         for number in numbers:
@@ -146,7 +200,7 @@ class TreeCheck:
         return found
 
     def _long_one_by_one(self, numbers: Sequence[int]) -> Iterator[tuple[int, int, tuple[Plain, ...]]]:
-        for answer in spread(len(numbers), lambda place: self._long_batch([numbers[place]]), len(numbers)):
+        for answer in self._engine.look_at(self, [[number] for number in numbers]):
             if isinstance(answer, Lost):
                 why = tuple(Finding("file", 3, "cannot-tell", answer.why))
                 for kernel, side in enumerate(self.sides):

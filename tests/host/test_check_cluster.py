@@ -1,0 +1,201 @@
+"""A tree checked by a Dask cluster: a real scheduler and real worker processes, of which some are killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyinsmod.cli import main
+from vm.kernel_store import fetch
+
+pytest.importorskip("distributed", reason="pip install 'pyinsmod[cluster]'")
+
+ROOT = str(Path(__file__).parents[2])
+SOME = 60
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """A function that starts a program of Dask; all of them end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def run(*command: str, ahead: tuple[str, ...] = (), path: str = ROOT) -> subprocess.Popen[bytes]:
+            program = [*ahead, sys.executable, "-m", *command, "--no-dashboard"]
+            log = stack.enter_context((tmp_path / "dask.log").open("ab"))
+            environment = {**os.environ, "PYTHONPATH": path}
+            process = subprocess.Popen(
+                program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=tmp_path
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        yield run
+
+
+@pytest.fixture
+def scheduler_process(start: Start, tmp_path: Path) -> subprocess.Popen[bytes]:
+    """A scheduler."""
+    file = tmp_path / "scheduler.json"
+    return start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))
+
+
+@pytest.fixture
+def scheduler(scheduler_process: subprocess.Popen[bytes], tmp_path: Path) -> str:
+    """Its address, once it has one."""
+    address = address_in(tmp_path / "scheduler.json")
+    assert scheduler_process.poll() is None
+    return address
+
+
+def address_in(file: Path) -> str:
+    for _ in range(200):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return str(json.loads(file.read_text())["address"])
+        time.sleep(0.1)
+    raise AssertionError((file.parent / "dask.log").read_text())
+
+
+def worker(start: Start, scheduler: str, folder: Path, *, ahead: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    """Start a worker that nobody starts again when it dies."""
+    options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(folder))
+    return start("distributed.cli.dask_worker", scheduler, *options, ahead=ahead)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Modules of 6.1, and what is none."""
+    root = tmp_path / "tree"
+    root.mkdir()
+    for file in sorted((fetch("6.1").root / "lib/modules").rglob("*.ko"))[::13][:SOME]:
+        shutil.copyfile(file, root / file.name)
+    (root / "gone.ko").symlink_to("/nonexistent")
+    (root / "text.ko").write_text("no module")
+    (root / "damaged.ko.xz").write_bytes(b"\xfd7zXZ\0damaged")
+    os.mkfifo(root / "pipe.ko")
+    return root
+
+
+def results(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, list[Any]]:
+    status = main(["check", "--json", *map(str, arguments)])
+    return status, json.loads(capsys.readouterr().out)["results"]
+
+
+def test_workers_tell_what_is_told_here(
+    capsys: pytest.CaptureFixture[str], start: Start, scheduler: str, tree: Path, tmp_path: Path
+) -> None:
+    worker(start, scheduler, tmp_path / "1")
+    worker(start, scheduler, tmp_path / "2")
+    kernels = ("--kernel", "6.1", "--kernel", "6.12", "--kernel", "7.2")
+    here = results(capsys, tree, *kernels)
+    assert len(here[1]) == (SOME + 4) * 3
+    for _ in range(2):  # the second time workers have everything already
+        assert results(capsys, tree, *kernels, "--scheduler", scheduler) == here
+
+
+def test_workers_that_do_not_have_the_files_get_them(
+    capsys: pytest.CaptureFixture[str], start: Start, scheduler: str, tree: Path, tmp_path: Path
+) -> None:
+    hidden = ("unshare", "-rm", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(tree))
+    if subprocess.run([*hidden, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("unshare -rm: this machine allows no user namespaces")
+    worker(start, scheduler, tmp_path / "1", ahead=hidden)
+    kernels = ("--kernel", "6.1", "--kernel", "6.12")
+    assert results(capsys, tree, *kernels, "--scheduler", scheduler) == results(capsys, tree, *kernels)
+
+
+def test_a_killed_worker_loses_nothing_and_nothing_is_told_twice(start: Start, scheduler: str, tmp_path: Path) -> None:
+    """Killed when the first results are there and most of the work is not done."""
+    workers = [worker(start, scheduler, tmp_path / str(number)) for number in range(2)]
+    modules = fetch("6.1").root / "lib/modules"
+    command = [sys.executable, "-m", "pyinsmod", "check", str(modules), "--kernel", "6.12", "--json-lines"]
+    with subprocess.Popen([*command, "--scheduler", scheduler], stdout=subprocess.PIPE, text=True) as check:
+        assert check.stdout
+        lines = [check.stdout.readline() for _ in range(10)]
+        workers[0].send_signal(signal.SIGKILL)
+        workers[0].wait()
+        lines += check.stdout.readlines()
+    here = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert check.returncode == here.returncode == 1
+    assert len(lines) == len(list(modules.rglob("*.ko"))) > 1000
+    assert sorted(lines) == sorted(here.stdout.splitlines(keepends=True))
+
+
+def test_all_workers_killed_and_another_one_started(start: Start, scheduler: str, tmp_path: Path) -> None:
+    """What they all had was shipped to them: it is made again for the one that comes."""
+    first = worker(start, scheduler, tmp_path / "1")
+    modules = fetch("6.1").root / "lib/modules"
+    command = [sys.executable, "-m", "pyinsmod", "check", str(modules), "--kernel", "6.12", "--json-lines"]
+    with subprocess.Popen([*command, "--scheduler", scheduler], stdout=subprocess.PIPE, text=True) as check:
+        assert check.stdout
+        lines = [check.stdout.readline() for _ in range(10)]
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        worker(start, scheduler, tmp_path / "2")
+        lines += check.stdout.readlines()
+    files = [json.loads(line)["file"] for line in lines]
+    assert check.returncode == 1
+    assert len(files) == len(set(files)) == len(list(modules.rglob("*.ko")))
+
+
+def test_a_cluster_without_this_package_is_one_line(
+    capsys: pytest.CaptureFixture[str], start: Start, tree: Path, tmp_path: Path
+) -> None:
+    """Where a folder of the same name stands before the real one."""
+    (tmp_path / "other/pyinsmod").mkdir(parents=True)
+    (tmp_path / "other/pyinsmod/__init__.py").touch()
+    file = tmp_path / "scheduler.json"
+    options = ("--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))
+    start("distributed.cli.dask_scheduler", *options, path=str(tmp_path / "other"))
+    assert main(["check", str(tree), "--kernel", "6.1", "--scheduler", address_in(file)]) == 2
+    error = capsys.readouterr().err
+    assert "need pyinsmod" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "nonsense://x", "tcp://127.0.0.1:port"])
+def test_no_scheduler_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tree: Path, address: str
+) -> None:
+    monkeypatch.setattr("pyinsmod.cluster.engine.CONNECT_TIMEOUT", "1s")
+    assert main(["check", str(tree), "--kernel", "6.1", "--scheduler", address]) == 3
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_no_workers_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, scheduler: str, tree: Path
+) -> None:
+    monkeypatch.setattr("pyinsmod.cluster.engine.PATIENCE", 1.0)
+    assert main(["check", str(tree), "--kernel", "6.1", "--scheduler", scheduler]) == 3
+    error = capsys.readouterr().err
+    assert "no workers" in error
+    assert error.count("\n") == 1
+
+
+def test_a_scheduler_that_goes_is_one_line(
+    start: Start, scheduler_process: subprocess.Popen[bytes], scheduler: str, tmp_path: Path
+) -> None:
+    worker(start, scheduler, tmp_path / "1")
+    modules = fetch("6.1").root / "lib/modules"
+    command = [sys.executable, "-m", "pyinsmod", "check", str(modules), "--kernel", "6.12", "--json-lines"]
+    with subprocess.Popen(
+        [*command, "--scheduler", scheduler], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as check:
+        assert check.stdout
+        check.stdout.readline()
+        scheduler_process.kill()
+        _, error = check.communicate(timeout=60)
+    assert (check.returncode, error.count("\n")) == (3, 1), error
+    assert "scheduler" in error
