@@ -138,6 +138,16 @@ def allocations_profiled(_image: ModuleImage, facts: KernelFacts, _request: Load
     return profiles is True or (profiles is None and bool(facts.has("codetags")))
 
 
+def for_arm64(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) -> bool:
+    """The module is one of arm64."""
+    return image.header.machine == elf.EM_AARCH64
+
+
+def to_relocate(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> bool:
+    """Some relocation may not fit: on x86-64 that shows at a glance."""
+    return for_arm64(image, facts, request) or unusual_layout(image, facts, request)
+
+
 def unusual_layout(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) -> bool:
     """Something about sections and relocations is not as build systems make them."""
     if image.header.machine != elf.EM_X86_64:

@@ -1,8 +1,9 @@
 """A boot image → the vmlinux inside it, as the kernel's scripts/extract-vmlinux finds it.
 
 A bzImage says in its setup header where the packed kernel stands (Documentation/arch/x86/boot.rst, fields
-`payload_offset` and `payload_length`); other wrappings are searched for the first bytes of a packed stream.
-The vmlinux inside is stripped of symbols, and keeps its sections.
+`payload_offset` and `payload_length`), an EFI zboot image in the fields before its PE header
+(drivers/firmware/efi/libstub/zboot-header.S); other wrappings are searched for the first bytes of a packed stream.
+The vmlinux inside is stripped of symbols, and keeps its sections; arm64's is raw, see raw_image.py.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import struct
 
 from pyinsmod.elf_format import MAGIC as ELF_MAGIC
 from pyinsmod.errors import MalformedModule, UsageError
+from pyinsmod.kernel_facts.raw_image import as_elf, is_raw_image
 from pyinsmod.lean import Callable, Iterator
 
 LARGEST = 1 << 30
@@ -18,6 +20,7 @@ LARGEST = 1 << 30
 
 _SETUP_SECTORS_AT, _HEADER_MAGIC_AT, _PAYLOAD_AT = 0x1F1, 0x202, 0x248
 _SECTOR = 512
+_ZBOOT_AT = 4
 # kbuild appends the unpacked size to every stream that does not end with it (scripts/Makefile.lib, size_append).
 _SIZE_APPENDED = 4
 # A byte sequence that only looks like a stream's beginning is met by chance; no real image has many.
@@ -32,8 +35,9 @@ def vmlinux_in(content: bytes) -> bytes:
     Raises:
         UsageError: there is no kernel in it, or none that can be unpacked here; the text says which.
     """
-    if content.startswith(ELF_MAGIC):
-        return content
+    whole = _vmlinux(content)
+    if whole:
+        return whole
     reasons: list[str] = []
     for packed in _packed_parts(content):
         try:
@@ -41,10 +45,18 @@ def vmlinux_in(content: bytes) -> bytes:
         except (OSError, EOFError, ValueError, MalformedModule) as error:
             reasons.append(str(error))
             continue
-        if unpacked.startswith(ELF_MAGIC):
-            return unpacked
+        vmlinux = _vmlinux(unpacked)
+        if vmlinux:
+            return vmlinux
         reasons.append("what it unpacks to is no vmlinux")
     raise UsageError(f"no kernel image: {reasons[0] if reasons else 'no packed kernel in it'}")
+
+
+def _vmlinux(content: bytes) -> bytes:
+    """Return the vmlinux that this is or was made of; nothing when it is another thing."""
+    if content.startswith(ELF_MAGIC):
+        return content
+    return as_elf(content) if is_raw_image(content) else b""
 
 
 def _packed_parts(content: bytes) -> Iterator[bytes]:
@@ -63,7 +75,10 @@ def _packed_parts(content: bytes) -> Iterator[bytes]:
 
 
 def _payload(content: bytes) -> bytes | None:
-    """Return the payload that the setup header of a bzImage names; None when this is no bzImage."""
+    """Return the payload that the header of a bzImage or zboot image names; None when this is neither."""
+    if content[_ZBOOT_AT : _ZBOOT_AT + 4] == b"zimg":
+        offset, length = struct.unpack_from("<II", content, _ZBOOT_AT + 4)
+        return content[offset : offset + length] or None
     if len(content) < _PAYLOAD_AT + 8 or content[_HEADER_MAGIC_AT : _HEADER_MAGIC_AT + 4] != b"HdrS":
         return None
     offset, length = struct.unpack_from("<II", content, _PAYLOAD_AT)

@@ -29,7 +29,7 @@ from pyinsmod.kernel_facts.ksymtab import (
     exports_in_tables,
     strings_of,
 )
-from pyinsmod.lean import Iterable, Iterator, Mapping, NamedTuple
+from pyinsmod.lean import Iterable, Iterator, Mapping, NamedTuple, Sequence
 from pyinsmod.module_image import ModuleImage
 
 # EI_CLASS and EI_DATA: all layouts below are those of 64-bit little-endian kernels.
@@ -74,7 +74,7 @@ class VmlinuxFacts(NamedTuple):
     exports: LookedUpExports | None
     features: Mapping[str, bool] | None
     struct_module_size: int | None
-    sysfs_modules: frozenset[str]
+    sysfs_modules: frozenset[str] | None
     compression: str | None
     sig_enforce: bool | None
     lockdown: str | None
@@ -107,7 +107,7 @@ def facts_in_vmlinux(content: bytes) -> VmlinuxFacts:
         exports=exports,
         features=features_in_texts([_section(image, name) for name in _DATA], exports),
         struct_module_size=_struct_module_size(btf),
-        sysfs_modules=frozenset((*_with_parameters(parameters), *_with_versions(image))),
+        sysfs_modules=_sysfs_modules(image, parameters),
         compression=compression_in(read_only),
         sig_enforce=_sig_enforce(image, parameters),
         lockdown=lockdown_in(read_only),
@@ -207,6 +207,12 @@ def _parameters(image: ModuleImage) -> Iterator[_Parameter]:
     read = _memory(image)
     for name, _, _, mode, _, _, value in _PARAMETER.iter_unpack(_whole(_section(image, "__param"), _PARAMETER)):
         yield _Parameter(_string(read, name), mode, value)
+
+
+def _sysfs_modules(image: ModuleImage, parameters: Sequence[_Parameter]) -> frozenset[str] | None:
+    """Return what /sys/module holds from the start; None where no parameters are found, which every kernel has."""
+    found = frozenset((*_with_parameters(parameters), *_with_versions(image)))
+    return found if parameters or found else None
 
 
 def _with_parameters(parameters: Iterable[_Parameter]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from tests.agreement.measure import Answers, Result, measured
 from tests.agreement.measure import results as answered_cases
 from tests.agreement.reasons import UNDECIDABLE, reason_of
 from tests.agreement.table import Measured, answered, counted, markdown, said
+from vm.catalogue import KERNELS as CATALOGUE
 from vm.run import laboratory
 
 KERNELS = ("5.10", "6.1", "6.12", "7.2")
@@ -73,7 +74,7 @@ def recorded(bench: Bench, chosen: Iterable[Case]) -> list[Result]:
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.agreement", description=__doc__)
-    parser.add_argument("--kernel", action="append", choices=KERNELS, help="only this kernel; repeatable")
+    parser.add_argument("--kernel", action="append", choices=tuple(CATALOGUE), help="only this kernel; repeatable")
     parser.add_argument("--only", action="append", choices=KINDS, help="only this class of cases; repeatable")
     parser.add_argument("--sample", type=int, help="only so many cases of each class, chosen by the seed")
     parser.add_argument("--seed", type=int, default=SEED, help=f"make the random cases from another seed than {SEED}")

@@ -1,7 +1,8 @@
 """Machine code of small kernel functions, one table entry for each architecture.
 
 x86-64 encodings are those of the Intel 64 manual, volume 2; relocation types those of the x86-64 psABI
-that `apply_relocate_add()` in `arch/x86/kernel/module.c` knows.
+that `apply_relocate_add()` in `arch/x86/kernel/module.c` knows. AArch64: the Arm Architecture Reference Manual
+(DDI 0487, C6.2), aaelf64, and `arch/arm64/kernel/module.c`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tracer.experiments.elf_records import EM_X86_64
+from tracer.experiments.elf_records import EM_AARCH64, EM_X86_64
 from tracer.experiments.errors import UnsuitableDonor
 
 
@@ -106,7 +107,48 @@ def _assemble_x86_64(plan: FunctionPlan) -> Function:
     return Function(bytes(code), length, calls)
 
 
+def _assemble_aarch64(plan: FunctionPlan) -> Function:
+    words: list[int] = []
+    calls = []
+
+    def call(role: str) -> None:
+        calls.append(Call(4 * len(words), role))
+        words.append(0x94000000)  # bl
+
+    def load(value: int) -> None:
+        words.append(0x52800000 | (value & 0xFFFF) << 5)  # movz w0, #low
+        words.append(0x72A00000 | (value >> 16 & 0xFFFF) << 5)  # movk w0, #high, lsl #16
+
+    words += [0xD503245F]  # bti c: the kernel calls here indirectly, and may enforce BTI
+    words += [0xA9BF7BFD, 0x910003FD]  # stp x29, x30, [sp, #-16]!; mov x29, sp
+    message_at = len(words)
+    if plan.message is not None:
+        words.append(0x10000000)  # adr x0, message
+        call(PRINTK)
+    if plan.sleep_ms:
+        load(plan.sleep_ms)
+        call(MSLEEP)
+    load(plan.returns)
+    words += [0xA8C17BFD, 0xD65F03C0]  # ldp x29, x30, [sp], #16; ret
+    message = b""
+    if plan.message is not None:
+        words[message_at] |= len(words) - message_at << 5  # in units of 4 bytes, which leaves the two lowest bits 0
+        message = plan.message + b"\0"
+    code = struct.pack(f"<{len(words)}I", *words)
+    return Function(code + message, len(code), calls)
+
+
 _BY_MACHINE = {
+    EM_AARCH64: MachineCode(
+        assemble=_assemble_aarch64,
+        alignment=16,
+        filler=b"\0",  # udf #0
+        call=283,  # R_AARCH64_CALL26
+        call_addend=0,
+        absolute=257,  # R_AARCH64_ABS64
+        relative=261,  # R_AARCH64_PREL32
+        cut=258,  # R_AARCH64_ABS32
+    ),
     EM_X86_64: MachineCode(
         assemble=_assemble_x86_64,
         alignment=16,

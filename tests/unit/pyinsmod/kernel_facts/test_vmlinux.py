@@ -152,7 +152,7 @@ def test_directories_of_sys_module_are_those_with_a_parameter_that_shows() -> No
     facts = facts_in_vmlinux(
         with_parameters(("printk.time", 0o644, 0), ("debug", 0o400, 0), ("ghes.disable", 0, 0), ("a.b.c", 0o444, 0))
     )
-    assert facts.sysfs_modules == {"printk", "kernel", "a.b"}
+    assert facts.sysfs_modules == frozenset({"printk", "kernel", "a.b"})
 
 
 @pytest.mark.parametrize("pointers", [True, False], ids=["5.10", "5.11"])
@@ -164,7 +164,7 @@ def test_directories_of_sys_module_are_also_those_with_a_version(pointers: bool)
         SectionToBuild(".data", DATA_AT, structure),
         SectionToBuild(".rodata1", STRINGS_AT, b"nvme\x001.0\0"),
     )
-    assert facts_in_vmlinux(kernel).sysfs_modules == {"nvme"}
+    assert facts_in_vmlinux(kernel).sysfs_modules == frozenset({"nvme"})
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tracer.experiments.elf_records import EM_X86_64
+from tracer.experiments.elf_records import EM_AARCH64, EM_X86_64
 from tracer.experiments.errors import UnsuitableDonor
-from tracer.experiments.machine_code import MSLEEP, PRINTK, FunctionPlan, machine_code
+from tracer.experiments.machine_code import MSLEEP, PRINTK, Call, FunctionPlan, machine_code
 
 Program = Callable[..., str]
 Disassemble = Callable[[bytes], list[str]]
@@ -69,3 +70,35 @@ def test_a_function_that_prints_sleeps_and_returns(disassemble: Disassemble) -> 
     assert [(call.offset, call.role) for call in function.calls] == [(0x12, PRINTK), (0x1C, MSLEEP)]
     # The kernel refuses to relocate bytes that are not zero.
     assert all(code[call.offset : call.offset + 4] == bytes(4) for call in function.calls)
+
+
+def words(code: bytes) -> list[int]:
+    return list(struct.unpack(f"<{len(code) // 4}I", code))
+
+
+def test_a_function_that_prints_sleeps_and_returns_on_arm64() -> None:
+    """As the Arm Architecture Reference Manual writes it (DDI 0487, C6.2): few binutils read both architectures."""
+    function = machine_code(EM_AARCH64).assemble(FunctionPlan(b"hello", 0x12345, -19))
+    assert words(function.content[: function.length]) == [
+        0xD503245F,  # bti c
+        0xA9BF7BFD,  # stp x29, x30, [sp, #-16]!
+        0x910003FD,  # mov x29, sp
+        0x10000120,  # adr x0, .+36: nine words on, behind the code
+        0x94000000,  # bl, relocated
+        0x528468A0,  # movz w0, #0x2345
+        0x72A00020,  # movk w0, #0x1, lsl #16
+        0x94000000,  # bl, relocated
+        0x529FFDA0,  # movz w0, #0xffed
+        0x72BFFFE0,  # movk w0, #0xffff, lsl #16
+        0xA8C17BFD,  # ldp x29, x30, [sp], #16
+        0xD65F03C0,  # ret
+    ]
+    assert function.content[function.length :] == b"hello\0"
+    assert function.calls == [Call(16, PRINTK), Call(28, MSLEEP)]
+
+
+def test_the_message_is_where_adr_leads() -> None:
+    function = machine_code(EM_AARCH64).assemble(FunctionPlan(b"hello", 0, 0))
+    (adr,) = (word for word in words(function.content[: function.length]) if word >> 24 == 0x10)
+    place = words(function.content[: function.length]).index(adr) * 4
+    assert place + (adr >> 5 & 0x7FFFF) * 4 == function.length

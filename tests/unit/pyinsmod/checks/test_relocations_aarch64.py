@@ -1,0 +1,137 @@
+"""Relocations and sections of arm64 modules. Expected answers: real 6.1, 6.12 and 7.2 kernels."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+import pytest
+
+from pyinsmod.checks import CHECKS
+from pyinsmod.checks.relocation_types_aarch64 import KINDS, NAMES
+from pyinsmod.kernel_facts import Fact, KernelFacts
+from pyinsmod.kernel_facts.features import FEATURES
+from pyinsmod.load_request import LoadRequest
+from pyinsmod.module_image import ModuleImage
+from pyinsmod.prediction import Prediction, predict
+
+BuildModule = Callable[..., bytes]
+MakeFacts = Callable[..., KernelFacts]
+
+TEXT = 4
+PRINTK, WEAK = 1, 2
+ABS64, ABS32, ABS16, PREL32, LO19, CALL26, PAGE, LO12 = 257, 258, 259, 261, 273, 283, 275, 277
+PLT = ((".plt", 8, 6, b"\0"), (".init.plt", 8, 6, b"\0"), (".text.ftrace_trampoline", 8, 6, b"\0"))
+MINE = ("plt-sections", "relocations", "ftrace-trampoline")
+
+
+@pytest.fixture
+def facts(make_facts: MakeFacts) -> KernelFacts:
+    features = {**dict.fromkeys(FEATURES, False), "plt-sections-required": True}
+    return make_facts(
+        machine=Fact(183, "test"), features=Fact(features, "test"), config=Fact({"DYNAMIC_FTRACE": "y"}, "test")
+    )
+
+
+def module(
+    build_module: BuildModule,
+    *entries: tuple[int, int, int, int],
+    sections: tuple[tuple[str, int, int, bytes], ...] = PLT,
+    kind: int = 4,
+) -> bytes:
+    """Return an arm64 module whose .text has relocations (offset, type, symbol, addend)."""
+    table = b"".join(struct.pack("<QQq", at, symbol << 32 | number, addend) for at, number, symbol, addend in entries)
+    extra = [(".text", 1, 6, bytes(64)), (".rela.text", kind, 0x40, table), *sections]
+    data = bytearray(build_module(undefined=["_printk"], weak=["absent"], extra=extra))
+    struct.pack_into("<H", data, 18, 183)
+    struct.pack_into("<I", data, struct.unpack_from("<Q", data, 40)[0] + 64 * (TEXT + 1) + 44, TEXT)
+    return bytes(data)
+
+
+def answer(data: bytes, facts: KernelFacts) -> Prediction:
+    image = ModuleImage(data)
+    return predict([found for name in MINE for found in CHECKS[name](image, facts, LoadRequest())])
+
+
+def test_the_table_has_no_number_twice_and_no_name_twice() -> None:
+    assert not KINDS.keys() & NAMES.keys()
+    assert len({kind.name for kind in KINDS.values()}) == len(KINDS)
+
+
+def test_relocations_as_compilers_make_them_are_fine(build_module: BuildModule, facts: KernelFacts) -> None:
+    entries = [(0, CALL26, PRINTK, 0), (4, PAGE, PRINTK, 8), (8, LO12, PRINTK, 8), (16, ABS64, PRINTK, 0)]
+    assert answer(module(build_module, *entries, (24, PREL32, PRINTK, 4)), facts).outcome == "reaches-init"
+
+
+@pytest.mark.parametrize("kind", [1, 10, 311, 314, 1027, 0x80000002])
+def test_a_kind_the_loader_does_not_know_is_refused(build_module: BuildModule, facts: KernelFacts, kind: int) -> None:
+    found = answer(module(build_module, (0, kind, PRINTK, 0)), facts)
+    assert (found.outcome, found.errno, found.step) == ("refused", "ENOEXEC", 10)
+    assert found.log == f"unsupported RELA relocation: {kind}"
+
+
+@pytest.mark.parametrize("kind", [ABS32, ABS16, 263, 265, 267])
+def test_no_address_of_the_kernel_fits_where_no_sign_is(
+    build_module: BuildModule, facts: KernelFacts, kind: int
+) -> None:
+    found = answer(module(build_module, (4, kind, PRINTK, 0)), facts)
+    assert (found.outcome, found.log) == ("refused", f"overflow in relocation type {kind} val")
+
+
+@pytest.mark.parametrize(
+    ("kind", "addend", "outcome"),
+    [
+        (LO19, 0, "cannot-tell"),
+        (PREL32, 1 << 33, "refused"),
+        (PAGE, 1 << 31, "reaches-init"),
+        (PAGE, 1 << 40, "refused"),
+        (276, 1 << 40, "reaches-init"),
+    ],
+)
+def test_what_is_imported_lies_within_two_gigabytes(
+    build_module: BuildModule, facts: KernelFacts, kind: int, addend: int, outcome: str
+) -> None:
+    assert answer(module(build_module, (4, kind, PRINTK, addend)), facts).outcome == outcome
+
+
+def test_a_weak_symbol_that_nobody_exports_is_nowhere_near(build_module: BuildModule, facts: KernelFacts) -> None:
+    assert answer(module(build_module, (4, PREL32, WEAK, 0)), facts).outcome == "refused"
+    assert answer(module(build_module, (4, CALL26, WEAK, 0)), facts).outcome == "reaches-init"
+    assert answer(module(build_module, (4, ABS32, WEAK, 5)), facts).outcome == "reaches-init"
+
+
+def test_the_place_need_not_be_zero_nor_only_one(build_module: BuildModule, facts: KernelFacts) -> None:
+    """Unlike on x86-64."""
+    assert answer(module(build_module, (4, ABS64, PRINTK, 0), (8, ABS64, PRINTK, 0)), facts).outcome == "reaches-init"
+
+
+@pytest.mark.parametrize("entry", [(62, ABS64, PRINTK, 0), (4, ABS64, 99, 0), (1 << 40, LO12, PRINTK, 0)])
+def test_what_nobody_tests_is_left_open(
+    build_module: BuildModule, facts: KernelFacts, entry: tuple[int, int, int, int]
+) -> None:
+    assert answer(module(build_module, entry), facts).outcome == "cannot-tell"
+
+
+def test_relocations_without_addends_are_refused(build_module: BuildModule, facts: KernelFacts) -> None:
+    assert answer(module(build_module, (4, ABS64, PRINTK, 0), kind=9), facts).log == "REL relocation unsupported"
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_module_without_room_for_far_branches_is_refused(
+    build_module: BuildModule, facts: KernelFacts, missing: int
+) -> None:
+    data = module(build_module, sections=PLT[:missing] + PLT[missing + 1 :])
+    found = answer(data, facts)
+    assert (found.errno, found.step, found.log) == ("ENOEXEC", 8, "hello: module PLT section(s) missing")
+
+
+def test_a_module_without_the_tracers_section_is_refused_without_a_word(
+    build_module: BuildModule, facts: KernelFacts
+) -> None:
+    found = answer(module(build_module, sections=PLT[:2]), facts)
+    assert (found.outcome, found.errno, found.log) == ("refused", "ENOEXEC", None)
+
+
+def test_a_kernel_that_wants_none_gets_none(build_module: BuildModule, make_facts: MakeFacts) -> None:
+    facts = make_facts(machine=Fact(183, "test"), config=Fact({}, "test"))
+    assert answer(module(build_module, sections=()), facts).outcome == "reaches-init"
