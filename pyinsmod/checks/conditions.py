@@ -113,8 +113,13 @@ def percpu_data(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) 
 
 def constructors(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) -> object:
     """The module has constructors of the old kind, or names of sections that are still to be read somewhere."""
-    names = image.section_headers[image.header.shstrndx].size
-    return image.named(".ctors") or any(header.name >= names for header in image.section_headers)
+    return image.named(".ctors") or names_outside(image)
+
+
+def names_outside(image: ModuleImage) -> bool:
+    """Tell whether the name of a section lies outside of the table of names."""
+    size = image.section_headers[image.header.shstrndx].size
+    return any(header.name >= size for header in image.section_headers)
 
 
 def type_information(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) -> object:

@@ -8,9 +8,9 @@ writes only "Module has invalid ELF structures". Looked at by no kernel: EI_CLAS
 from __future__ import annotations
 
 from pyinsmod import elf_format as elf
+from pyinsmod.checks.conditions import names_outside
 from pyinsmod.checks.elf_contents import contents_faults
 from pyinsmod.checks.elf_fault import Fault
-from pyinsmod.checks.elf_names import names_outside
 from pyinsmod.elf_format import ElfHeader
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
@@ -188,7 +188,10 @@ def _name_faults(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
             yield fault
             if fault.severity == "refuses":
                 return
-    yield from names_outside(image, facts)
+    if names_outside(image):
+        from pyinsmod.checks.elf_names import faults_of_names  # few modules are damaged there
+
+        yield from faults_of_names(image, facts)
 
 
 def _name_table_index(image: ModuleImage, _facts: KernelFacts) -> Fault | None:

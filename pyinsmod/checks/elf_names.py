@@ -22,7 +22,7 @@ Reader = Literal["find_sec", "find_any_sec", "module_finalize"]
 BTF = ".BTF"
 
 
-def names_outside(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
+def faults_of_names(image: ModuleImage, facts: KernelFacts) -> Iterator[Fault]:
     """Yield what comes of each name that is not in the table while the file is looked through."""
     table = image.section_headers[image.header.shstrndx]
     room = page_end(len(image.data)) - table.offset

@@ -7,8 +7,7 @@ module is recognised by the relocations of its tables; any other is followed thr
 from __future__ import annotations
 
 from pyinsmod import elf_format as elf
-from pyinsmod.checks.elf_names import names_read_late
-from pyinsmod.checks.patch_entries import Tests, Trouble, Walk
+from pyinsmod.checks.conditions import names_outside
 from pyinsmod.checks.patch_tables import (
     ALTERNATIVES,
     CODE,
@@ -20,8 +19,8 @@ from pyinsmod.checks.patch_tables import (
     WRITTEN,
     Table,
 )
+from pyinsmod.checks.patch_tests import Tests, Trouble
 from pyinsmod.checks.plain import is_plain
-from pyinsmod.checks.relocation_findings import REBUILD, crash, unsettled_crash
 from pyinsmod.elf_format import EM_X86_64, Section
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
@@ -36,7 +35,10 @@ LARGEST_OBJECT = 4096
 
 def check_special_sections(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
     """Yield the first entry of a table that the kernel would stumble over."""
-    yield from names_read_late(image, facts, "module_finalize", NAME, STEP)
+    if names_outside(image):
+        from pyinsmod.checks.elf_names import names_read_late  # few modules are damaged there
+
+        yield from names_read_late(image, facts, "module_finalize", NAME, STEP)
     yield from _stumbles(image, facts, (NAME, STEP), parameters=False)
 
 
@@ -65,7 +67,10 @@ def _stumbles(image: ModuleImage, facts: KernelFacts, place: tuple[str, int], *,
         and all(_usual(image, section, tables[name], tests) for name, section in found.items())
     ):
         return
-    from pyinsmod.checks.loader_run import loader_run  # big, and only for modules that no build system makes
+    # Big, and only for modules that no build system makes.
+    from pyinsmod.checks.loader_run import loader_run
+    from pyinsmod.checks.patch_entries import Walk
+    from pyinsmod.checks.relocation_findings import REBUILD, crash, unsettled_crash
 
     run = loader_run(image, facts)
     if run.memory is None or run.relocating:

@@ -12,7 +12,12 @@ from pyinsmod.lean import Any, Iterator, Mapping, NamedTuple
 
 ENTRY_SIZE, CRC_SIZE, DISTANCE_SIZE = 12, 4, 4
 NAME_AT, NAMESPACE_AT = 4, 8
+# Bit of a __kflagstab byte (enum ksym_flags, since 7.0): for GPL-compatible modules only.
 FLAG_GPL = 1
+# KSYM_NAME_LEN: what is read past the address of the last name.
+LONGEST_NAME = 512
+# All names of a kernel take 0.3 MB; more than this means that something else is read as a table.
+LARGEST_STRING_AREA = 16 << 20
 # So much of a name is looked at first: nearly all are shorter.
 USUAL_NAME = 64
 

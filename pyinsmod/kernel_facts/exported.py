@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from pyinsmod.kernel_facts.export_lookup import CRC_SIZE, ENTRY_SIZE, LookedUpExports, SortedTable
+from pyinsmod.kernel_facts.export_lookup import (
+    CRC_SIZE,
+    ENTRY_SIZE,
+    LARGEST_STRING_AREA,
+    LONGEST_NAME,
+    LookedUpExports,
+    SortedTable,
+)
 from pyinsmod.kernel_facts.facts import Fact, KernelExport, unknown
 from pyinsmod.kernel_facts.files import names_in, read, read_line
 from pyinsmod.kernel_facts.kallsyms import ModuleEntry, entry_address, exports_in, module_entries
-from pyinsmod.kernel_facts.ksymtab import LARGEST_STRING_AREA, LONGEST_NAME, ExportTable, exports_in_tables
 from pyinsmod.kernel_facts.sources import RunningSources
-from pyinsmod.lean import Iterator, Mapping, Sequence
+from pyinsmod.lean import TYPE_CHECKING, Iterator, Mapping, Sequence
+
+if TYPE_CHECKING:
+    from pyinsmod.kernel_facts.ksymtab import ExportTable
 
 Exports = Mapping[str, KernelExport]
 
@@ -97,9 +106,13 @@ def _insist_on_names(exports: LookedUpExports, read_only: bytes) -> None:
 def _of_modules_in_memory(sources: RunningSources) -> dict[str, KernelExport]:
     """Read the tables of loaded modules: where they begin says /sys/module, how long they are /proc/kallsyms."""
     by_module: dict[str, list[ModuleEntry]] = {}
+    found: dict[str, KernelExport] = {}
     for entry in module_entries(_list_with_modules(sources)):
         by_module.setdefault(entry.module, []).append(entry)
-    found: dict[str, KernelExport] = {}
+    if not by_module:
+        return found
+    from pyinsmod.kernel_facts.ksymtab import exports_in_tables
+
     for module, entries in by_module.items():
         found.update({entry.name: KernelExport(module) for entry in entries})
         try:
@@ -111,12 +124,14 @@ def _of_modules_in_memory(sources: RunningSources) -> dict[str, KernelExport]:
 
 
 def _list_with_modules(sources: RunningSources) -> bytes:
-    """Return /proc/kallsyms, whole only when there are modules: they stand at its end."""
+    """Return the end of /proc/kallsyms, which is read only when there are modules."""
     modules = read(sources.paths.modules).value
-    return b"" if modules == b"" else sources.kallsyms.value or b""
+    return b"" if modules == b"" else sources.module_lines
 
 
 def _module_tables(module: str, entries: Sequence[ModuleEntry], sources: RunningSources) -> Iterator[ExportTable]:
+    from pyinsmod.kernel_facts.ksymtab import ExportTable
+
     folder = f"{sources.paths.sys_module}/{module}/sections"
     sections = names_in(folder).value or frozenset()
     starts = {name: _section_address(folder, name) for name in sections if name.startswith(("__ksymtab", "__k"))}

@@ -57,7 +57,7 @@ class LookedUpFeatures(Mapping[str, bool]):
             return lists(self._sources.kallsyms.value or b"", symbol)
 
         def has_export(symbol: str) -> bool:
-            return lists_export(self._sources.kallsyms_head.value or b"", symbol)
+            return lists_export(self._sources.read_only_lines, symbol)
 
         return shows(FEATURES[name], has_symbol, self._has_text, has_export) if name in FEATURES else None
 

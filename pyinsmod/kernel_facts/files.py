@@ -6,6 +6,15 @@ import os
 
 from pyinsmod.elf_format import text
 from pyinsmod.kernel_facts.facts import Fact, unknown
+from pyinsmod.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+# What is read at once of a long file: reading more takes longer, as memory of that size is given back each time.
+PIECE = 1 << 16
+# Longer than a line of /proc/kallsyms is (KSYM_NAME_LEN is 512).
+LONGEST_LINE = 1024
 
 
 def read(path: str) -> Fact[bytes]:
@@ -32,33 +41,64 @@ def read_unpacked(path: str) -> Fact[bytes]:
         return unknown(f"{path}: {error}")
 
 
-class GrowingFile:
-    """A file of /proc that is made while it is read: read no further than somebody asks."""
+class ListFile:
+    """A file of /proc that is made line by line while it is read: read no further than somebody asks.
+
+    What stands before the part that is wanted is not kept: to get hold of memory for it takes as long as to read it.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._descriptor = -1
-        self._parts: list[bytes] = []
+        self._file: BinaryIO | None = None
+        self._kept: list[bytes] = []
 
-    def until(self, mark: bytes | None) -> Fact[bytes]:
-        """Return what stands up to about `mark`, or all of it; what was read before is not read again.
+    def part(self, first: bytes, last: bytes) -> Fact[bytes]:
+        """Return the lines from the one with `first` to that with `last`; nothing where `first` is in none.
 
-        A mark that lies across two reads is not seen, and more than was wanted is returned.
+        A `last` that lies across two reads is not seen, and more than was wanted is returned.
         """
         try:
-            if self._descriptor < 0:
-                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            while part := os.read(self._descriptor, 1 << 16):
-                self._parts.append(part)
-                if mark is not None and mark in part:
-                    break
+            if not self._reads_to(first):
+                self._close()  # at its end, and all of it is still to be had
+                return Fact(b"", self._path)
+            while last not in self._kept[-1] and (piece := self._opened().read(PIECE)):
+                self._kept.append(piece)
         except OSError as error:
             return unknown(f"{self._path}: {error.strerror}")
-        return Fact(b"".join(self._parts), self._path)
+        *pieces, ending = self._kept
+        found = ending.find(last)
+        end = len(ending) if found < 0 else ending.find(b"\n", found) + 1
+        return Fact(b"".join((*pieces, ending[:end])), self._path)
 
-    def __del__(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
+    def _reads_to(self, first: bytes) -> bool:
+        """Read as far as the line with `first`, and keep from there what was read; return whether there is one."""
+        before = b""
+        while piece := self._opened().read(PIECE):
+            if first in piece or first in before + piece[:LONGEST_LINE]:
+                together = before + piece
+                self._kept.append(together[together.rfind(b"\n", 0, together.find(first)) + 1 :])
+                return True
+            before = piece[-LONGEST_LINE:]
+        return False
+
+    def rest(self) -> Fact[bytes]:
+        """Return all that stands from `first` of `part` on, or simply all when there was no such part."""
+        try:
+            return Fact(b"".join((*self._kept, self._opened().read())), self._path)
+        except OSError as error:
+            return unknown(f"{self._path}: {error.strerror}")
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            self._file = open(self._path, "rb")  # noqa: PTH123, SIM115 - see paths.py; closed with this object
+        return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    __del__ = _close
 
 
 def read_line(path: str) -> Fact[str]:

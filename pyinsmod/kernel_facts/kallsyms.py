@@ -34,6 +34,8 @@ BETWEEN = (
     "__stop___kcrctab_gpl",
     "__start___kflagstab",
     "__stop___kflagstab",
+    "__start_BTF",
+    "__stop_BTF",
 )
 
 

@@ -11,19 +11,17 @@ from __future__ import annotations
 import struct
 
 from pyinsmod.elf_format import text
+from pyinsmod.kernel_facts.export_lookup import (
+    CRC_SIZE,
+    ENTRY_SIZE,
+    FLAG_GPL,
+    LARGEST_STRING_AREA,
+    LONGEST_NAME,
+    NAME_AT,
+    NAMESPACE_AT,
+)
 from pyinsmod.kernel_facts.facts import KernelExport
 from pyinsmod.lean import Callable, NamedTuple, Sequence, TypeAlias
-
-ENTRY_SIZE, CRC_SIZE = 12, 4
-NAME_AT, NAMESPACE_AT = 4, 8
-
-# KSYM_NAME_LEN: what is read past the address of the last name.
-LONGEST_NAME = 512
-# All names of a kernel take 0.3 MB; more than this means that something else is read as a table.
-LARGEST_STRING_AREA = 16 << 20
-
-FLAG_GPL = 1
-"""Bit of a __kflagstab byte (enum ksym_flags, since 7.0): for GPL-compatible modules only."""
 
 ReadMemory: TypeAlias = Callable[[int, int], bytes]
 """(address, size) → the bytes there; fewer where the memory ends."""

@@ -13,7 +13,7 @@ import struct
 from array import array
 
 from pyinsmod.elf_format import EM_AARCH64, SHF_ALLOC, SHT_PROGBITS, SHT_STRTAB
-from pyinsmod.kernel_facts.ksymtab import CRC_SIZE, ENTRY_SIZE, NAME_AT, NAMESPACE_AT
+from pyinsmod.kernel_facts.export_lookup import CRC_SIZE, ENTRY_SIZE, NAME_AT, NAMESPACE_AT
 from pyinsmod.lean import Callable, Iterator, NamedTuple
 
 _MAGIC_AT, _MAGIC = 56, b"ARM\x64"

@@ -3,8 +3,8 @@
 Only root reads and writes the file, it is trusted only if nobody else could have, and it holds for one boot and one
 set of loaded modules. Whatever is wrong with it, the facts are found out anew: it is a matter of time, never of truth.
 
-The file is a head, which is summed and read whole, and behind it the tables of the kernel's exports as they are: half
-a megabyte, of which one module's check looks at some kilobytes, and so they are mapped and not read.
+The file is a head, which is summed, and behind it the tables of the kernel's exports as they are: half a megabyte, of
+which one module's check looks at some kilobytes, and so they are not summed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Producers: TypeAlias = Mapping[str, Callable[[], Fact[Any]]]
 Plain: TypeAlias = Mapping[str, tuple[Any, str]]
 Revived: TypeAlias = Mapping[str, Callable[[Any], Any]]
 
-MAGIC = b"pyinsmod facts 2\n"
+MAGIC = b"pyinsmod facts 3\n"
 CHECKSUM_SIZE = SIZE_SIZE = 4
 FILE = "facts"
-# What is longer is mapped, and stands in the head as this word with its place and length.
-LONGEST_READ = 4096
-MAPPED = "\0mapped"
+# What is longer stands behind the head, and in it as this word with its place and length.
+LONGEST_IN_HEAD = 4096
+BEHIND = "\0behind"
 
 # What decides how facts are read from the kernel: facts are no older than these files.
 _READERS = ("config.py", "export_lookup.py", "exported.py", "feature_lookup.py", "features.py", "ksymtab.py")
@@ -49,10 +49,10 @@ class Store(NamedTuple):
             finally:
                 os.close(folder)
             try:
-                return _unpacked(_mapped(file), key)
+                return _unpacked(memoryview(os.read(file, os.fstat(file).st_size)), key)
             finally:
                 os.close(file)
-        except (OSError, ValueError):  # an empty file cannot be mapped
+        except OSError:
             return None
 
     def write(self, key: object, facts: Plain) -> None:
@@ -164,52 +164,46 @@ def _state_of(path: str) -> tuple[int, ...]:
 
 def _packed(key: object, facts: Plain) -> Iterator[bytes | memoryview]:
     """Yield the parts of the file."""
-    mapped: list[bytes | memoryview] = []
-    written: Any = (key, _without_long(facts, mapped))
+    behind: list[bytes | memoryview] = []
+    written: Any = (key, _without_long(facts, behind))
     head = marshal.dumps(written)
     yield MAGIC + crc32(head).to_bytes(CHECKSUM_SIZE, "little") + len(head).to_bytes(SIZE_SIZE, "little") + head
-    yield from mapped
+    yield from behind
 
 
-def _without_long(value: Any, mapped: list[bytes | memoryview]) -> Any:
-    """Return a value with long bytes taken out of it, and add those to `mapped`."""
-    if isinstance(value, (bytes, memoryview)) and len(value) > LONGEST_READ:
-        mapped.append(value)
-        return MAPPED, sum(map(len, mapped[:-1])), len(value)
+def _without_long(value: Any, behind: list[bytes | memoryview]) -> Any:
+    """Return a value with long bytes taken out of it, and add those to `behind`."""
+    if isinstance(value, (bytes, memoryview)) and len(value) > LONGEST_IN_HEAD:
+        behind.append(value)
+        return BEHIND, sum(map(len, behind[:-1])), len(value)
     if isinstance(value, tuple):
-        return tuple(_without_long(each, mapped) for each in value)
-    return {name: _without_long(each, mapped) for name, each in value.items()} if isinstance(value, dict) else value
-
-
-def _mapped(file: int) -> memoryview:
-    import mmap
-
-    return memoryview(mmap.mmap(file, 0, prot=mmap.PROT_READ))
+        return tuple(_without_long(each, behind) for each in value)
+    return {name: _without_long(each, behind) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 def _unpacked(raw: memoryview, key: object) -> Plain | None:
     start = len(MAGIC) + CHECKSUM_SIZE + SIZE_SIZE
     size = int.from_bytes(raw[start - SIZE_SIZE : start], "little")
-    head, mapped = raw[start : start + size], raw[start + size :]
+    head, behind = raw[start : start + size], raw[start + size :]
     if raw[: start - SIZE_SIZE] != MAGIC + crc32(head).to_bytes(CHECKSUM_SIZE, "little"):
         return None
     try:
         written_for, facts = marshal.loads(head)  # noqa: S302 - root's own file, and its checksum is right
-        return _with_long(facts, mapped) if written_for == key else None
+        return _with_long(facts, behind) if written_for == key else None
     except (ValueError, EOFError, TypeError):
         return None
 
 
-def _with_long(value: Any, mapped: memoryview) -> Any:
+def _with_long(value: Any, behind: memoryview) -> Any:
     """Return a value with long bytes put back into it; raise ValueError where the file ends before them."""
     if isinstance(value, tuple):
-        if value[:1] == (MAPPED,):
+        if value[:1] == (BEHIND,):
             _, at, size = value
-            if at + size > len(mapped):
+            if at + size > len(behind):
                 raise ValueError("the file is cut short")
-            return mapped[at : at + size]
-        return tuple(_with_long(each, mapped) for each in value)
-    return {name: _with_long(each, mapped) for name, each in value.items()} if isinstance(value, dict) else value
+            return behind[at : at + size]
+        return tuple(_with_long(each, behind) for each in value)
+    return {name: _with_long(each, behind) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 def _remove(name: str, folder: int) -> None:

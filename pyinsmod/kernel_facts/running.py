@@ -131,7 +131,9 @@ def _struct_module_size(sources: RunningSources) -> Fact[int]:
     """Return sizeof(struct module): by the type information, else by a module that was built with the kernel."""
     from pyinsmod.btf import struct_size
 
-    raw = _btf(sources.paths)
+    raw = sources.btf_in_memory
+    if raw.value is None:
+        raw = _btf(sources.paths)
     size = None if raw.value is None else struct_size(raw.value, "module")
     if size is not None:
         return Fact(size, f"struct module in {raw.source}")

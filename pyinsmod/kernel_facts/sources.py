@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 from pyinsmod.errors import UsageError
 from pyinsmod.kernel_facts.facts import Fact, unknown
-from pyinsmod.kernel_facts.files import GrowingFile, read
+from pyinsmod.kernel_facts.files import ListFile, read
 from pyinsmod.lean import TYPE_CHECKING, Mapping, cached_property
 
 if TYPE_CHECKING:
     from pyinsmod.kernel_facts.kcore import KernelMemory
     from pyinsmod.kernel_facts.paths import KernelPaths
     from pyinsmod.kernel_facts.vmlinux import VmlinuxFacts
+
+# No kernel's is bigger (those of the distributions have 5 MB); an address that leads further is a wrong one.
+LARGEST_BTF = 64 << 20
 
 
 class RunningSources:
@@ -21,28 +26,31 @@ class RunningSources:
         self.release = release
 
     @cached_property
-    def kallsyms_head(self) -> Fact[bytes]:
-        """The kernel's symbols up to the end of its read-only data: /proc/kallsyms is in the order of addresses.
-
-        What follows is a quarter of it, and each line costs the kernel time to make.
-        """
-        return self._list.until(b" __end_rodata\n")
-
-    @cached_property
     def kallsyms(self) -> Fact[bytes]:
         """The kernel's symbols: /proc/kallsyms, whole."""
-        return self._list.until(None)
-
-    @cached_property
-    def _list(self) -> GrowingFile:
-        return GrowingFile(self.paths.kallsyms)
+        return read(self.paths.kallsyms)
 
     @cached_property
     def read_only_lines(self) -> bytes:
-        """The lines of /proc/kallsyms about read-only data."""
-        from pyinsmod.kernel_facts.kallsyms import read_only_part
+        """The lines of /proc/kallsyms about read-only data, all where these cannot be told.
 
-        return read_only_part(self.kallsyms_head.value or b"")
+        The list is in the order of addresses, and each line costs the kernel time to make: it is read as far as they
+        go. From others than root addresses are hidden: they want the names, and thus the whole list, sooner or later.
+        """
+        from pyinsmod.kernel_facts.kallsyms import FIRST, LAST, read_only_part
+
+        first, last = f" {FIRST}\n".encode(), f" {LAST}\n".encode()
+        part = self._list.part(first, last).value if os.geteuid() == 0 else None
+        return read_only_part(part or self.kallsyms.value or b"")
+
+    @cached_property
+    def module_lines(self) -> bytes:
+        """The end of /proc/kallsyms, where the symbols of loaded modules stand."""
+        return self._list.rest().value or b""
+
+    @cached_property
+    def _list(self) -> ListFile:
+        return ListFile(self.paths.kallsyms)
 
     @cached_property
     def addresses(self) -> Mapping[str, int]:
@@ -57,6 +65,17 @@ class RunningSources:
         from pyinsmod.kernel_facts.kcore import KernelMemory
 
         return KernelMemory(self.paths.kcore)
+
+    @cached_property
+    def btf_in_memory(self) -> Fact[bytes]:
+        """The kernel's type information: from memory in one read, where /sys/kernel/btf/vmlinux takes a thousand."""
+        start, stop = (self.addresses.get(name, 0) for name in ("__start_BTF", "__stop_BTF"))
+        if not 0 < start < stop <= start + LARGEST_BTF:
+            return unknown("/proc/kallsyms shows no address of type information")
+        try:
+            return Fact(self.memory.read(start, stop - start), "the running kernel's memory (/proc/kcore)")
+        except (OSError, ValueError) as error:
+            return unknown(f"{self.paths.kcore}: {error}")
 
     @cached_property
     def image(self) -> Fact[VmlinuxFacts]:

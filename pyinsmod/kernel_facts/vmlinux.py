@@ -11,7 +11,7 @@ import struct
 
 from pyinsmod.elf_format import MACHINE_NAMES, SHF_ALLOC, SHT_NOBITS, machine_name, text
 from pyinsmod.errors import MalformedModule, UsageError
-from pyinsmod.kernel_facts.export_lookup import LookedUpExports, SortedTable
+from pyinsmod.kernel_facts.export_lookup import CRC_SIZE, ENTRY_SIZE, LookedUpExports, SortedTable
 from pyinsmod.kernel_facts.facts import TrustedKey
 from pyinsmod.kernel_facts.kernel_texts import (
     compression_in,
@@ -21,14 +21,7 @@ from pyinsmod.kernel_facts.kernel_texts import (
     release_in,
     vermagic_in,
 )
-from pyinsmod.kernel_facts.ksymtab import (
-    CRC_SIZE,
-    ENTRY_SIZE,
-    ExportTable,
-    ReadMemory,
-    exports_in_tables,
-    strings_of,
-)
+from pyinsmod.kernel_facts.ksymtab import ExportTable, ReadMemory, exports_in_tables, strings_of
 from pyinsmod.lean import Iterable, Iterator, Mapping, NamedTuple, Sequence
 from pyinsmod.module_image import ModuleImage
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from array import array
 
 from pyinsmod import elf_format as elf
-from pyinsmod.checks.patch_entries import Tests, Trouble
 from pyinsmod.checks.patch_tables import (
     ALTERNATIVES,
     CODE,
@@ -19,6 +18,7 @@ from pyinsmod.checks.patch_tables import (
     WRITTEN,
     Table,
 )
+from pyinsmod.checks.patch_tests import Tests, Trouble
 from pyinsmod.checks.special_sections import LARGEST_OBJECT
 from pyinsmod.lean import Callable, NamedTuple, Sequence
 from pyinsmod.tree.relocated import Relocations

@@ -9,7 +9,7 @@ import os
 import stat
 
 from pyinsmod.checks import findings_of
-from pyinsmod.checks.patch_entries import Tests
+from pyinsmod.checks.patch_tests import Tests
 from pyinsmod.compression import compression_of
 from pyinsmod.errors import MalformedModule
 from pyinsmod.finding import Finding

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pyinsmod.kernel_facts import Fact, KernelFacts, unknown
+from pyinsmod.kernel_facts.facts import KernelExport
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 from pyinsmod.versions import kernel_compares_versions, may_force_load, symbol_versions
@@ -103,6 +104,21 @@ def test_vermagic_tells_first_whether_versions_are_compared(
         vermagic=unknown("test") if vermagic is None else Fact(vermagic, "test"),
         config=unknown("test") if config is None else Fact(config, "test"),
         features=Fact(features, "test"),
+        exports=unknown("test"),
+    )
+    assert kernel_compares_versions(facts) is compares
+
+
+@pytest.mark.parametrize(("crc", "compares"), [(0x1234, True), (None, None)])
+def test_a_version_of_module_layout_is_there_to_be_compared(
+    make_facts: MakeFacts, crc: int | None, compares: bool | None
+) -> None:
+    exports = {"module_layout": KernelExport("vmlinux", crc)}
+    facts = make_facts(
+        vermagic=unknown("test"),
+        config=unknown("test"),
+        features=Fact({}, "test"),
+        exports=Fact(exports, "test"),
     )
     assert kernel_compares_versions(facts) is compares
 

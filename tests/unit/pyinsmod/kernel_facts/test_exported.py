@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pyinsmod.kernel_facts import KernelExport, KernelPaths, running_kernel
+from pyinsmod.kernel_facts import Fact, KernelExport, KernelPaths, running_kernel
 
 BASE = 0xFFFFFFFF82000000
 RELEASE = "6.1.0-50-cloud-amd64"
+# Type information of one struct, which has one member.
+STRUCT_MODULE = struct.pack("<HBBIIIII6I", 0xEB9F, 1, 0, 24, 0, 24, 24, 8, 1, 4 << 24 | 1, 896, 0, 0, 0) + b"\0module\0"
 PLAIN, GPL, OF_MODULE = ("_printk", "kmalloc", "module_layout"), ("device_add", "klist_next"), ("mii_check", "mii_ok")
 
 
@@ -75,6 +77,9 @@ def a_kernel() -> tuple[Memory, dict[str, int]]:
         memory.symbol(f"__start___kcrctab{suffix}")
         memory.put(struct.pack(f"<{len(names)}I", *(1000 + names.index(name) for name in names)))
         memory.symbol(f"__stop___kcrctab{suffix}")
+    memory.symbol("__start_BTF")
+    memory.put(STRUCT_MODULE)
+    memory.symbol("__stop_BTF")
     memory.symbol("__end_rodata")
     sections = {"__ksymtab_gpl": memory.table(OF_MODULE, strings, "mii"), "__kcrctab_gpl": memory.here}
     memory.put(struct.pack("<2I", 77, 78) + b"\0" * 600)
@@ -112,6 +117,7 @@ def test_everything_is_read_from_memory(machine: KernelPaths) -> None:
     }
     assert "/proc/kcore" in facts.exports.source
     assert facts.vermagic.value == f"{RELEASE} SMP preempt mod_unload modversions "
+    assert facts.struct_module_size == Fact(896, "struct module in the running kernel's memory (/proc/kcore)")
     assert facts.has("symbol-sections-tested") is True
     assert facts.has("extended-versions") is False
     assert "/proc/kcore" in facts.features.source
