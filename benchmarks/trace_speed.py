@@ -112,8 +112,10 @@ def main() -> int:
     if shutil.which("strace") is None:
         print("strace is missing: apt-get install strace", file=sys.stderr)
         return 1
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its byte code
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "out")
+        run([sys.executable, "-m", "pyinsmod", "trace", "-o", out, "--", "true"])  # and now we have ours, too
         show_machine("before")
         for race in races(options.pairs, out):
             show(race, measured(race, options.rounds))

@@ -13,6 +13,7 @@ from pyinsmod.lean import Any
 from tracer.decode import signature_of
 from tracer.decode.kinds.results import ADDRESS, OCTAL
 from tracer.decode.names import errno_symbol
+from tracer.decode.quoting import PLAIN, STRING_LIMIT
 from tracer.decode.signature import DECIMAL, Call, Kind, Reader, Show, ShowResult
 from tracer.decode.tables.architectures import BY_NAME, Architecture
 from tracer.decode.values import TaskForText
@@ -34,6 +35,20 @@ _NO_STRINGS: tuple[bytes, ...] = ()
 _Part = tuple[str, int, Reader | None, Show, Callable[[RawArguments], int] | None]
 
 
+class _Texts(dict[int, str]):
+    """A register's value → its text, which nothing else decides (`Kind.in_register`): few values come often."""
+
+    def __init__(self, reader: Reader, show: Show, nobody: TaskForText) -> None:
+        super().__init__()
+        self._text: Callable[[int], str] = lambda value: show(reader(nobody, value, ()))
+
+    def __missing__(self, value: int) -> str:
+        text = self._text(value)
+        if len(self) < _MOST_REMEMBERED:
+            self[value] = text
+        return text
+
+
 class CallText:
     """How the calls of one number are shown; see `call_text`."""
 
@@ -53,8 +68,12 @@ class CallText:
         self._registers = max((at for _, at, _, _, _ in self._parts), default=-1) + 1
         self._result: ShowResult = signature.returns.show
         self._arch = arch.name
-        #: For readers that take all from registers.
-        self._nobody = TaskForText(0, arch.name, 0)
+        # Readers take all from registers, and nothing of a task.
+        nobody = TaskForText(0, arch.name, 0)
+        self._texts = [
+            (at, None if reader is None else _Texts(reader, show, nobody), show, when)
+            for _, at, reader, show, when in self._parts
+        ]
         self._seen: dict[tuple[object, ...], str] = {}
 
     def fetch(self, pid: int, raw: RawArguments) -> tuple[bytes, ...] | None:
@@ -96,8 +115,8 @@ class CallText:
         rest = iter(strings)
         shown = ", ".join(
             [
-                show(escaped(next(rest)) if reader is None else reader(self._nobody, raw[at], raw))
-                for _, at, reader, show, when in self._parts
+                _quoted(next(rest), show) if texts is None else texts[raw[at]]
+                for at, texts, show, when in self._texts
                 if when is None or when(raw)
             ]
         )
@@ -107,6 +126,13 @@ class CallText:
         else:
             text = self._result(result, _NO_ARGUMENTS)
         return f"{f'{call.pid:<5} {self._name}({shown}) ':{COLUMN}}= {text}"
+
+
+def _quoted(data: bytes, show: Show) -> str:
+    """Return a string as its kind shows it; quickly, if it is a short one that needs no escapes."""
+    if len(data) <= STRING_LIMIT and not data.translate(None, PLAIN):
+        return f'"{data.decode("ascii")}"'
+    return show(escaped(data))
 
 
 def call_text(name: str, arch: str) -> CallText | None:

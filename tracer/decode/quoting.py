@@ -7,6 +7,8 @@ from tracer.escapes import unescaped
 #: strace's default for strings that are not paths (-s).
 STRING_LIMIT = 32
 
+#: Bytes that stand for themselves.
+PLAIN = bytes({*range(0x20, 0x7F)} - {0x22, 0x5C})
 _ESCAPES = {
     0x22: '\\"',
     0x5C: "\\\\",

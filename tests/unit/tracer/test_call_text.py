@@ -92,6 +92,19 @@ def test_the_arguments_are_those_of_a_record(name: str) -> None:
             assert of(name).arguments(ME, raw, strings) == plan_of(name, ARCH).entry(task, raw)
 
 
+@pytest.mark.parametrize("name", ["chdir", "openat"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"plain", b"x" * 32, b"x" * 33, b"with space~", b"\x7f", b"\t", b"12\x001", b"\xc3\xa9", b'"', b"\\"],
+)
+def test_a_string_is_shown_as_by_way_of_a_record(name: str, content: bytes) -> None:
+    buffer = ctypes.create_string_buffer(content)
+    raw = (ctypes.addressof(buffer),) * 6
+    strings = of(name).fetch(ME, raw)
+    assert strings == (content.partition(b"\0")[0],)
+    assert of(name).line(returned(raw, strings, 0)) == by_record(name, raw, 0)
+
+
 def test_what_is_remembered_is_not_taken_for_another_call() -> None:
     shown = of("openat")
     raw = (2**64 - 100, ADDRESS, 0, 0, 0, 0)
@@ -111,3 +124,4 @@ def test_no_more_is_remembered_than_is_good() -> None:
     for number in range(5000):
         assert f"close({number})" in shown.line(returned((number, 0, 0, 0, 0, 0), (), 0))
     assert len(shown._seen) <= 512
+    assert all(texts is None or len(texts) <= 512 for _, texts, _, _ in shown._texts)
