@@ -42,6 +42,8 @@ class _Plan(NamedTuple):
 
 #: Shows nothing: the plan of a call that is not recorded.
 _NOTHING = signature.Plan(lambda _task, _raw: {}, None, None, None)
+#: What a kernel side shows of the command's tasks.
+_OF_ITS_TASKS = frozenset(("kernel_call", "kernel_event"))
 #: Is given calls to be shown by `text_of_call`.
 TextSink = Callable[[RawCall], None]
 
@@ -153,7 +155,11 @@ class Recording:
 
     def finish(self, kernel_records: Iterable[Record], status: int) -> None:
         """Give what was kept to the sink, both sides in the order of their time, and the end."""
-        for record in sorted([*self._kept, *kernel_records], key=lambda each: int(each["t"])):
+        # Until it executes the command, the child is our own: what the kernel did then, for a filter of ours, say,
+        # is none of the command's.
+        begun = min((int(record["t"]) for record in self._kept), default=0)
+        seen = (one for one in kernel_records if int(one["t"]) >= begun or one["type"] not in _OF_ITS_TASKS)
+        for record in sorted([*self._kept, *seen], key=lambda each: int(each["t"])):
             self._sink(record)
         end: Record = {"type": "end", "t": time.monotonic_ns(), "status": status}
         if self._left_out is not None:

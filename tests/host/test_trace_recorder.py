@@ -289,7 +289,7 @@ class TestData:
 
 
 class Watcher(KernelSide):
-    """A kernel side that notes when it is called, and saw one event."""
+    """A kernel side that notes when it is called, and saw something at its start and at its end."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
@@ -308,7 +308,11 @@ class Watcher(KernelSide):
 
     def stop(self) -> Iterable[Record]:
         self.notes.append("stop")
-        return [{"type": "kernel_event", "t": self.t, "event": "x"}]
+        return [
+            {"type": "log", "t": self.t, "text": "at the start"},
+            {"type": "kernel_call", "t": self.t, "name": "of_our_own_making"},
+            {"type": "kernel_event", "t": time.monotonic_ns(), "name": "at_the_end"},
+        ]
 
 
 class TestKernelSide:
@@ -318,8 +322,12 @@ class TestKernelSide:
         watcher = Watcher()
         whole = trace(["true"], kernel_side=watcher)
         assert watcher.notes == ["start true True", "stop"]
-        assert whole.records[0]["type"] == "kernel_event"
+        assert [record["type"] for record in (whole.records[0], whole.records[-1])] == ["log", "kernel_event"]
         assert [record["t"] for record in whole.records] == sorted(record["t"] for record in whole.records)
+
+    def test_what_the_kernel_does_before_the_command_is_executed_is_not_the_commands(self) -> None:
+        whole = trace(["true"], kernel_side=Watcher())
+        assert "of_our_own_making" not in {record.get("name") for record in whole.records}
 
     @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the number of delete_module is x86-64's")
     def test_it_is_called_at_both_ends_of_a_module_call_though_that_is_not_recorded(self) -> None:
