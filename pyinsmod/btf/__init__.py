@@ -22,22 +22,26 @@ MEMBER = struct.Struct("<III")
 
 
 def struct_size(btf: bytes, name: str) -> int | None:
-    """Return sizeof(struct `name`) in bytes by the raw BTF of a kernel, or None when that cannot be read from it.
+    """Return sizeof(struct `name`) in bytes by the raw BTF of a kernel, or None when that cannot be read from it."""
+    sizes = {TYPE.unpack_from(btf, at)[2] for at in struct_places(btf, name)}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def struct_places(btf: bytes, name: str) -> list[int]:
+    """Return where structures of that name are described.
 
     A kernel's BTF holds 100,000 types in some megabytes, and walking them takes a tenth of a second. So `bytes.find`
     looks for the name's offset, and what it finds is taken for the struct when all its members make sense.
     """
     if len(btf) < HEADER.size or btf[:2] != MAGIC.to_bytes(2, "little"):
-        return None
+        return []
     _, _, _, header, types_at, types_length, strings_at, strings_length = HEADER.unpack_from(btf)
     strings = header + strings_at, min(header + strings_at + strings_length, len(btf))
     offset = btf.find(b"\0" + name.encode("utf-8", "surrogateescape") + b"\0", *strings) + 1 - strings[0]
     if offset <= 0:
-        return None
+        return []
     types = header + types_at, min(header + types_at + types_length, len(btf))
-    places = _occurrences(btf, types, offset)
-    sizes = {size for at in places if (size := _size_if_struct(btf, at, types[1], strings)) is not None}
-    return sizes.pop() if len(sizes) == 1 else None
+    return [at for at in _occurrences(btf, types, offset) if _is_struct(btf, at, types[1], strings)]
 
 
 def _occurrences(btf: bytes, types: tuple[int, int], word: int) -> Iterator[int]:
@@ -54,22 +58,21 @@ def _occurrences(btf: bytes, types: tuple[int, int], word: int) -> Iterator[int]
         at = btf.find(wanted, at + 1, types[1])
 
 
-def _size_if_struct(btf: bytes, at: int, types_end: int, strings: tuple[int, int]) -> int | None:
-    """Return the size of the struct that is described at `at`, None where no struct is described there.
+def _is_struct(btf: bytes, at: int, types_end: int, strings: tuple[int, int]) -> bool:
+    """Tell whether a struct is described at `at`.
 
     A struct has named or anonymous members, in order, which begin within it.
     """
     if at + TYPE.size > types_end:
-        return None
+        return False
     _, info, size = TYPE.unpack_from(btf, at)
     count = info & 0xFFFF
     end = at + TYPE.size + count * MEMBER.size
     if info >> 24 & 0x7F != KIND_STRUCT or info & 0xFF0000 or not count or end > types_end:
-        return None
+        return False
     places = []
     for name, _, place in MEMBER.iter_unpack(btf[at + TYPE.size : end]):
         if name >= strings[1] - strings[0] or (name and btf[strings[0] + name - 1]):
-            return None
+            return False
         places.append(place & 0xFFFFFF if info >> 31 else place)
-    ordered = places == sorted(places) and places[0] == 0 and places[-1] <= size * 8
-    return size if ordered else None
+    return places == sorted(places) and places[0] == 0 and places[-1] <= size * 8

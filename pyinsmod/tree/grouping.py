@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pyinsmod.finding import Finding, Severity
 from pyinsmod.lean import Iterable, Literal, NamedTuple, Sequence
 from pyinsmod.prediction import Outcome, decisive_finding
@@ -16,6 +18,8 @@ _OF_ONE_MODULE = {
     "sysfs-name": "the kernel has the same built in, or the module has no name",
     "duplicate-exports": "they export symbols that the kernel or a loaded module exports already",
 }
+# Which of a table's entries it is differs from module to module.
+_ONE_OF_MANY = re.compile(r"\bentry \d+ of ")
 _FAULT_OF: dict[str, SymbolFault] = {"symbols": "missing", "symbol-versions": "differs"}
 
 Part = Literal["refused", "crashes", "cannot-tell", "also"]
@@ -61,12 +65,13 @@ def cause_of(finding: Finding) -> Cause:
     if finding.check in _OF_ONE_MODULE and finding.severity == "refuses":
         finding = finding._replace(summary=_OF_ONE_MODULE[finding.check], remedy=None)
     common = finding.check in _VALUES_IN_COMMON
+    summary = _ONE_OF_MANY.sub("an entry of ", finding.summary)
     return Cause(
         finding.check,
         finding.severity,
         finding.errno,
         finding.step,
-        finding.summary,
+        summary,
         finding.module_has if common else None,
         finding.kernel_has if common else None,
         finding.remedy if common or "FILE" not in (finding.remedy or "") else None,

@@ -1,4 +1,4 @@
-"""What two kernels do not have in common that modules are built of: build options, and sizes of structures.
+"""What two kernels do not have in common that modules are built of: build options, and members of structures.
 
 A CRC says that something differs and not what. Where both kernels' configuration or type information is at hand, the
 difference can be named; where it is not, that is said.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from pyinsmod.btf import struct_size
+from pyinsmod.btf.base import base_of
+from pyinsmod.btf.members import Structure, structure
 from pyinsmod.elf_format import text
 from pyinsmod.kernel_facts.config import options_in
 from pyinsmod.kernel_facts.files import read
@@ -21,7 +22,7 @@ STRUCTURES = (
     *("task_struct", "page", "mm_struct", "file", "inode", "super_block", "device", "kobject"),
     *("net_device", "sk_buff", "bio", "request_queue", "pci_dev"),
 )
-SHOWN = 8
+SHOWN, FEW = 8, 3
 _SET = re.compile(rb"^CONFIG_(\w+)=(.*)$", re.MULTILINE)
 # What differs between any two builds and explains nothing.
 _COMPILER = re.compile(r"(CC|GCC|CLANG|LD|AS|RUSTC|PAHOLE|BINDGEN)_|BUILD_SALT|.*_VERSION(_TEXT)?$")
@@ -66,19 +67,42 @@ def _named(names: list[str], old: Mapping[str, str], new: Mapping[str, str]) -> 
 
 
 def _structures(built_for: OtherKernel, kernel: OtherKernel) -> Iterator[str]:
-    """Compare sizes; structures of one size may differ all the same, and that is not told apart here."""
-    raw = [each.facts.btf for each in (built_for, kernel)]
-    for fact, each in zip(raw, (built_for, kernel), strict=True):
-        if fact.value is None:
+    bases = []
+    for each in (built_for, kernel):
+        fact = each.facts.btf
+        base = None if fact.value is None else base_of(fact.value)
+        if base is None:
             yield f"structures: {_called(each)} has no type information here ({fact.source})"
             return
+        bases.append(base)
     found = []
     for name in STRUCTURES:
-        one, other = (struct_size(fact.value or b"", name) for fact in raw)
-        if one is not None and other is not None and one != other:
-            found.append(f"{name} {one} → {other}")
-    yield (
-        f"structures of another size, in bytes: {', '.join(found)}"
-        if found
-        else ("structures: none of the well-known ones is of another size; members may differ")
+        old, new = (structure(base, name) for base in bases)
+        if old is not None and new is not None and old != new:
+            found.append(f"{name}: {_difference(old, new)}")
+    if not found:
+        yield "structures: none of the well-known ones has other members"
+        return
+    yield f"structures: of {len(STRUCTURES)} well-known ones {len(found)} differ"
+    yield from (f"  struct {line}" for line in found[:SHOWN])
+    if len(found) > SHOWN:
+        yield f"  and {', '.join(line.partition(':')[0] for line in found[SHOWN:])}"
+
+
+def _difference(old: Structure, new: Structure) -> str:
+    """Say what differs: the size, members that came and went, members of another type, the first that moved."""
+    before, after = ({member.name: member for member in each.members} for each in (old, new))
+    parts = [f"{old.size} → {new.size} bytes" if old.size != new.size else f"{new.size} bytes"]
+    parts += _few("gone", [name for name in before if name not in after])
+    parts += _few("new", [name for name in after if name not in before])
+    both = [(before[name], after[name]) for name in before if name in after]
+    parts += _few("other type", [f"{one.name} ({one.type} → {two.type})" for one, two in both if one.type != two.type])
+    moved = next(
+        (f"{one.name} from {one.place // 8} to {two.place // 8}" for one, two in both if one.place != two.place), ""
     )
+    return "; ".join((*parts, *([f"first moved: {moved}"] if moved else ())))
+
+
+def _few(what: str, names: list[str]) -> list[str]:
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return [f"{what}: {', '.join(names[:FEW])}{more}"] if names else []
