@@ -18,8 +18,9 @@ from collections.abc import Sequence
 
 from pyinsmod.cli.guest import guest_content
 from tracer.experiments.module_spec import ModuleSpec, build
+from vm.jobs import Job
 from vm.kernel_store import fetch
-from vm.run import Job, laboratory
+from vm.run import laboratory
 
 ROUNDS = 7
 

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pyinsmod.cli.guest import guest_content
+from vm.jobs import Job
 from vm.kernel_store import Kernel, fetch
-from vm.run import Job, laboratory
+from vm.run import laboratory
 
 MODULE = "dummy"
 LOADS, TURNS = 10, 3

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from vm.errors import GuestHung, MachineLost, MissingTool
 from vm.guest.private_room import HIDDEN, PATIENCE
-from vm.run import Job, JobResult
+from vm.jobs import Job, JobResult
 
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C"}
 

@@ -27,8 +27,8 @@ from tracer.compare import Run
 from tracer.experiments.loaders import LOADERS
 from tracer.experiments.preparations import is_lasting
 from vm.errors import MachineLost
+from vm.jobs import Job, JobResult
 from vm.kernel_store import Kernel
-from vm.run import Job, JobResult
 from vm.running_system import run_here
 
 NAME = "here"

@@ -27,8 +27,9 @@ from tracer.experiments.survey import survey_records
 from tracer.experiments.workbench import Setup, installation, module_files, set_up, why_inapplicable
 from tracer.records import Record, read
 from vm.errors import MachineEnded
+from vm.jobs import Job, JobResult
 from vm.kernel_store import Kernel
-from vm.run import Job, JobResult, laboratory
+from vm.run import laboratory
 
 RECORDS = "/tmp/records.jsonl"  # noqa: S108 - a path in the guest, which has one user and lives for a second
 USUAL_MODULE = "mymod"  # what experiments load is mostly called so

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vm.errors import GuestCrashed, GuestHung, MachineLost
-from vm.run import Job, JobResult, Laboratory
+from vm.jobs import Job, JobResult
+from vm.run import Laboratory
 
 SECONDS = 30.0
 GUEST_COMMAND = "pyinsmod-load-once"

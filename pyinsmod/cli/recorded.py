@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path
 
 from vm.cache import cache_root, storage_errors_named
-from vm.run import Job
+from vm.jobs import Job
 
 KEPT_PER_KERNEL = 2  # as many as snapshots: traces of machines that are gone are of no use
 

@@ -19,8 +19,9 @@ from vm.cache import cache_root
 from vm.catalogue import KERNELS
 from vm.errors import MachineEnded, UnknownKernel, VmError
 from vm.guest import frames
+from vm.jobs import JOB_SECONDS, Job
 from vm.kernel_store import fetch, fetched
-from vm.run import JOB_SECONDS, Job, laboratory
+from vm.run import laboratory
 from vm.snapshot import prune
 
 SHOWN_LAST_WORDS = 12
@@ -94,10 +95,14 @@ def _run(options: argparse.Namespace) -> int:
         complain(f"--put {failure.filename}: {failure.strerror}")
         return EXIT_USAGE
     wanted = dict(_file_to_get(argument) for argument in options.get)
-    job = Job(tuple(options.command), files=files, get=tuple(wanted), seconds=options.timeout)
+    job = Job(tuple(options.command), files=files, get=tuple(wanted), keeps_output=False, seconds=options.timeout)
     result = asyncio.run(_in_machine(options.kernel, job))
     for path, content in result[1].items():
-        wanted[path].write_bytes(content)
+        try:
+            wanted[path].write_bytes(content)
+        except OSError as failure:
+            complain(f"--get {path}: cannot write {wanted[path]}: {failure.strerror}")
+            return EXIT_FAILED
     for path, reason in result[2].items():
         complain(f"--get {path}: {reason} in the guest")
     return result[0] or (EXIT_FAILED if result[2] else 0)
@@ -108,7 +113,11 @@ def _shell(options: argparse.Namespace) -> int:
         complain("vm shell wants a terminal; use vm run for scripts")
         return EXIT_USAGE
     size = shutil.get_terminal_size()
-    job = Job(("sh", "-i"), terminal=(size.lines, size.columns), seconds=float("inf"), environment={"TERM": "linux"})
+    size_of_terminal = (size.lines, size.columns)
+    environment = {"TERM": "linux"}
+    job = Job(
+        ("sh", "-i"), terminal=size_of_terminal, keeps_output=False, seconds=float("inf"), environment=environment
+    )
     before = termios.tcgetattr(0)
     try:
         return asyncio.run(_in_machine(options.kernel, job, on_start=lambda: tty.setraw(0)))[0]

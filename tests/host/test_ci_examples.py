@@ -13,10 +13,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 
 from tests.unit.cli.test_check_tree_targets import MODULES
-
-yaml = pytest.importorskip("yaml", reason="pip install pyyaml")
 
 ROOT = Path(__file__).parents[2]
 KERNELS = "6.1 5.10"

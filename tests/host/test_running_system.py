@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vm.errors import GuestHung, MachineLost
-from vm.run import Job, JobResult
+from vm.jobs import Job, JobResult
 from vm.running_system import run_here
 
 OUTPUT, ABSENT = "/tmp/pyinsmod-test-output", "/tmp/pyinsmod-test-absent"  # noqa: S108 - in a room of its own

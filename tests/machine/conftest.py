@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import pytest
 
 from pyinsmod.cli.guest import guest_content
+from vm.jobs import Job, JobResult
 from vm.kernel_store import fetch
-from vm.run import Job, JobResult, Laboratory, laboratory
+from vm.run import Laboratory, laboratory
 
 InMachine = Callable[..., JobResult]
 

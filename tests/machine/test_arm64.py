@@ -9,8 +9,9 @@ import pytest
 from pyinsmod.cli.guest import guest_content
 from tests.machine.conftest import InMachine
 from vm.errors import GuestCrashed, GuestHung
+from vm.jobs import Job
 from vm.kernel_store import fetch
-from vm.run import Job, laboratory
+from vm.run import laboratory
 
 pytestmark = pytest.mark.machine
 

@@ -16,8 +16,8 @@ from pyinsmod.kernel_facts.export_lookup import LookedUpExports
 from pyinsmod.kernel_facts.vmlinux import VmlinuxFacts, facts_in_vmlinux
 from pyinsmod.module_image import SUFFIXES, read_image
 from tracer.experiments.module_spec import ModuleSpec, build
+from vm.jobs import JobResult
 from vm.kernel_store import fetch
-from vm.run import JobResult
 
 pytestmark = pytest.mark.machine
 

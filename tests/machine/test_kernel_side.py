@@ -15,8 +15,8 @@ from tests.trace_events import problems_of
 from tracer.experiments.init_code import Init
 from tracer.experiments.module_spec import ModuleSpec, build
 from tracer.records import Records, read
+from vm.jobs import JobResult
 from vm.kernel_store import fetch
-from vm.run import JobResult
 
 pytestmark = pytest.mark.machine
 

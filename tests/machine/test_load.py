@@ -12,7 +12,7 @@ import pytest
 from tracer.experiments.donor import dependent_pair
 from tracer.experiments.init_code import Init
 from tracer.experiments.module_spec import ModuleSpec, build
-from vm.run import JobResult
+from vm.jobs import JobResult
 
 pytestmark = pytest.mark.machine
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pyinsmod.cli.kernels import kernel_named
-from vm.run import JobResult
+from vm.jobs import JobResult
 
 pytestmark = pytest.mark.machine
 

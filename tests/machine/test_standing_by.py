@@ -12,8 +12,9 @@ import pytest
 from pyinsmod.cli.guest import STANDS_BY, guest_content
 from pyinsmod.cli.laboratory import RECORDS, TRACE, USUAL_MODULE
 from vm.errors import MachineLost
+from vm.jobs import Job, JobResult
 from vm.kernel_store import fetch
-from vm.run import Job, JobResult, Laboratory, laboratory
+from vm.run import Laboratory, laboratory
 
 pytestmark = pytest.mark.machine
 

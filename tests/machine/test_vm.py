@@ -20,8 +20,9 @@ import pytest
 
 from pyinsmod.cli.guest import guest_content
 from vm.errors import GuestCrashed, GuestHung, MachineLost
+from vm.jobs import Job, JobResult
 from vm.kernel_store import Kernel, fetch
-from vm.run import Job, JobResult, Laboratory, laboratory
+from vm.run import Laboratory, laboratory
 from vm.snapshot import Snapshot, made_at, restored, snapshot_place
 
 pytestmark = pytest.mark.machine

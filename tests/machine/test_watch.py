@@ -11,8 +11,8 @@ import pytest
 
 from tracer.experiments.init_code import Init
 from tracer.experiments.module_spec import ModuleSpec, build
+from vm.jobs import JobResult
 from vm.kernel_store import fetch
-from vm.run import JobResult
 
 pytestmark = pytest.mark.machine
 

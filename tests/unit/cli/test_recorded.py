@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyinsmod.cli.recorded import KEPT_PER_KERNEL, RecordedTraces, job_key
-from vm.run import Job
+from vm.jobs import Job
 
 JOB = Job(("sh", "-c", "insmod mymod.ko"), files={"/root/mymod.ko": b"\x7fELF"}, prepare=(("true",),))
 
