@@ -139,7 +139,12 @@ def debian_mirror() -> str:
 
 
 def unpack(package: Path, root: Path, *, leave_out: tuple[str, ...] = ()) -> None:
-    """Unpack a .deb below `root`, keeping symlinked folders (merged /usr); raise when it is damaged."""
+    """Unpack a .deb below `root`, keeping symlinked folders (merged /usr).
+
+    Raises:
+        ArchiveUnreachable: it is damaged, or would write outside `root` through a link that an earlier package left.
+    """
+    _refuse_ways_out(package, root)
     options = [f"--exclude=./{pattern}" for pattern in leave_out]
     with subprocess.Popen(
         ["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -152,3 +157,18 @@ def unpack(package: Path, root: Path, *, leave_out: tuple[str, ...] = ()) -> Non
     if archive.returncode or extraction.returncode:
         words = (extraction.stderr or complaint).decode(errors="replace").strip().splitlines()
         raise ArchiveUnreachable(f"{package.name} could not be unpacked: {words[-1] if words else 'no reason given'}")
+
+
+def _refuse_ways_out(package: Path, root: Path) -> None:
+    """Raise for a member below a link that leads out of `root`: of links in the same package tar takes care itself."""
+    inside = f"{root.resolve()}/"
+    links = [path for path in root.rglob("*") if path.is_symlink() and not f"{path.resolve()}/".startswith(inside)]
+    ways_out = [f"{path.relative_to(root)}/" for path in links if path.is_dir()]
+    if not ways_out:
+        return
+    listed = subprocess.run(["dpkg-deb", "--contents", str(package)], capture_output=True, text=True, check=False)
+    for line in listed.stdout.splitlines():
+        name = line.split(maxsplit=5)[-1].removeprefix("./")  # behind mode, owner, size, day and hour
+        way = next(filter(name.startswith, ways_out), None)
+        if way is not None:
+            raise ArchiveUnreachable(f"{package.name} could not be unpacked: '{way}' leads out of its folder")

@@ -27,9 +27,29 @@ def cache_root() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "pyinsmod"
 
 
+def insist_on_own(root: Path) -> None:
+    """Make the cache folder, for its owner alone; refuse one whose kernels and machines somebody else may exchange.
+
+    Raises:
+        StoreBroken: it belongs to somebody else who is not root, or others may write to it.
+    """
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = root.stat()
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
+        raise StoreBroken(
+            f"the cache {root} can be written by others, who could exchange the kernels in it: chown and chmod go-w it,"
+            f" or set {CACHE_VARIABLE} to a folder of your own"
+        )
+
+
 @contextlib.contextmanager
 def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold the lock file beside `path` (flock(2)): exclusive to build it, shared to use it."""
+    """Hold the lock file beside `path` (flock(2)): exclusive to build it, shared to use it.
+
+    Raises:
+        StoreBroken: see `insist_on_own`.
+    """
+    insist_on_own(cache_root())
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)

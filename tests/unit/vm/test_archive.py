@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -67,3 +70,45 @@ def test_debian_suites_are_recognised(suite: str) -> None:
 @pytest.mark.parametrize("suite", ["jammy", "bookworm-security", "cloud-sdk-bookworm", "nodistro"])
 def test_other_archives_are_not_taken_for_debian(suite: str) -> None:
     assert not archive.DEBIAN_SUITE.match(suite)
+
+
+def hostile_package(folder: Path, *members: tuple[str, str | None]) -> Path:
+    """Make a .deb whose members are files, or symbolic links to a target."""
+    package = folder / "hostile.deb"
+    for name in ("control.tar", "data.tar"):
+        with tarfile.open(folder / name, "w") as archive:
+            for path, target in members if name == "data.tar" else [("./control", None)]:
+                member = tarfile.TarInfo(path)
+                if target is None:
+                    member.size = 4
+                    archive.addfile(member, io.BytesIO(b"evil"))
+                else:
+                    member.type, member.linkname = tarfile.SYMTYPE, target
+                    archive.addfile(member)
+    (folder / "debian-binary").write_text("2.0\n")
+    parts = [folder / name for name in ("debian-binary", "control.tar", "data.tar")]
+    subprocess.run(["ar", "rc", package, *parts], check=True)
+    return package
+
+
+@pytest.mark.parametrize("to", ["absolute", "relative"])
+def test_a_package_cannot_write_outside_its_folder(tmp_path: Path, to: str) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    root.mkdir()
+    outside.mkdir()
+    way = str(outside) if to == "absolute" else "../outside"
+    members = [("./link", way), ("./link/file", None), ("./../outside/climbed", None), (f"{outside}/absolute", None)]
+    with contextlib.suppress(ArchiveUnreachable):
+        unpack(hostile_package(tmp_path, *members), root)
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["./link/file", "link/file", "./link/"])
+def test_a_later_package_cannot_use_an_earlier_ones_link(tmp_path: Path, name: str) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    root.mkdir()
+    outside.mkdir()
+    unpack(hostile_package(tmp_path, ("./link", str(outside))), root)
+    with pytest.raises(ArchiveUnreachable, match="'link/' leads out of its folder"):
+        unpack(hostile_package(tmp_path, (name, None)), root)
+    assert list(outside.iterdir()) == []

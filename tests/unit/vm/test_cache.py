@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
 
-from vm.cache import built_whole, cache_root, locked, storage_errors_named
+from vm.cache import built_whole, cache_root, insist_on_own, locked, storage_errors_named
 from vm.errors import StoreBroken
 
 
@@ -59,3 +60,28 @@ def test_builders_side_by_side_wait_for_each_other(tmp_path: Path) -> None:
     for worker in workers:
         worker.join()
     assert counter.read_text() == "6"
+
+
+def test_a_new_cache_is_for_its_owner_alone(tmp_path: Path) -> None:
+    insist_on_own(tmp_path / "new/cache")
+    assert (tmp_path / "new/cache").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o720, 0o702, 0o1777])
+def test_a_cache_that_others_may_write_to_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: int
+) -> None:
+    monkeypatch.setenv("PYINSMOD_CACHE", str(tmp_path))
+    tmp_path.chmod(mode)
+    with pytest.raises(StoreBroken, match="can be written by others"), locked(tmp_path / "kernels/6.1"):
+        pass
+
+
+def test_another_users_cache_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    owner = tmp_path.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    if owner == 0:  # what is root's may be used by all
+        insist_on_own(tmp_path)
+        os.chown(tmp_path, 4711, -1)
+    with pytest.raises(StoreBroken, match="PYINSMOD_CACHE"):
+        insist_on_own(tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vm import qemu
-from vm.architectures import ARCHITECTURES
+from vm.architectures import ARCHITECTURES, Architecture
 from vm.errors import MissingTool
 from vm.qemu import Hardware
 
@@ -27,6 +27,14 @@ def test_a_missing_emulator_is_one_apt_line(
 def test_a_restored_machine_never_writes_its_snapshot() -> None:
     arguments = qemu.memory_arguments(Hardware(X86, "tcg", 512), Path("/cache/memory"), private=True)
     assert "share=off" in arguments[-1]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=lambda one: one.name)
+def test_a_guest_has_neither_network_nor_disk_nor_display(architecture: Architecture) -> None:
+    arguments = qemu.machine_arguments(Hardware(architecture, "tcg", 512))
+    assert {"-nodefaults", "-no-user-config"} <= set(arguments)
+    assert not {"-nic", "-net", "-netdev", "-drive", "-hda", "-virtfs", "-fsdev", "-usb"} & set(arguments)
+    assert arguments[arguments.index("-display") + 1] == "none"
 
 
 def test_commas_in_a_path_do_not_become_options() -> None:
