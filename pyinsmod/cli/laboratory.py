@@ -11,7 +11,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pyinsmod.cli.guest import STANDS_BY, guest_content
@@ -95,6 +95,8 @@ class Place:
     machines: Machines
     recorded: Recorded
     why_not: Callable[[Experiment, Mapping[str, bytes]], str | None] = _nothing_against
+    #: Held by the one of its jobs that makes its machines ready: no other kernel's boot comes before the rest of them.
+    waiting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 async def run_matrix(
@@ -179,9 +181,10 @@ async def _version(bench: Bench, place: Place, loader: Loader) -> str:
 
 
 async def _asked(bench: Bench, place: Place, job: Job) -> JobResult:
-    if not place.machines.is_ready:  # else another kernel's boot would keep this one's machines waiting
-        async with bench.booting:
-            await place.machines.ready()
+    async with place.waiting:
+        if not place.machines.is_ready:
+            async with bench.booting:
+                await place.machines.ready()
     async with bench.slots:
         return await place.machines.run(job)
 
