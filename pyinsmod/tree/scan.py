@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from errno import ENOENT
 
 from pyinsmod.checks import findings_of
 from pyinsmod.checks.patch_tests import Tests
@@ -183,7 +184,7 @@ def _goes_on(answer: Answer | None) -> bool:
 
 def _unreadable(file: str, error: OSError) -> Row:
     """A file that cannot be read is one of which nothing can be told: the kernel will read it with other rights."""
-    if os.path.islink(file) and not os.path.exists(file):  # noqa: PTH110, PTH114 - see paths.py
+    if error.errno == ENOENT and os.path.islink(file):  # noqa: PTH114 - see paths.py
         return Row(None, fault=Finding("file", 2, "cannot-tell", "cannot be read: a link to nothing"))
     return Row(None, fault=Finding("file", 2, "cannot-tell", f"cannot be read: {error.strerror}"))
 
