@@ -1,21 +1,20 @@
 """`pyinsmod check PATH…`: predict what the running kernel, or any other, would answer, and load nothing."""
 
 # Paths are text, see pyinsmod/kernel_facts/paths.py.
-# ruff: noqa: PTH110, PTH112, PTH116, PTH118, PTH123
+# ruff: noqa: PTH110, PTH112, PTH118
 
 from __future__ import annotations
 
 import os
-import stat
 import sys
 
-from pyinsmod.checks import run_checks
-from pyinsmod.errors import MalformedModule, PyinsmodError, UsageError
+from pyinsmod.errors import PyinsmodError, UsageError
+from pyinsmod.examination import Examination, examine, image_at
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import KernelFacts, running_kernel
-from pyinsmod.lean import Iterable, Iterator, NamedTuple, Sequence
-from pyinsmod.module_image import SUFFIXES, ModuleImage, read_image
-from pyinsmod.prediction import Prediction, decisive_finding, predict
+from pyinsmod.lean import Iterator, NamedTuple, Sequence
+from pyinsmod.module_image import SUFFIXES
+from pyinsmod.prediction import decisive_finding
 from pyinsmod.text import printable, shortened
 
 CANNOT_TELL = 3
@@ -35,16 +34,6 @@ TREE_OPTIONS = (
 
 # So many findings of one check and severity are shown to people; --json has all.
 SHOWN_OF_A_KIND = 3
-
-
-class Result(NamedTuple):
-    """One file on one kernel, which is called as the user called it."""
-
-    file: str
-    module: str | None
-    prediction: Prediction
-    findings: tuple[Finding, ...]
-    kernel: str = "running"
 
 
 class Options(NamedTuple):
@@ -71,7 +60,7 @@ def run(argv: Sequence[str]) -> int:
     except PyinsmodError as error:
         print(f"pyinsmod: {printable(str(error))}", file=sys.stderr)
         return CANNOT_TELL
-    results = (result for file in files for result in examine_on(file, kernels))
+    results = (result for file in files for result in examine(file, kernels))
     outcomes: Sequence[str]
     if options.report:
         reported = list(results)
@@ -149,43 +138,6 @@ def modules_at(path: str | os.PathLike[str]) -> Iterator[str]:
     yield from found
 
 
-def examine_on(file: str, kernels: Iterable[KernelFacts]) -> Iterator[Result]:
-    """Yield the prediction for one file on each kernel; it is read once.
-
-    A file that cannot be read is one of which nothing can be told: the kernel will read it with other rights.
-    """
-    image = image_at(file)
-    for facts in kernels:
-        if isinstance(image, Finding):
-            yield Result(file, None, predict([image]), (image,), facts.name)
-        else:
-            name = image.known_name
-            findings = tuple(finding.for_file(file, name) for finding in run_checks(image, facts))
-            yield Result(file, name, predict(findings), findings, facts.name)
-
-
-def image_at(file: str) -> ModuleImage | Finding:
-    """Return the image in a file, or what is wrong with a file that holds none that could be looked at."""
-    try:
-        mode = os.stat(file).st_mode
-        if not stat.S_ISREG(mode):
-            return _no_regular_file(mode)
-        with open(file, "rb") as opened:
-            return read_image(opened.read())
-    except OSError as error:
-        return Finding("file", 2, "cannot-tell", f"cannot be read: {error.strerror}")
-    except MalformedModule as error:
-        return Finding("file", 3, "cannot-tell", str(error))
-
-
-def _no_regular_file(mode: int) -> Finding:
-    """`kernel_read_file` refuses what is no regular file; it is not opened here, which may wait or do things."""
-    from pyinsmod.module_file import KINDS
-
-    kind = KINDS.get(stat.S_IFMT(mode), "not a regular file")
-    return Finding("file", 5, "refuses", kind, errno="EINVAL", module_has=kind, kernel_has="reads regular files only")
-
-
 def exit_status(outcomes: Sequence[str]) -> int:
     """Return the worst of the outcomes as an exit status."""
     if any(outcome in ("refused", "crashes-kernel") for outcome in outcomes):
@@ -193,27 +145,17 @@ def exit_status(outcomes: Sequence[str]) -> int:
     return CANNOT_TELL if "cannot-tell" in outcomes else 0
 
 
-def _print_json(results: Iterator[Result], kernels: Sequence[KernelFacts]) -> list[str]:
+def _print_json(results: Iterator[Examination], kernels: Sequence[KernelFacts]) -> list[str]:
     import json
 
-    done = [(_as_json(each), each.prediction.outcome) for each in results]
+    done = [(each.to_json(), each.prediction.outcome) for each in results]
     # Last, because a kernel names the sources of the facts that were asked for.
     named = [facts.to_json() for facts in kernels]
     print(json.dumps({"schema": 1, "kernels": named, "results": [each for each, _ in done]}))
     return [outcome for _, outcome in done]
 
 
-def _as_json(result: Result) -> dict[str, object]:
-    return {
-        "file": result.file,
-        "module": result.module,
-        "kernel": result.kernel,
-        "prediction": result.prediction.to_json(),
-        "findings": [finding.to_json() for finding in result.findings],
-    }
-
-
-def _print_text(results: Iterator[Result], kernels: Sequence[KernelFacts]) -> list[str]:
+def _print_text(results: Iterator[Examination], kernels: Sequence[KernelFacts]) -> list[str]:
     outcomes: list[str] = []
     for result in results:
         outcomes.append(result.prediction.outcome)
@@ -222,7 +164,7 @@ def _print_text(results: Iterator[Result], kernels: Sequence[KernelFacts]) -> li
     return outcomes
 
 
-def _lines(result: Result, where: str) -> Iterator[str]:
+def _lines(result: Examination, where: str) -> Iterator[str]:
     """Yield, escaped: the prediction with its decisive reason and both values, then every other finding."""
     prediction = result.prediction
     decisive = decisive_finding(result.findings)
@@ -261,7 +203,7 @@ def _values_and_remedy(finding: Finding) -> Iterator[str]:
     yield from reason_lines(from_finding(finding), colour=colours(sys.stdout))
 
 
-def _print_report(argv: Sequence[str], results: Sequence[Result], kernels: Sequence[KernelFacts]) -> None:
+def _print_report(argv: Sequence[str], results: Sequence[Examination], kernels: Sequence[KernelFacts]) -> None:
     """Print a block for an issue tracker for each file on each kernel."""
     from pyinsmod.report import Case, report
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from pyinsmod.examination import Examination
 from pyinsmod.lean import Any, Sequence
 from pyinsmod.tree.results import ModuleResult
 from pyinsmod.tree.tree_check import TreeCheck
 
 
 def as_json(result: ModuleResult) -> dict[str, Any]:
-    """Return one of the `results` of design.md's JSON of `check`."""
-    return {
-        "file": result.file,
-        "module": result.module,
-        "kernel": result.kernel,
-        "prediction": result.prediction.to_json(),
-        "findings": [finding.for_file(result.file, result.module).to_json() for finding in result.findings],
-    }
+    """Return what `check` prints of one file."""
+    findings = tuple(finding.for_file(result.file, result.module) for finding in result.findings)
+    return Examination(result.file, result.module, result.kernel, result.prediction, findings).to_json()
 
 
 def document(check: TreeCheck, results: Sequence[ModuleResult]) -> dict[str, Any]:
