@@ -67,18 +67,29 @@ def _read_bounded(read: Callable[[int], bytes], packed: bytes) -> bytes:
 
 
 def _unzstd(data: bytes) -> bytes:
-    """Use Python's own zstd (3.14 and later), else the zstd program."""
+    """Use Python's own zstd (3.14 and later), else libzstd, else the zstd program."""
     import importlib
     import importlib.util
     import io
 
     if importlib.util.find_spec("compression") is None:
-        return _unzstd_by_program(data)
+        return _unzstd_by_library(data)
     zstd = importlib.import_module("compression.zstd")
     try:
         return _read_bounded(zstd.ZstdFile(io.BytesIO(data)).read, data)
     except (zstd.ZstdError, EOFError) as error:
         raise _damaged("zstd", error) from error
+
+
+def _unzstd_by_library(data: bytes) -> bytes:
+    """Unpack in one call what says its size, as kbuild's modules do; the program takes its time for the rest."""
+    from pyinsmod.zstd_library import DamagedError, unpacked
+
+    try:
+        found = unpacked(data, LARGEST)
+    except DamagedError as error:
+        raise _damaged("zstd", error) from error
+    return _unzstd_by_program(data) if found is None else found
 
 
 def _unzstd_by_program(data: bytes) -> bytes:

@@ -6,11 +6,13 @@ import gzip
 import lzma
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from pyinsmod import compression
+from pyinsmod import compression, zstd_library
 from pyinsmod.errors import MalformedModule
 
 
@@ -53,3 +55,30 @@ def test_a_stream_that_is_cut_off_is_damaged(pack: Callable[[bytes], bytes], nam
 def test_zero_bytes_may_follow_an_xz_stream() -> None:
     """`xz -dc` accepts them, in fours (The .xz File Format, 2.2)."""
     assert compression.decompress(lzma.compress(b"content") + bytes(8), "xz") == b"content"
+
+
+@pytest.mark.skipif(not shutil.which("zstd"), reason="run: apt-get install zstd")
+@pytest.mark.parametrize("with_library", [True, False])
+def test_zstd_by_its_library_and_by_its_program(monkeypatch: pytest.MonkeyPatch, *, with_library: bool) -> None:
+    if not with_library:
+        monkeypatch.setattr("pyinsmod.zstd_library._library", lambda: None)
+    content = bytes(range(256)) * 5000
+    from_file = compression.decompress(by_zstd(content), "zstd")  # of a pipe: the frame does not say its size
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        command = ["zstd", "-cq", file.name]
+        says_its_size = subprocess.run(command, capture_output=True, check=True).stdout
+    assert from_file == compression.decompress(says_its_size, "zstd") == content
+    with pytest.raises(MalformedModule, match="zstd-compressed, and the stream is damaged"):
+        compression.decompress(says_its_size[:-9] + b"123456789", "zstd")
+
+
+@pytest.mark.skipif(not shutil.which("zstd"), reason="run: apt-get install zstd")
+def test_a_file_of_zstd_takes_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if zstd_library._library() is None:
+        pytest.skip("apt-get install libzstd1")
+    (tmp_path / "m.ko").write_bytes(b"content" * 1000)
+    subprocess.run(["zstd", "-q", "--rm", tmp_path / "m.ko"], check=True)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    assert compression.decompress((tmp_path / "m.ko.zst").read_bytes(), "zstd") == b"content" * 1000
