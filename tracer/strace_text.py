@@ -30,10 +30,13 @@ _RESTART_TEXTS = {
 }
 
 
-def line(record: Record) -> str | None:
-    """Return one record as a line without its newline; None for those that strace has nothing like."""
+def line(record: Record, machine: str = "") -> str | None:
+    """Return one record as a line without its newline; None for those that strace has nothing like.
+
+    `machine` (uname -m) is the architecture of calls whose record names none: the tracer's own.
+    """
     if record["type"] == "syscall":
-        shown, result = _parts(record)
+        shown, result = _parts(record, machine)
         if "injected" in record or "delayed" in record:
             result += _marks(record)
         begun = f"{record['pid']:<5} {shown} "
@@ -54,10 +57,10 @@ def words(record: Record) -> str | None:
     return None if writer is None else writer(record)
 
 
-def _parts(record: Record) -> tuple[str, str]:
+def _parts(record: Record, machine: str = "") -> tuple[str, str]:
     """Return a call with its arguments, and its result."""
     name, arguments = record["name"], record["args"]
-    text = text_plan_of(name, record.get("arch", "")).of(arguments)
+    text = text_plan_of(name, record.get("arch", machine)).of(arguments)
     value, errno = record["return"], record.get("errno")
     if value is None:
         return _never_returned(name, text, arguments, errno)

@@ -40,7 +40,7 @@ def check_trampoline(image: ModuleImage, facts: KernelFacts, _request: LoadReque
     """Yield ENOEXEC, which the kernel gives without a word, for an arm64 module the function tracer cannot reach."""
     if image.header.machine != EM_AARCH64 or image.named(TRAMPOLINE):
         return
-    traced = facts.option("DYNAMIC_FTRACE")
+    traced = facts.built_with("DYNAMIC_FTRACE", "dynamic-ftrace")
     if traced is False:
         return
     yield Finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from pyinsmod.lean import TYPE_CHECKING, Callable
@@ -107,7 +108,7 @@ class Output:
 
 
 def _text(record: Record) -> str | None:
-    text = strace_text.line(record)
+    text = strace_text.line(record, os.uname().machine)
     if text is None and record.get("left_out"):
         return f"      # left out, of files below /proc and /sys: {_counts(record['left_out'])}"
     if text is None and record["type"] not in {"header", "exec", "end"}:

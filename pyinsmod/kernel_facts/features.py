@@ -102,6 +102,8 @@ FEATURES: dict[str, Evidence] = {
     "codetags": Evidence(("codetag_load_module",), (b"Failed to load code tags of type",)),
     # module_frob_arch_sections wants sections that kbuild makes room with (arm64; until 6.4 CONFIG_ARM64_MODULE_PLTS).
     "plt-sections-required": Evidence((), (b"module PLT section(s) missing",)),
+    # Calls of the function tracer are patched in (CONFIG_DYNAMIC_FTRACE): `ftrace_init` says so at boot.
+    "dynamic-ftrace": Evidence(("ftrace_module_init",), (b"ftrace: allocating %ld entries in %ld pages",)),
     # An error of add_sect_attrs is not ignored (since 6.12). No sentence came with that change; a function that is
     # exported since the same release stands for it.
     "section-files-required": Evidence(exports=("__kmem_cache_create_args",)),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import struct
+from typing import Any, ClassVar
 
 import pytest
 
 from pyinsmod.cli.guest import guest_content
+from tests.host import strace_lines, traced_programs
 from tests.machine.conftest import InMachine
 from vm.errors import GuestCrashed, GuestHung
 from vm.jobs import Job
@@ -42,3 +46,99 @@ class TestMachine:
 
         with pytest.raises(end):
             asyncio.run(main())
+
+
+# A 32-bit program without a library: getpid(), exit(5).
+PROGRAM_32 = struct.pack("<5I", 0xE3A07014, 0xEF000000, 0xE3A00005, 0xE3A07001, 0xEF000000)
+COMPARE = """
+compare() {
+    mkdir -p /run/found
+    for tracer in strace ours; do
+        rm -rf work; mkdir -p work/folder; cd work
+        case $tracer in
+            strace) strace -f -o "/run/found/strace" -- "$@" ;;
+            ours) pyinsmod trace --format strace -o "/run/found/ours" -- "$@" ;;
+        esac >/dev/null 2>&1 </dev/null
+        echo "$?" >> /run/found/status
+        rmmod dummy 2>/dev/null
+        cd ..
+    done
+}
+echo 0 > /proc/sys/kernel/randomize_va_space # the linker cuts libraries to where they come to lie
+xz -dc "$(find /lib/modules -name 'dummy.ko*')" > /root/dummy.ko
+"""
+# A program's own order of events may differ from run to run; text that is wrong differs always.
+TRIES = 2
+
+
+def elf_32(code: bytes) -> bytes:
+    """Return a static program of 32-bit ARM."""
+    base, size = 0x10000, 84 + len(code)
+    ident = b"\x7fELF\x01\x01\x01".ljust(16, b"\0")
+    header = struct.pack("<16sHHIIIIIHHHHHH", ident, 2, 40, 1, base + 84, 52, 0, 0x05000200, 52, 32, 1, 0, 0, 0)
+    return header + struct.pack("<8I", 1, 0, base, base, size, size, 5, 0x1000) + code
+
+
+def calls_in(trace: bytes) -> list[dict[str, Any]]:
+    return [record for line in trace.splitlines() if (record := json.loads(line))["type"] == "syscall"]
+
+
+def _without_ignored(trace: strace_lines.Trace) -> strace_lines.Trace:
+    """Leave out what a Python program does about signals that its caller, the agent, ignores."""
+    tasks = {place: [line for line in lines if "(SIGXFSZ" not in line] for place, lines in trace.tasks.items()}
+    return trace._replace(tasks=tasks)
+
+
+class TestTracer:
+    """Programs in the guest under its strace and under ours: what `tests/host` does for the host's own architecture."""
+
+    COMMANDS: ClassVar = {
+        "insmod": "insmod /root/dummy.ko numdummies=2",
+        "sh": "sh -c 'read -r line </etc/passwd; echo \"$line\" >file; (exit 3); kill -TERM $$'",
+        "files": "python3 /root/files.py",
+    }
+
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_the_text_is_straces(self, name: str, in_machine: InMachine) -> None:
+        script = f"{COMPARE}compare {self.COMMANDS[name]}"
+        files = {"/root/compare": script.encode(), "/root/files.py": traced_programs.FILES.encode()}
+        difference: str | None = None
+        for _ in range(TRIES):
+            names = [f"/run/found/{what}" for what in ("strace", "ours", "status")]
+            found = in_machine(["sh", "/root/compare"], files, KERNEL, get=names).files
+            theirs, ours = (_without_ignored(strace_lines.read(found[path].decode())) for path in names[:2])
+            assert len(set(found[names[2]].split())) == 1
+            assert len(strace_lines.calls_of(theirs)) > 5
+            difference = strace_lines.first_difference(theirs, ours)
+            if difference is None:
+                return
+        pytest.fail(f"{name}: {difference}")
+
+    def test_a_32_bit_program_is_named_as_such(self, in_machine: InMachine) -> None:
+        command = "chmod +x program32; pyinsmod trace --format json -o trace --inject getpid:error=EPERM -- ./program32"
+        files = {"/root/program32": elf_32(PROGRAM_32)}
+        result = in_machine(["sh", "-c", command], files, KERNEL, get=["/root/trace"])
+        calls = calls_in(result.files["/root/trace"])
+        assert [(call["name"], call.get("arch"), call["errno"]) for call in calls[-2:]] == [
+            ("getpid", "arm", "EPERM"),
+            ("exit", "arm", None),
+        ]
+        assert result.status == 5
+
+    def test_a_filter_stops_only_what_is_asked_for(self, in_machine: InMachine) -> None:
+        command = [
+            "pyinsmod",
+            "trace",
+            "--format",
+            "json",
+            "-o",
+            "/root/trace",
+            "--calls",
+            "openat",
+            "--",
+            "cat",
+            "/etc/passwd",
+        ]
+        trace = in_machine(command, kernel=KERNEL, get=["/root/trace"]).files["/root/trace"]
+        assert json.loads(trace.splitlines()[0])["stops"] == "seccomp"
+        assert {call["name"] for call in calls_in(trace)} == {"openat"}

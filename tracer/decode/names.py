@@ -76,6 +76,8 @@ def is_restart(errno: int) -> bool:
 
 def _ptrace_table(architecture: Architecture) -> dict[int, str]:
     """Read python-ptrace's table without importing its package, which runs programs to find the libc."""
+    if not architecture.ptrace_table:
+        return {}
     package = importlib.util.find_spec("ptrace")
     if package is None or not package.submodule_search_locations:
         raise UnknownArchitecture("the package python-ptrace, which has the names of system calls, is missing")

@@ -44,8 +44,13 @@ def _flagged(prefix: str, rows: tuple[tuple[int, str], ...]) -> Returns:
     return Returns(show)
 
 
-def _show_open_flags(value: int, _arguments: Mapping[str, Value]) -> str:
-    return f"{hexadecimal(value)} (flags {'|'.join(open_flags(value, 'x86_64'))})"
+def _open_flags_of(arch: str) -> Returns:
+    """Return how flags of open(2) are shown as a result: some bits differ from architecture to architecture."""
+
+    def show(value: int, _arguments: Mapping[str, Value]) -> str:
+        return f"{hexadecimal(value)} (flags {'|'.join(open_flags(value, arch))})"
+
+    return Returns(show)
 
 
 def _show_lease(value: int, _arguments: Mapping[str, Value]) -> str:
@@ -66,7 +71,6 @@ _CASES = {
     "F_DUPFD_CLOEXEC": _duplicate,
     "F_GETFD": _without(_flagged("flags", table.DESCRIPTOR_FLAGS)),
     "F_SETFD": _with(flags(table.DESCRIPTOR_FLAGS, "FD_???")),
-    "F_GETFL": _without(Returns(_show_open_flags)),
     "F_SETFL": _with(OPEN_FLAGS),
     "F_GETLK": _with(pointed_out(structure(*_LOCK_ROWS))),
     "F_SETLK": _lock,
@@ -102,6 +106,11 @@ def variants(cases: Mapping[str, Call]) -> Variants:
     )
 
 
-FCNTL = variants(_CASES)
-#: What fcntl64 of 32-bit programs has besides.
-FCNTL64 = variants({**_CASES, "F_GETLK64": _get_lock64, "F_SETLK64": _lock64, "F_SETLKW64": _lock64})
+def fcntl(arch: str, *, locks64: bool = False) -> Variants:
+    """Return fcntl's signature on an architecture; fcntl64 of 32-bit programs has locks of 64 bits besides."""
+    locks = {"F_GETLK64": _get_lock64, "F_SETLK64": _lock64, "F_SETLKW64": _lock64} if locks64 else {}
+    return variants({**_CASES, "F_GETFL": _without(_open_flags_of(arch)), **locks})
+
+
+FCNTL = fcntl("x86_64")
+FCNTL64 = fcntl("x86_64", locks64=True)

@@ -68,6 +68,21 @@ def _status(*rows: tuple[object, ...]) -> Structure:
 _HEAD = (("st_dev", "Q", DEVICE), ("st_ino", "Q"))
 _OWNER = (("st_uid", "I"), ("st_gid", "I"))
 
+_STATUS32 = _status(
+    ("st_dev", "I", DEVICE),
+    ("st_ino", "I"),
+    ("st_mode", "H", MODE_WITH_TYPE),
+    ("st_nlink", "H"),
+    ("st_uid", "H"),
+    ("st_gid", "H"),
+    ("st_rdev", "I", DEVICE),
+    ("st_size", "I"),
+    ("st_blksize", "I"),
+    ("st_blocks", "I"),
+    *_TIMES_32,
+    ("unused", 8),
+)
+
 #: struct stat: arch/…/include/uapi/asm/stat.h differs from architecture to architecture.
 STATUS = {
     "x86_64": _status(
@@ -97,20 +112,8 @@ STATUS = {
         *_TIMES_64,
         ("unused", 8),
     ),
-    "i386": _status(
-        ("st_dev", "I", DEVICE),
-        ("st_ino", "I"),
-        ("st_mode", "H", MODE_WITH_TYPE),
-        ("st_nlink", "H"),
-        ("st_uid", "H"),
-        ("st_gid", "H"),
-        ("st_rdev", "I", DEVICE),
-        ("st_size", "I"),
-        ("st_blksize", "I"),
-        ("st_blocks", "I"),
-        *_TIMES_32,
-        ("unused", 8),
-    ),
+    "i386": _STATUS32,
+    "arm": _STATUS32,
 }
 #: struct stat64 of 32-bit x86 programs.
 _STATUS64 = _status(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pyinsmod.lean import NamedTuple
+from tracer.decode.tables.arm import ARM
 from tracer.decode.tables.i386 import I386
 
 
 class Architecture(NamedTuple):
-    """One system call interface: its name, audit number, python-ptrace's table, and what that table lacks."""
+    """One system call interface: its name, audit number, python-ptrace's table, if it has one, and what that lacks."""
 
     name: str
     audit: int
@@ -83,9 +84,10 @@ ARCHITECTURES = (
     Architecture("x86_64", 0xC000003E, "x86_64", COMMON_SINCE_5_1 | _X86_64, foreign=_X32),
     Architecture("aarch64", 0xC00000B7, "aarch64", COMMON_SINCE_5_1),
     Architecture("i386", 0x40000003, "i386", COMMON_SINCE_5_1 | I386, word=4, align_64=4),
+    Architecture("arm", 0x40000028, "", COMMON_SINCE_5_1 | ARM, word=4),
 )
 BY_NAME = {architecture.name: architecture for architecture in ARCHITECTURES}
 BY_AUDIT = {architecture.audit: architecture for architecture in ARCHITECTURES}
 
 #: What a process of this machine may also be: 32-bit programs on a 64-bit kernel.
-COMPANIONS = {"x86_64": ("i386",)}
+COMPANIONS = {"x86_64": ("i386",), "aarch64": ("arm",)}

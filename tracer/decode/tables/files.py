@@ -28,6 +28,18 @@ _OPEN_FLAGS_TAIL = (
     (0o10000000, "O_PATH"),
 )
 
+_OPEN_FLAGS_OF_ARM = (
+    *_OPEN_FLAGS_HEAD,
+    (0o200000, "O_DIRECT"),
+    (0o400000, "O_LARGEFILE"),
+    (0o100000, "O_NOFOLLOW"),
+    *_OPEN_FLAGS_TAIL,
+    (0o20040000, "O_TMPFILE"),
+    (0o20000000, "__O_TMPFILE"),
+    (0o40000, "O_DIRECTORY"),
+    (0o20000, "FASYNC"),
+)
+
 #: By architecture: arch/…/include/uapi/asm/fcntl.h moves four of them on arm.
 OPEN_FLAGS = MappingProxyType(
     {
@@ -42,16 +54,7 @@ OPEN_FLAGS = MappingProxyType(
             (0o200000, "O_DIRECTORY"),
             (0o20000, "FASYNC"),
         ),
-        "aarch64": (
-            *_OPEN_FLAGS_HEAD,
-            (0o200000, "O_DIRECT"),
-            (0o400000, "O_LARGEFILE"),
-            (0o100000, "O_NOFOLLOW"),
-            *_OPEN_FLAGS_TAIL,
-            (0o20040000, "O_TMPFILE"),
-            (0o20000000, "__O_TMPFILE"),
-            (0o40000, "O_DIRECTORY"),
-            (0o20000, "FASYNC"),
-        ),
+        "aarch64": _OPEN_FLAGS_OF_ARM,
+        "arm": _OPEN_FLAGS_OF_ARM,
     }
 )
