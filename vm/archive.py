@@ -7,6 +7,7 @@ host's apt sources (`apt-get indextargets` understands all their formats), or ta
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -110,6 +111,7 @@ class Suite:
             check=False,
         )
         if done.returncode:
+            _raise_if_full(done.stderr, self._root)
             complaints = [line for line in done.stderr.splitlines() if line.startswith("E:")] or ["E: no reason given"]
             raise ArchiveUnreachable(
                 f"Debian's archive, suite {self.name}: {complaints[0].removeprefix('E: ')}"
@@ -142,6 +144,7 @@ def unpack(package: Path, root: Path, *, leave_out: tuple[str, ...] = ()) -> Non
     """Unpack a .deb below `root`, keeping symlinked folders (merged /usr).
 
     Raises:
+        OSError: the disk is full.
         ArchiveUnreachable: it is damaged, or would write outside `root` through a link that an earlier package left.
     """
     _refuse_ways_out(package, root)
@@ -151,12 +154,20 @@ def unpack(package: Path, root: Path, *, leave_out: tuple[str, ...] = ()) -> Non
     ) as archive:
         extraction = subprocess.run(
             ["tar", "-x", "--no-same-owner", "--keep-directory-symlink", *options, "-C", str(root)],
-            stdin=archive.stdout, capture_output=True, check=False,
+            stdin=archive.stdout, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"},
         )  # fmt: skip
         complaint = archive.stderr.read() if archive.stderr else b""
     if archive.returncode or extraction.returncode:
-        words = (extraction.stderr or complaint).decode(errors="replace").strip().splitlines()
-        raise ArchiveUnreachable(f"{package.name} could not be unpacked: {words[-1] if words else 'no reason given'}")
+        words = (extraction.stderr or complaint).decode(errors="replace").strip()
+        _raise_if_full(words, root)
+        reason = words.splitlines()[-1] if words else "no reason given"
+        raise ArchiveUnreachable(f"{package.name} could not be unpacked: {reason}")
+
+
+def _raise_if_full(words: str, place: Path) -> None:
+    """Raise what the system would have raised, if a program says that its disk is full."""
+    if os.strerror(errno.ENOSPC) in words:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place))
 
 
 def _refuse_ways_out(package: Path, root: Path) -> None:

@@ -34,6 +34,7 @@ BOOT_SECONDS = 300.0  # ten times what an idle host takes
 IDLE_ATTEMPTS, IDLE_SECONDS = 100, 0.05
 BOOT_ATTEMPTS = 2  # QEMU has been seen to die early under TCG for no visible reason
 KEPT_PER_KERNEL = 4  # older snapshots of a kernel, two of each kind, are dropped when a new one is made
+WRITTEN_SECONDS = 30.0
 CAPABILITIES = [{"capability": "x-ignore-shared", "state": True}]
 PLACE = re.compile(r"\bPC=([0-9a-f]+)")
 Progress = Callable[[str], None]
@@ -56,6 +57,21 @@ class Snapshot:
         """QEMU's migration stream without the memory."""
         return self.folder / "devices"
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is there as it was made: of the memory, too large to be read for each machine, the size tells."""
+        try:
+            return (self.folder / "seal").read_text() == self._seal()
+        except OSError:
+            return False
+
+    def seal(self) -> None:
+        """Note what it is, for `is_whole`."""
+        (self.folder / "seal").write_text(self._seal())
+
+    def _seal(self) -> str:
+        return f"{hashlib.sha256(self.devices.read_bytes()).hexdigest()} {self.memory.stat().st_size}\n"
+
 
 async def snapshot_place(kernel: Kernel, content: GuestContent) -> Snapshot:
     """Return where the snapshot of `kernel` with `content` is, or would be: its name tells what goes into it."""
@@ -77,12 +93,12 @@ async def kept_at(snapshot: Snapshot, make: Callable[[], Awaitable[None]]) -> As
     """Yield the snapshot at its place, which `make` fills if need be, and keep it while in use."""
     while True:  # any number may use it at once; only making it wants it alone
         with locked(snapshot.folder, shared=True):
-            if snapshot.devices.exists():
+            if snapshot.is_whole:
                 snapshot.devices.touch()
                 yield snapshot
                 return
         with storage_errors_named(), locked(snapshot.folder):
-            if not snapshot.devices.exists():
+            if not snapshot.is_whole:
                 await make()
                 prune(snapshot.folder.parent.name, keep=KEPT_PER_KERNEL)
 
@@ -170,11 +186,18 @@ async def freeze(machine: Machine, snapshot: Snapshot) -> None:
     """Stop a machine that works on the snapshot's memory and save its devices beside it."""
     await _stop_while_idle(machine)
     await machine.execute("migrate-set-capabilities", capabilities=CAPABILITIES)
-    await machine.execute("migrate", uri=f"exec:cat > {_quoted(snapshot.devices)}")
+    devices, part = _quoted(snapshot.devices), _quoted(snapshot.folder / "part")
+    await machine.execute("migrate", uri=f"exec:cat > {part} && mv {part} {devices}")
     while (status := await machine.execute("query-migrate"))["status"] != "completed":
         if status["status"] == "failed":
             raise MachineLost(f"the snapshot could not be written: {status.get('error-desc', 'no reason given')}")
         await asyncio.sleep(0.01)
+    deadline = time.monotonic() + WRITTEN_SECONDS
+    while not snapshot.devices.exists():  # QEMU is done before the program that writes
+        if time.monotonic() > deadline:
+            raise MachineLost("the snapshot could not be written: the last of it did not come")
+        await asyncio.sleep(0.01)
+    snapshot.seal()
 
 
 async def _wait_until_ready(machine: Machine) -> None:
