@@ -19,6 +19,17 @@ from pyinsmod.cli.guest import guest_content
 from pyinsmod.cli.terminal import note
 from tests.agreement.case import KINDS, Case
 from tests.agreement.cases import MODULES, SEED, Bench, cases
+from tests.agreement.foreign import (
+    DRAWN,
+    FOREIGN,
+    Foreign,
+    drawn,
+    foreign_cases,
+    own_predictions,
+    section,
+    section_of,
+    with_section,
+)
 from tests.agreement.judge import Predictor
 from tests.agreement.measure import Answers, Result, measured
 from tests.agreement.measure import results as answered_cases
@@ -34,6 +45,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "agreement.md"
 def main(argv: Sequence[str]) -> int:
     """Run what was asked for."""
     options = _options(argv)
+    if options.foreign:
+        return _foreign(options)
     found = []
     for name in options.kernel or KERNELS:
         bench = Bench.of(name, options.seed)
@@ -45,9 +58,29 @@ def main(argv: Sequence[str]) -> int:
     whole = options.seed == SEED and not (options.kernel or options.only or options.sample or options.case)
     page = options.output or (PAGE if whole else None)
     if page:
-        page.write_text(markdown(found, options.seed, time.strftime("%Y-%m-%d")))
+        before = page.read_text() if page.exists() else ""
+        text = markdown(found, options.seed, time.strftime("%Y-%m-%d"))
+        page.write_text(with_section(text, section_of(before)) if section_of(before) else text)
     _print(_summary(found))
     return 1 if any(forbidden(result) for kernel in found for result in kernel.results) else 0
+
+
+def _foreign(options: argparse.Namespace) -> int:
+    """Hold the distribution's own modules against their own kernel, and some of them against foreign ones."""
+    files = drawn(options.seed, options.sample or DRAWN)
+    found = []
+    for name in options.kernel or FOREIGN:
+        bench = Bench.of(name, options.seed)
+        chosen = foreign_cases(bench, files)
+        results = recorded(bench, chosen) if options.recorded else asyncio.run(_run(bench, chosen, fresh=options.fresh))
+        found.append(Foreign(name, bench.kernel.release, results, len(chosen)))
+    own = list(own_predictions())
+    text = section(own, found, options.seed, time.strftime("%Y-%m-%d"))
+    page = options.output or PAGE
+    page.write_text(with_section(page.read_text() if page.exists() else "", text))
+    _print(text.splitlines())
+    failed = any(result.prediction.outcome != "reaches-init" for each in own for result in each.results)
+    return 1 if failed or any(result.verdict.dangerous for each in found for result in each.results) else 0
 
 
 def forbidden(result: Result) -> bool:
@@ -81,6 +114,9 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--case", help="only cases whose name has this in it; findings and log are shown")
     parser.add_argument("--fresh", action="store_true", help="load again what was loaded in an earlier run")
     parser.add_argument("--recorded", action="store_true", help="load nothing: only cases answered in earlier runs")
+    parser.add_argument(
+        "--foreign", action="store_true", help="modules of the distribution on their own and on foreign kernels"
+    )
     parser.add_argument("--output", type=Path, help=f"where the page goes (a whole run: {PAGE})")
     return parser.parse_args(argv)
 

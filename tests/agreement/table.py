@@ -140,7 +140,7 @@ def _disagreements(measured: Sequence[Measured]) -> Iterator[str]:
             reason = reason_of(result.prediction, result.because).name
             answer, line = answered(result.reality), last_line(result.reality)
             cells = (result.case.name, said(result.prediction), answer, reason, line)
-            yield f"| {' | '.join(map(_cell, cells))} |"
+            yield f"| {' | '.join(map(cell, cells))} |"
         yield ""
 
 
@@ -190,6 +190,6 @@ def last_line(reality: Reality) -> str:
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Return text that cannot break out of a table cell, whatever a module is called."""
     return printable(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
