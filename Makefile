@@ -25,11 +25,12 @@ lint:
 	@$(PYTHON) -m mypy
 	@shellcheck tools/setup-host .ci/run vm/guest/init vm/guest/prepare vm/guest/provision
 
-# Ratios against the peers, measured side by side in one run.
+# Ratios against the peers, measured side by side in one run, and printed as Markdown.
+benchmark: SHARED := benchmarks/generic_kernel.py benchmarks/markdown.py
 benchmark:
 	@tools/setup-host test
-	@for script in $(filter-out benchmarks/generic_kernel.py,$(wildcard benchmarks/*.py)); do \
-	    echo "== $$script"; $(PYTHON) $$script || exit 1; done
+	@for script in $(filter-out $(SHARED),$(wildcard benchmarks/*.py)); do \
+	    printf '### %s\n\n' "$$script"; $(PYTHON) $$script || exit 1; printf '\n'; done
 
 # Thousands of modules, sound and damaged: each predicted, then loaded for real. Writes docs/agreement.md.
 agreement:

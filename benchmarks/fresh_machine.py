@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.markdown import limit, machine, table
 from vm.cache import cache_root
 from vm.kernel_store import Kernel, fetch
 
@@ -48,9 +49,13 @@ def main() -> int:
         theirs, environment = virtme_ng(kernel)
         pairs = [(timed(ours), timed(theirs, environment)) for _ in range(ROUNDS)]
     ratios = [one / other for one, other in pairs]
-    for name, times in zip(("pyinsmod vm run", "virtme-ng"), zip(*pairs, strict=True), strict=True):
-        print(f"{name:16} median {statistics.median(times):6.2f} s   ({min(times):.2f} to {max(times):.2f})")
-    print(f"{'ratio':16} median 1/{1 / statistics.median(ratios):.1f}   (wanted: at most 1/20)")
+    rows = [
+        (name, f"{statistics.median(times):.2f} s", f"{min(times):.2f} s", f"{max(times):.2f} s")
+        for name, times in zip(("pyinsmod vm run", "virtme-ng"), zip(*pairs, strict=True), strict=True)
+    ]
+    print(machine())
+    print(table("insmod in a fresh machine", ("median", "least", "most"), rows))
+    print(limit("pyinsmod vm run / virtme-ng", statistics.median(ratios), 0.05))
     return 0
 
 

@@ -18,6 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.markdown import machine, milliseconds, table
+
 ROUNDS = 30
 
 
@@ -33,9 +35,10 @@ def main(arguments: Sequence[str]) -> int:
             for name, command in commands.items():
                 taken[name].append(_seconds(command, environment))
     base = statistics.median(taken["python3 -c pass"][1:])
-    for name, seconds in taken.items():
-        median = statistics.median(seconds[1:])
-        print(f"{name:32} {median * 1000:7.1f} ms   {median / base:5.2f} x python3 -c pass")
+    medians = {name: statistics.median(seconds[1:]) for name, seconds in taken.items()}
+    rows = [(name, milliseconds(median), f"{median / base:.2f} ×") for name, median in medians.items()]
+    print(machine())
+    print(table("a whole process", ("median", "of python3 -c pass"), rows))
     return 0
 
 

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.markdown import limit, machine, milliseconds, table
 from pyinsmod.cli.guest import guest_content
 from vm.jobs import Job
 from vm.kernel_store import Kernel, fetch
@@ -32,24 +33,32 @@ Times = dict[str, dict[str, list[int]]]
 
 def main(names: Sequence[str]) -> int:
     """Print a table for each kernel."""
+    print(machine())
     for name in names or ("6.1", "7.2"):
-        kernel = fetch(name)
-        times = asyncio.run(_measured(kernel))
-        untraced = times["untraced"]["loader"]
-        print(f"{name}: finit_module of {MODULE}.ko, {len(untraced)} loads each way (wanted: at most {WANTED} x)")
-        for way, seen in times.items():
-            for where, durations in (("the call itself", seen["tracer"]), ("as the loader sees it", seen["loader"])):
-                if durations:
-                    _row(f"{way}, {where}", durations, untraced)
+        _show(name, asyncio.run(_measured(fetch(name))))
     return 0
 
 
-def _row(title: str, durations: list[int], base: list[int]) -> None:
-    median, least = statistics.median(durations), min(durations)
+def _show(kernel: str, times: Times) -> None:
+    base = times["untraced"]["loader"]
+    rows, ratios = [], dict[str, float]()
+    for way, seen in times.items():
+        for where, durations in (("the call itself", seen["tracer"]), ("as the loader sees it", seen["loader"])):
+            if durations:
+                ratio = statistics.median(durations) / statistics.median(base)
+                ratios[way] = ratios.get(way, ratio)
+                rows.append((f"{way}, {where}", *_columns(durations), f"{ratio:.2f} ×"))
     print(
-        f"  {title:52} median {median / 1e6:7.2f} ms {median / statistics.median(base):5.2f} x"
-        f"   least {least / 1e6:7.2f} ms {least / min(base):5.2f} x"
+        table(f"finit_module of {MODULE}.ko, {len(base)} loads each way, {kernel}", ("median", "least", "ratio"), rows)
     )
+    for way, ratio in ratios.items():
+        if way != "untraced":
+            print(limit(f"{way}, the call itself / untraced", ratio, WANTED))
+    print()
+
+
+def _columns(durations: Sequence[int]) -> tuple[str, str]:
+    return milliseconds(statistics.median(durations) / 1e9), milliseconds(min(durations) / 1e9)
 
 
 async def _measured(kernel: Kernel) -> Times:

@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.markdown import limit, machine, table
+
 LOOP = "import os\nfor _ in range({pairs}): os.close(os.open('/etc/passwd', os.O_RDONLY))"
 DIFFERENT = "import os\nfor n in range({calls}): os.access(f'/nonexistent/{{n}}', 0)"
 MODULE_CALLS = "finit_module,init_module,delete_module"
@@ -116,11 +118,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "out")
         run([sys.executable, "-m", "pyinsmod", "trace", "-o", out, "--", "true"])  # and now we have ours, too
-        show_machine("before")
+        print(machine("Before"))
         for race in races(options.pairs, out):
             show(race, measured(race, options.rounds))
         show_memory(options.calls, out)
-        show_machine("after")
+        print(machine("After"))
     return 0
 
 
@@ -149,40 +151,26 @@ def run(command: list[str]) -> Taken:
 
 def show(race: Race, best: dict[str, Taken]) -> None:
     """Print one race's table, and each limit with what was measured."""
-    print(f"**{race.title}**\n\n| | seconds | processor |\n|---|---:|---:|")
+    rows = [(name, f"{taken.wall:.2f}", f"{taken.processor:.2f}") for name, taken in best.items()]
+    print(table(race.title, ("seconds", "processor"), rows))
     for each in race.competitors:
-        taken = best[each.name]
-        print(f"| {each.name} | {taken.wall:.2f} | {taken.processor:.2f} |")
+        for other, wanted in each.limits:
+            one, two = best[each.name], best[other]
+            note = f" (processor {one.processor / two.processor:.2f} ×)"
+            print(limit(f"{each.name} / {other}", one.wall / two.wall, wanted, note))
     print()
-    for each in race.competitors:
-        for other, limit in each.limits:
-            ratio, processor = (
-                best[each.name].wall / best[other].wall,
-                best[each.name].processor / best[other].processor,
-            )
-            verdict = "holds" if ratio <= limit else "does not hold"
-            print(f"- {each.name}: {ratio:.2f} × {other} (processor {processor:.2f} ×). Limit {limit} ×: **{verdict}**")
-    print()
-
-
-def show_machine(when: str) -> None:
-    """Print what it is measured on, and how busy that is."""
-    system, load = os.uname(), os.getloadavg()
-    print(
-        f"{when}: {os.cpu_count()} CPUs, {system.machine}, Linux {system.release}, load {load[0]:.1f} {load[1]:.1f}\n"
-    )
 
 
 def show_memory(calls: int, out: str) -> None:
     """Print the tracer's peak memory for a tenth of the calls and for all of them."""
-    print("**Peak memory of the tracer**\n\n| calls | MiB | seconds |\n|---:|---:|---:|")
-    peaks = []
+    peaks, rows = [], []
     for count in (calls // 10, calls):
         command = [sys.executable, "-I", "-S", "-c", LOOP.format(pairs=count // 2)]
         taken = run([sys.executable, "-m", "pyinsmod", "trace", "-o", out, "--", *command])
         peaks.append(taken.memory)
-        print(f"| {count} | {taken.memory / 1024:.1f} | {taken.wall:.1f} |")
-    print(f"\n- flat: **{'holds' if peaks[1] <= peaks[0] * 1.05 else 'does not hold'}**\n")
+        rows.append((f"{count} calls", f"{taken.memory / 1024:.1f}", f"{taken.wall:.1f}"))
+    print(table("peak memory of the tracer", ("MiB", "seconds"), rows))
+    print(limit("ten times the calls", peaks[1] / peaks[0], 1.05) + "\n")
 
 
 if __name__ == "__main__":

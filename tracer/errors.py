@@ -7,7 +7,7 @@ TracerError
 ├── KernelSideUnavailable  the kernel's side cannot be recorded here; the text says what is missing
 ├── MalformedClaims        a claims file or its document cannot be used; the text says where
 ├── MalformedRecord        a line of a trace is not a record; keeps the line number
-├── NotAttached            a running process cannot be traced; the text says why, and what helps
+├── NotAttached            a process cannot be traced; the text says why, and what helps
 ├── PtraceFailed           ptrace(2) refused; keeps request, errno and pid
 ├── UnknownArchitecture    there are no tables for this machine
 └── UnknownCall            a name that is no system call of this architecture
@@ -68,13 +68,14 @@ class MalformedRecord(TracerError):
 
 
 class NotAttached(TracerError):
-    """A process that runs already cannot be traced."""
+    """A process cannot be traced: one that runs already or, with a `command`, the child that was to become that."""
 
-    def __init__(self, pid: int, errno: int, reason: str) -> None:
+    def __init__(self, pid: int, errno: int, reason: str, command: str = "") -> None:
         self.pid = pid
         self.errno = errno
         self.reason = reason
-        super().__init__(f"cannot attach to process {pid}: {reason}")
+        what = f"trace '{command}'" if command else f"attach to process {pid}"
+        super().__init__(f"cannot {what}: {reason}")
 
 
 class PtraceFailed(TracerError):

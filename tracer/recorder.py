@@ -74,8 +74,8 @@ def record(
         CommandNotStarted: the command cannot be executed; the trace then has the attempt and an end.
         Interrupted: SIGTERM or SIGHUP came while a command was traced.
         KernelSideUnavailable: from `kernel_side`, before the command was executed.
-        NotAttached: one of `attach` cannot be traced; nothing is.
-        PtraceFailed: the kernel does not let us trace.
+        NotAttached: one of `attach` cannot be traced, or no command; nothing is.
+        PtraceFailed: the kernel refused something later.
         UnknownArchitecture, UnknownCall: no tables for this machine, or a name in `calls` that they lack.
     """
     architectures = [architecture.audit for architecture in names.machine_architectures(os.uname().machine)]

@@ -96,7 +96,7 @@ def start(
 
     Raises:
         CommandNotStarted: the command is not to be found.
-        PtraceFailed: this process may not trace.
+        NotAttached: this process may not trace.
     """
     path = find_command(command[0], (os.environ if env is None else env).get("PATH", os.defpath))
     go_read, go_write = os.pipe2(os.O_CLOEXEC)
@@ -115,9 +115,12 @@ def start(
     child = Child(pid, command[0], go_write, failure_read)
     try:
         binding.ptrace(binding.SEIZE, pid, 0, OPTIONS)
-    except PtraceFailed:
+    except PtraceFailed as error:
+        from tracer.ptrace.refusals import refusal_of_command
+
+        refusal = refusal_of_command(pid, error.errno, command[0])  # found out while there is a child to look at
         child.abandon()
-        raise
+        raise refusal from error
     return child
 
 

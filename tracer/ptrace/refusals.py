@@ -1,4 +1,4 @@
-"""Why the kernel does not let us attach to a process, and what helps.
+"""Why the kernel does not let us trace a process, and what helps.
 
 The kernel says EPERM for a dozen reasons (__ptrace_may_access, ptrace_attach, the security modules). Which one
 it was shows in /proc: the facts of both processes are collected first, then judged by a table of rules, the
@@ -8,7 +8,7 @@ first that holds being the reason.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pyinsmod.lean import NamedTuple
@@ -51,9 +51,17 @@ class Facts(NamedTuple):
     in_user_namespace: bool
 
 
+Rule = Callable[[Facts], str | None]
+
+
 def refusal(pid: int, errno: int) -> NotAttached:
     """Return the error for a process that could not be seized, with `errno` from ptrace(2)."""
     return NotAttached(pid, errno, reason(facts(pid)))
+
+
+def refusal_of_command(pid: int, errno: int, command: str) -> NotAttached:
+    """Return the same for our own child, which was to become a command."""
+    return NotAttached(pid, errno, reason(facts(pid), _RULES_FOR_CHILDREN), command)
 
 
 def facts(pid: int) -> Facts:
@@ -64,9 +72,9 @@ def facts(pid: int) -> Facts:
     )
 
 
-def reason(known: Facts) -> str:
+def reason(known: Facts, rules: Sequence[Rule] | None = None) -> str:
     """Return the first reason that holds, with its remedy."""
-    for rule in _RULES:
+    for rule in rules or _RULES:
         text = rule(known)
         if text is not None:
             return text
@@ -175,10 +183,15 @@ def _more_privileges(known: Facts) -> str | None:
 
 
 def _yama_forbids_strangers(known: Facts) -> str | None:
-    if not known.yama or known.own.effective & _CAP_SYS_PTRACE:
+    if known.yama != 1 or known.own.effective & _CAP_SYS_PTRACE:
         return None
-    whom = "only one's own children may be traced" if known.yama == 1 else "only root may trace"
-    return f"{whom}, by Yama (kernel.yama.ptrace_scope is {known.yama}): {_AS_ROOT}"
+    return f"only one's own children may be traced, by Yama (kernel.yama.ptrace_scope is 1): {_AS_ROOT}"
+
+
+def _yama_forbids_users(known: Facts) -> str | None:
+    if known.yama != 2 or known.own.effective & _CAP_SYS_PTRACE:
+        return None
+    return f"only root may trace, by Yama (kernel.yama.ptrace_scope is 2): {_AS_ROOT}"
 
 
 def _filtered(known: Facts) -> str | None:
@@ -188,7 +201,7 @@ def _filtered(known: Facts) -> str | None:
 
 
 _AS_ROOT = "run it with sudo"
-_RULES: tuple[Callable[[Facts], str | None], ...] = (
+_RULES: tuple[Rule, ...] = (
     _gone,
     _ourselves,
     _dead,
@@ -200,5 +213,13 @@ _RULES: tuple[Callable[[Facts], str | None], ...] = (
     _another_user,
     _more_privileges,
     _yama_forbids_strangers,
+    _yama_forbids_users,
+    _filtered,
+)
+#: What can forbid tracing a child that is as we are.
+_RULES_FOR_CHILDREN: tuple[Rule, ...] = (
+    _yama_forbids_all,
+    _root_without_the_capability,
+    _yama_forbids_users,
     _filtered,
 )

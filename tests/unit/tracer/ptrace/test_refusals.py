@@ -62,6 +62,15 @@ def test_the_reason(case: str) -> None:
     assert "\n" not in reason(known)
 
 
+def test_a_child_is_no_stranger_to_anybody() -> None:
+    child = refusals.refusal_of_command(os.getpid(), 1, "true")
+    assert str(child).startswith("cannot trace 'true': ")
+    rules = refusals._RULES_FOR_CHILDREN
+    assert "security module" in reason(facts(USER, VICTIM, 1), rules)
+    assert "only root may trace" in reason(facts(USER, VICTIM, 2), rules)
+    assert "security module" in reason(facts(ROOT, VICTIM, contained=True), rules)
+
+
 def test_an_identity_is_what_proc_shows() -> None:
     own = refusals.identity(os.getpid())
     assert (own.pid, own.process, own.effective_user) == (os.getpid(), os.getpid(), os.geteuid())
