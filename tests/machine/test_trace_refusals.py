@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from vm.run import JobResult
+from vm.jobs import JobResult
 
 pytestmark = pytest.mark.machine
 
