@@ -69,7 +69,8 @@ def run(argv: Sequence[str]) -> int:
     except OSError as failure:
         complain(f"cannot write the report {failure.filename}: {failure.strerror}")
         return EXIT_FAILED
-    _print_errno_tables(claims, runs, options)
+    for line in errno_table.as_lines(report.errors):
+        print(line, file=sys.stderr if str(options.json) == "-" else sys.stdout)
     for problem in claims.problems:
         complain(str(problem))
     if claims.problems:
@@ -77,13 +78,6 @@ def run(argv: Sequence[str]) -> int:
     if baseline:
         return _drifted(baseline, report, sys.stderr if str(options.json) == "-" else sys.stdout)
     return _status(report)
-
-
-def _print_errno_tables(claims: Claims, runs: Sequence[Run], options: argparse.Namespace) -> None:
-    """Print which errnos a manual page documents and which occurred, for each call it describes."""
-    for call in claims.errors_of:
-        for line in errno_table.as_lines(errno_table.rows(call, [_records(one) for one in runs])):
-            print(line, file=sys.stderr if str(options.json) == "-" else sys.stdout)
 
 
 def _records(run: Run) -> dict[str, Sequence[Record]]:
@@ -100,6 +94,7 @@ def _report(claims: Claims, runs: Sequence[Run], options: argparse.Namespace) ->
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         subject=tuple(_subject(options)),
         chosen=tuple(_choice(options)),
+        errors=[row for call in claims.errors_of for row in errno_table.rows(call, [_records(run) for run in runs])],
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tracer.compare import ClaimVerdict, Run
+from tracer.errno_table import Row
 from tracer.report.grouping import reality
 from tracer.report.model import Report, by_source
 
@@ -19,6 +20,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "document": str(report.document),
         "runs": [_run(run) for run in report.runs],
         "claims": [_claim(verdict, report.runs) for verdict in report.verdicts],
+        **({"errors": [_error(row) for row in report.errors]} if report.errors else {}),
     }
 
 
@@ -29,6 +31,10 @@ def _run(run: Run) -> dict[str, Any]:
         "loader": run.loader,
         "loader_version": run.loader_version,
     }
+
+
+def _error(row: Row) -> dict[str, Any]:
+    return {"call": row.call, "errno": row.name, "documented": row.documented, "experiments": list(row.occurred)}
 
 
 def _claim(verdict: ClaimVerdict, runs: Sequence[Run]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pyinsmod.text import printable, shortened
 from tracer.compare import ClaimVerdict, Verdict
 from tracer.describe import sentence
+from tracer.errno_table import Row
 from tracer.report.differences import Difference, between_kernels, between_loaders
 from tracer.report.grouping import Told, listed, name_of, told
 from tracer.report.markdown_text import code, inline, row
@@ -29,6 +30,7 @@ def _lines(report: Report) -> Iterator[str]:
         claims = [one for one in report.verdicts if one.verdict == verdict]
         if claims:
             yield from _table(report, verdict, claims) if verdict in DETAILED else _folded(verdict, claims)
+    yield from _errors(report.errors)
     yield from _differences("kernels", between_kernels(report))
     yield from _differences("loaders", between_loaders(report))
     detailed = [one for one in report.verdicts if one.verdict in DETAILED]
@@ -63,6 +65,17 @@ def _folded(verdict: Verdict, claims: Sequence[ClaimVerdict]) -> Iterator[str]:
         where = place(claim)
         yield f"- {inline(where)}: {inline(claim.claim.says)}" if where else f"- {inline(claim.claim.says)}"
     yield from ("", "</details>")
+
+
+def _errors(errors: Sequence[Row]) -> Iterator[str]:
+    """Yield the errors that are listed or occurred; the document and reality agree on those with both."""
+    if not errors:
+        return
+    yield from ("", "## Errors, documented and occurred", "")
+    yield from (row("call", "error", "documented", "occurred"), row("---", "---", "---", "---"))
+    for one in errors:
+        told = "yes" if one.documented else "**no**"
+        yield row(inline(f"{one.call}()"), inline(one.name), told, inline(", ".join(one.occurred)) or "**no**")
 
 
 def _differences(axis: str, found: Sequence[Difference]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from tracer.claims import Experiment
 from tracer.compare import ClaimVerdict, Run, Verdict
+from tracer.errno_table import Row
 from tracer.report.document_parts import failure_rows, step_headings
 from tracer.selectors import Record
 
@@ -66,6 +67,7 @@ class Report:
         made: when, in words for people; empty when it is not to be said.
         subject: the document as it was named on the command line; nothing for the project's own.
         chosen: the options that chose the runs, as they were typed; nothing when they are not known.
+        errors: which errors of calls the document lists, and which occurred; nothing for a document that lists none.
     """
 
     document: Path
@@ -76,6 +78,7 @@ class Report:
     made: str = ""
     subject: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
+    errors: Sequence[Row] = ()
 
 
 @dataclass(frozen=True)

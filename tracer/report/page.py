@@ -55,6 +55,7 @@ def page(report: Report) -> dict[str, Any]:
         "unplaced": [claims[one.claim.id] for one in unplaced(report)],
         "matrix": list(_matrix(report, claims)),
         "columns": _columns(report),
+        "errors": _errors(report),
         "differences": [
             ("kernels", [_difference(one, claims) for one in between_kernels(report)]),
             ("loaders", [_difference(one, claims) for one in between_loaders(report)]),
@@ -138,7 +139,11 @@ def _grid(report: Report, verdict: ClaimVerdict) -> list[tuple[str, list[tuple[s
 
 def _experiments(report: Report, verdict: ClaimVerdict) -> list[tuple[str, str]]:
     names = dict.fromkeys(test.experiment for test in verdict.claim.tests if test.experiment)
-    return [(name, report.experiments[name].about if name in report.experiments else "") for name in names]
+    return [(name, _about(report, name)) for name in names]
+
+
+def _about(report: Report, experiment: str) -> str:
+    return report.experiments[experiment].about if experiment in report.experiments else ""
 
 
 def _untested(verdict: ClaimVerdict) -> list[tuple[str, str]]:
@@ -228,6 +233,14 @@ def _matrix(report: Report, claims: Mapping[str, Mapping[str, Any]]) -> Iterator
             rows.append((claim, cells))
         if rows:
             yield section.label, section.title, rows
+
+
+def _errors(report: Report) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return for each call its errors, with the experiments in which they occurred and what these are about."""
+    return [
+        (call, [{**row._asdict(), "occurred": [(one, _about(report, one)) for one in row.occurred]} for row in rows])
+        for call, rows in groupby(report.errors, key=lambda row: row.call)
+    ]
 
 
 def _difference(one: Difference, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

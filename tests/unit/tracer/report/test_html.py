@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tracer.compare import ClaimVerdict, Observation, Run, RunVerdict
+from tracer.errno_table import Row
 from tracer.report.html import as_html, content, content_hash, duration, milliseconds, units
 from tracer.report.model import Report
 
@@ -220,3 +221,26 @@ def test_the_first_experiment_is_drawn_in_a_document_without_a_plain_load(
     text = words(Page(as_html(replace(report, runs=[other], verdicts=[]))))
     assert "User space and kernel space in the experiment not-elf , as recorded" in text
     assert "In words: 1 record " in text
+
+
+def test_errors_that_are_documented_or_occurred_are_told_apart(report: Report, hostile: str) -> None:
+    errors = [
+        Row("init_module", "EPERM", documented=True, occurred=("no-capability", "load")),
+        Row("init_module", "EBUSY", documented=True, occurred=()),
+        Row("delete_module", "EWOULDBLOCK", documented=False, occurred=(hostile,)),
+    ]
+    text = as_html(replace(report, errors=errors))
+    page = Page(text)
+    assert page.tags.count("script") == 1
+    assert "#errors" in page.links
+    found = re.findall(r'<tr class="([\w-]+)"><th scope="row"><code>(\w+)</code></th><td>(\w+)</td>', text)
+    assert found == [
+        ("confirmed", "EPERM", "yes"),
+        ("not-observed", "EBUSY", "yes"),
+        ("contradicted", "EWOULDBLOCK", "no"),
+    ]
+    assert re.findall(r"<caption><code>(.*?)</code>", text) == ["init_module()", "delete_module()"]
+
+
+def test_a_document_that_lists_no_errors_has_no_table_of_them(report: Report) -> None:
+    assert 'id="errors"' not in as_html(report)

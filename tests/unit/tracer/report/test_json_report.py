@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+from tracer.errno_table import Row
 from tracer.report.json_report import as_json
 from tracer.report.model import Report
 
@@ -47,3 +49,10 @@ def test_evidence_is_grouped_by_run_and_source_and_its_records_are_whole(report:
 def test_hostile_text_comes_back_unchanged(hostile_report: Report, hostile: str) -> None:
     read = json.loads(json.dumps(as_json(hostile_report)))
     assert read["claims"][0]["evidence"][0]["records"][0]["text"] == hostile
+
+
+def test_errors_are_there_where_the_document_lists_any(report: Report) -> None:
+    row = Row("init_module", "EPERM", documented=True, occurred=("a",))
+    assert as_json(replace(report, errors=[row]))["errors"] == [
+        {"call": "init_module", "errno": "EPERM", "documented": True, "experiments": ["a"]}
+    ]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tracer.compare import ClaimVerdict, RunVerdict
+from tracer.errno_table import Row
 from tracer.report.markdown import as_markdown
 from tracer.report.model import Report
 
@@ -49,3 +50,18 @@ def test_hostile_text_stays_in_its_place(hostile_report: Report) -> None:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert rows
     assert all(len(re.findall(r"(?<!\\)\|", line)) == 5 for line in rows)
+
+
+def test_errors_are_in_a_table_where_the_document_lists_any(report: Report) -> None:
+    errors = [
+        Row("init_module", "EPERM", documented=True, occurred=("a", "b")),
+        Row("init_module", "EBUSY", documented=True, occurred=()),
+        Row("init_module", "EBADF", documented=False, occurred=("c",)),
+    ]
+    lines = as_markdown(replace(report, errors=errors)).splitlines()
+    assert [line for line in lines if "init" in line and "()" in line] == [
+        "| init_module() | EPERM | yes | a, b |",
+        "| init_module() | EBUSY | yes | **no** |",
+        "| init_module() | EBADF | **no** | c |",
+    ]
+    assert not [line for line in as_markdown(report).splitlines() if "documented" in line]
