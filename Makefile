@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 REPORT := build/report
 
-.PHONY: validate test lint benchmark agreement fuzz man clean
+.PHONY: validate test lint benchmark agreement fuzz man picture clean
 
 # The document against real kernels. Status 1 of pyinsmod says that a claim is contradicted: that is a
 # result, and the run was sound.
@@ -47,6 +47,12 @@ fuzz:
 man:
 	@tools/setup-host test
 	@$(PYTHON) -m tools.man_pages
+
+# The README's picture, from a report over the whole matrix: minutes, or less when most of it was measured before.
+picture:
+	@tools/setup-host picture
+	@$(PYTHON) -m pyinsmod validate --kernel all --loader all --html $(REPORT)/matrix.html >/dev/null || [ $$? -eq 1 ]
+	@$(PYTHON) -m tools.picture $(REPORT)/matrix.html docs/report.png
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
