@@ -38,8 +38,8 @@ class Laboratory:
 
     @property
     def is_ready(self) -> bool:
-        """Whether `ready` need not wait: the snapshot is there, or is known not to come about."""
-        return self._snapshot is not None
+        """Whether `ready` need not boot anything: the snapshot is there, or is known not to come about."""
+        return self._snapshot is not None or self._place.devices.exists()
 
     async def ready(self) -> Snapshot:
         """Make the snapshot, if there is none yet; `run` does so by itself.

@@ -64,7 +64,7 @@ class Machines(Protocol):
 
     @property
     def is_ready(self) -> bool:
-        """Whether `ready` need not wait."""
+        """Whether `ready` is done in a moment."""
 
     async def ready(self) -> object:
         """Do what comes before the first job."""
