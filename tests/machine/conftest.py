@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import pytest
 
 from pyinsmod.cli.guest import guest_content
-from vm.jobs import Job, JobResult
+from vm.jobs import JOB_SECONDS, Job, JobResult
 from vm.kernel_store import fetch
 from vm.run import Laboratory, laboratory
 
@@ -35,9 +35,11 @@ def in_machine() -> Iterator[InMachine]:
             kernel: str = "6.1",
             get: Sequence[str] = (),
             prepare: Sequence[Sequence[str]] = (),
+            seconds: float = JOB_SECONDS,
         ) -> JobResult:
             commands = tuple(tuple(command) for command in prepare)
-            return runner.run(run(Job(tuple(argv), files=files or {}, get=tuple(get), prepare=commands), kernel))
+            job = Job(tuple(argv), files=files or {}, get=tuple(get), prepare=commands, seconds=seconds)
+            return runner.run(run(job, kernel))
 
         yield in_machine
         runner.run(opened.aclose())

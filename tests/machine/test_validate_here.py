@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("jinja2", "markupsafe", "rich", "qemu")
 OURS = ("pyinsmod", "tracer", "vm", "docs")
 VERDICTS = {"step-1-shell": "confirmed", "step-2-call": "contradicted", "failure-vermagic": "depends"}
+PATIENCE = 600.0  # four experiments and their report, emulated, on a host that has other work
 SCRIPT = """\
 mkdir -p /opt/here && cd /opt/here && tar xf /root/here.tar && export PYTHONPATH=/opt/here
 before=$(cat /proc/mounts /proc/modules; ls -A /root /run /tmp /usr/sbin)
@@ -54,7 +55,7 @@ def _folder(package: str) -> Path:
 
 def test_the_running_system_is_asked_and_left_as_it_was(in_machine: InMachine) -> None:
     script = SCRIPT.format(claims=" ".join(f"--claim {name}" for name in VERDICTS))
-    result = in_machine(["sh", "-c", script], {"/root/here.tar": installed()})
+    result = in_machine(["sh", "-c", script], {"/root/here.tar": installed()}, seconds=PATIENCE)
     assert result.status == 1, result.stderr
     report = json.loads(result.stdout)
     assert {run["kernel"] for run in report["runs"]} == {"here"}
