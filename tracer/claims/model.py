@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tracer.selectors import Selector
 
 DEFAULT_FILE = "mymod.ko"
-DEFAULT_SECONDS = 60
+DEFAULT_SECONDS = 180
 
 
 @dataclass(frozen=True)
