@@ -9,8 +9,8 @@ import pytest
 
 from pyinsmod.cli.laboratory import RECORDS, Bench, Place, runs_at
 from tracer.claims import Claims, read_claims
+from vm.jobs import Job, JobResult
 from vm.kernel_store import Kernel
-from vm.run import Job, JobResult
 
 TRACE = b'{"schema": 1, "type": "header", "command": [], "arch": "x86_64", "clock": "CLOCK_MONOTONIC"}\n'
 CLAIMS = """\
