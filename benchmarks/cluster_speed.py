@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.generic_kernel import generic_kernel, modules_of
+from benchmarks.markdown import limit, machine, table
 
 ROUNDS = 3
 WANTED = 1.7
@@ -42,14 +43,11 @@ def main(arguments: Sequence[str]) -> int:
                     spent = _seconds((*command, *ways.get(name, ())))
                     if number:
                         seconds.append(spent)
-    for name, seconds in taken.items():
-        print(f"{name:26} best {min(seconds):6.2f} s   median {statistics.median(seconds):6.2f} s")
-    ratios = [first / second for first, second in zip(taken["one worker"], taken["two workers"], strict=True)]
-    best = min(taken["one worker"]) / min(taken["two workers"])
-    print(
-        f"{'two workers / one':26} best {best:6.2f} x   median {statistics.median(ratios):6.2f} x   (wanted: {WANTED};"
-        f" {os.cpu_count()} processors)"
-    )
+    rows = [(name, f"{min(seconds):.2f} s", f"{statistics.median(seconds):.2f} s") for name, seconds in taken.items()]
+    print(machine())
+    print(table("a whole kernel's modules against two kernels", ("best", "median"), rows))
+    ratio = min(taken["two workers"]) / min(taken["one worker"])
+    print(limit("two workers / one worker", ratio, round(1 / WANTED, 2), f" ({1 / ratio:.2f} times as fast)"))
     return 0
 
 

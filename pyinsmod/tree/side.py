@@ -13,12 +13,24 @@ from pyinsmod.tree.exported import TreeExport
 from pyinsmod.tree.overlay import LayeredExports, WithTree
 from pyinsmod.tree.quick import Answer, Key
 from pyinsmod.tree.resolution import Offer, TreeExports, cycles, refused_along
-from pyinsmod.tree.results import ModuleResult, Symbol
+from pyinsmod.tree.results import ModuleResult, Symbol, SymbolFault
 from pyinsmod.tree.scan import Row
 from pyinsmod.tree.symbol_findings import differs, missing, symbol_of
 from pyinsmod.tree.target import Target
 
 DEPENDENCIES, STEP = "dependencies", 9
+
+
+class _Symbols(dict[bytes, Symbol]):
+    """Name → the symbol with a fault: thousands of modules have the same few hundred."""
+
+    def __init__(self, fault: SymbolFault) -> None:
+        super().__init__()
+        self._fault = fault
+
+    def __missing__(self, name: bytes) -> Symbol:
+        found = self[name] = Symbol(self._fault, _text(name))
+        return found
 
 
 class Side:
@@ -41,6 +53,7 @@ class Side:
         self._predictions: dict[object, Prediction] = {}
         self._elsewhere: dict[bytes, Offer | None] = {}
         self._after: dict[int, Finding] = {}
+        self._differing, self._missing = _Symbols("differs"), _Symbols("missing")
 
     def resolve(
         self,
@@ -72,14 +85,15 @@ class Side:
         return name in self.exports.offers and not (self.target.quick and name in self.target.crcs)
 
     def _settle(self, number: int, answer: Answer) -> None:
-        found = [(at, Symbol("differs", _text(name))) for at, name in answer.differs]
+        differing = self._differing
+        found = [(at, differing[name]) for at, name in answer.differs]
         owners = set()
         for at, name, crc in answer.missing:
             offer = self._offer(name)
             if self.target.facts.loaded.value or not self._settled(number, offer):
                 return self._take_long_way(number, [each for _, each, _ in answer.missing])
             if offer is None:
-                found.append((at, Symbol("missing", _text(name))))
+                found.append((at, self._missing[name]))
                 continue
             if offer.owner >= 0:
                 owners.add(offer.owner)

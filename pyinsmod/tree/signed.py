@@ -36,6 +36,9 @@ class Signatures:
     def __init__(self) -> None:
         self._lengths: dict[int, int] = {}
         self._known: dict[tuple[int, bytes], _Known] = {}
+        # Of the module that is looked at: its message, and which certificates it was verified with.
+        self._message = b""
+        self._verified: dict[TrustedKey, bool] = {}
 
     def key(self, source: Bytes, sound: Sound, target: Target) -> tuple[object, ...] | None:
         """Return the key of what a kernel says to a module's signature, () for nothing, None if that is not known."""
@@ -50,9 +53,16 @@ class Signatures:
             known = self._find_out(source, message, target)
         if known is None or known.certificate is None:
             return None if known is None else known.key
-        digest = new_digest(known.digest, source.whole()[:length]).digest()
-        cut = self._lengths[len(message)]
-        return () if verify(known.certificate, message[-cut:], digest, known.digest) == "" else None
+        return () if self._is_verified(source.whole()[:length], message, known.certificate, known.digest) else None
+
+    def _is_verified(self, content: bytes, message: bytes, certificate: TrustedKey, name: str) -> bool:
+        """Verify a module once with each certificate, however many kernels have it."""
+        if self._message is not message:
+            self._message, self._verified = message, {}
+        if certificate not in self._verified:
+            digest, cut = new_digest(name, content).digest(), self._lengths[len(message)]
+            self._verified[certificate] = verify(certificate, message[-cut:], digest, name) == ""
+        return self._verified[certificate]
 
     def _find_out(self, source: Bytes, message: bytes, target: Target) -> _Known | None:
         def knows(algorithm: Algorithm) -> bool | None:
