@@ -21,7 +21,7 @@ from pyinsmod.checks.patch_tables import (
 )
 from pyinsmod.checks.patch_tests import Tests, Trouble
 from pyinsmod.checks.plain import is_plain
-from pyinsmod.elf_format import EM_X86_64, Section
+from pyinsmod.elf_format import EM_AARCH64, EM_X86_64, Section
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Callable, Iterator, Mapping, NamedTuple, Sequence
@@ -51,6 +51,8 @@ def stray_parameter_names(image: ModuleImage, facts: KernelFacts, check: str, st
 
 
 def _stumbles(image: ModuleImage, facts: KernelFacts, place: tuple[str, int], *, parameters: bool) -> Iterator[Finding]:
+    if image.header.machine == EM_AARCH64 and not parameters:
+        yield from _written_to(image, place)
     if image.header.machine != EM_X86_64:
         return
     tables = {**TABLES, ALTERNATIVES: NEW_ALTERNATIVE if facts.has("idempotent-load") else OLD_ALTERNATIVE}
@@ -82,6 +84,16 @@ def _stumbles(image: ModuleImage, facts: KernelFacts, place: tuple[str, int], *,
             yield crash(*place, trouble.what)
         else:
             yield Finding(*place, trouble.severity, trouble.what, module_has=trouble.what, remedy=REBUILD)
+        return
+
+
+def _written_to(image: ModuleImage, place: tuple[str, int]) -> Iterator[Finding]:
+    """Yield what is certain of arm64, whose tables have layouts of their own: memory made read-only is written to."""
+    found = {name: section for name in WRITTEN if (section := image.find_allocated(name))}
+    for trouble in _protected(image, found):
+        from pyinsmod.checks.relocation_findings import crash
+
+        yield crash(*place, trouble.what)
         return
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import lzma
 import struct
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
+from pyinsmod.cli import main
 from pyinsmod.cli.guest import guest_content
+from pyinsmod.kernel_facts.boot_image import vmlinux_in
+from pyinsmod.module_image import ModuleImage
 from tests.host import strace_lines, traced_programs
 from tests.machine.conftest import InMachine
 from vm.errors import GuestCrashed, GuestHung
@@ -142,3 +147,37 @@ class TestTracer:
         trace = in_machine(command, kernel=KERNEL, get=["/root/trace"]).files["/root/trace"]
         assert json.loads(trace.splitlines()[0])["stops"] == "seccomp"
         assert {call["name"] for call in calls_in(trace)} == {"openat"}
+
+
+class TestPrediction:
+    def test_what_the_raw_image_has_is_where_the_kernel_says(self, in_machine: InMachine) -> None:
+        image = ModuleImage(vmlinux_in(fetch(KERNEL).vmlinuz.read_bytes()))
+        command = ["grep", "-E", "__(start|stop)___(ksymtab(_gpl)?|kcrctab(_gpl)?|param|modver)$", "/proc/kallsyms"]
+        told = {
+            line.split()[2].decode(): int(line.split()[0], 16)
+            for line in in_machine(command, kernel=KERNEL).stdout.splitlines()
+        }
+        found: dict[str, int] = {}
+        for name in ("ksymtab", "ksymtab_gpl", "kcrctab", "kcrctab_gpl", "param", "modver"):
+            section = image.find_section(f"__{name}")
+            assert section is not None, name
+            found |= {f"__start___{name}": section.addr, f"__stop___{name}": section.addr + section.size}
+        assert len({told[name] - found[name] for name in found}) == 1  # the kernel was moved as a whole
+
+    @pytest.mark.parametrize(
+        ("module", "kernel", "outcome"),
+        [(KERNEL, KERNEL, "loaded"), (KERNEL, "6.1", "refused"), ("6.1", KERNEL, "refused")],
+    )
+    def test_a_module_is_loaded_or_refused_as_predicted(
+        self, module: str, kernel: str, outcome: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        packed = next(fetch(module).modules.rglob("dummy.ko*"))
+        content = packed.read_bytes()
+        (tmp_path / "dummy.ko").write_bytes(lzma.decompress(content) if packed.suffix == ".xz" else content)
+        status = main(["try", str(tmp_path / "dummy.ko"), "--kernel", kernel, "--json"])
+        (result,) = json.loads(capsys.readouterr().out)["results"]
+        assert status == (0 if outcome == "loaded" else 1)
+        assert result["reality"]["outcome"] == outcome
+        expected = ("reaches-init", None) if outcome == "loaded" else ("refused", "ENOEXEC")
+        assert (result["prediction"]["outcome"], result["prediction"]["errno"]) == expected
+        assert result["reality"]["errno"] == expected[1]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,24 +27,81 @@ WORD = 1 << 64
 _remembered: dict[str, set[int]] = {}
 
 
+Bits = Callable[[int, int], int]
+"""(what it leads to, the place itself) → the bits that say so."""
+
+
 @dataclass(frozen=True)
 class RelocationType:
-    """How wide the value is, whether it is relative to its own place, and what it usually points at."""
+    """How wide the place is, what it usually points at, and which of its bits say where to.
+
+    `by_way` tells where a branch leads that goes to a helper first, which does the rest of the way.
+    """
 
     width: int
-    relative: bool
     group: str
+    bits: Bits
+    mask: int
+    by_way: Callable[[int, bytes], int | None] | None = None
+
+    def says(self, content: bytes, target: int, place: int) -> bool:
+        """Tell whether what stands at the place leads to the target."""
+        found = int.from_bytes(content, "little")
+        return (found ^ self.bits(target, place)) & self.mask == 0
 
 
-# psABI of each architecture; relocations of other types are counted as `other`.
+def _data(width: int, group: str, *, relative: bool) -> RelocationType:
+    bits: Bits = (lambda target, place: target - place) if relative else (lambda target, _place: target)
+    return RelocationType(width, group, bits, (1 << 8 * width) - 1)
+
+
+# --- AArch64: the fields of instructions (Arm Architecture Reference Manual, C4.1)
+
+
+def _page(target: int, place: int) -> int:
+    pages = (target >> 12) - (place >> 12)
+    return (pages & 3) << 29 | (pages >> 2 & 0x7FFFF) << 5
+
+
+def _lower(scale: int) -> RelocationType:
+    return RelocationType(4, "globals", lambda target, _place: (target & 0xFFF) >> scale << 10, 0xFFF << 10)
+
+
+def _by_plt(place: int, branch: bytes) -> int | None:
+    """Return where a branch leads by way of an entry of .plt: adrp x16; add x16, x16, #lower; br x16."""
+    distance = int.from_bytes(branch, "little") & 0x3FFFFFF
+    entry = place + ((distance ^ 1 << 25) - (1 << 25)) * 4
+    content = read_memory(KCORE, entry, 12)
+    adrp, add, jump = (int.from_bytes(content[at : at + 4], "little") for at in (0, 4, 8))
+    if jump != 0xD61F0200 or adrp & 0x9F00001F != 0x90000010 or add & 0xFFC003FF != 0x91000210:
+        return None
+    pages = (adrp >> 5 & 0x7FFFF) << 2 | adrp >> 29 & 3
+    return ((entry >> 12) + (pages ^ 1 << 20) - (1 << 20) << 12) + (add >> 10 & 0xFFF)
+
+
+_BRANCH = RelocationType(4, "functions", lambda target, place: target - place >> 2, 0x3FFFFFF, _by_plt)
+
+# psABI of each architecture; relocations of other types are not looked at.
 TYPES: dict[str, dict[int, RelocationType]] = {
     "x86_64": {
-        1: RelocationType(8, relative=False, group="globals"),  # R_X86_64_64
-        2: RelocationType(4, relative=True, group="globals"),  # R_X86_64_PC32
-        4: RelocationType(4, relative=True, group="functions"),  # R_X86_64_PLT32
-        10: RelocationType(4, relative=False, group="globals"),  # R_X86_64_32
-        11: RelocationType(4, relative=False, group="globals"),  # R_X86_64_32S
-    }
+        1: _data(8, "globals", relative=False),  # R_X86_64_64
+        2: _data(4, "globals", relative=True),  # R_X86_64_PC32
+        4: _data(4, "functions", relative=True),  # R_X86_64_PLT32
+        10: _data(4, "globals", relative=False),  # R_X86_64_32
+        11: _data(4, "globals", relative=False),  # R_X86_64_32S
+    },
+    "aarch64": {
+        257: _data(8, "globals", relative=False),  # R_AARCH64_ABS64
+        261: _data(4, "globals", relative=True),  # R_AARCH64_PREL32
+        275: RelocationType(4, "globals", _page, 0x60FFFFE0),  # R_AARCH64_ADR_PREL_PG_HI21
+        277: _lower(0),  # R_AARCH64_ADD_ABS_LO12_NC
+        278: _lower(0),  # R_AARCH64_LDST8_ABS_LO12_NC
+        284: _lower(1),  # R_AARCH64_LDST16_ABS_LO12_NC
+        285: _lower(2),  # R_AARCH64_LDST32_ABS_LO12_NC
+        286: _lower(3),  # R_AARCH64_LDST64_ABS_LO12_NC
+        282: _BRANCH,  # R_AARCH64_JUMP26
+        283: _BRANCH,  # R_AARCH64_CALL26
+    },
 }
 
 
@@ -113,8 +170,7 @@ def _sites(
         if not targets:
             continue
         found = memory[entry.section][entry.offset : entry.offset + kind.width]
-        origin = place if kind.relative else 0
-        wanted = {_packed(target + (entry.addend or 0) - origin, kind.width) for target in targets}
+        wanted = {(target + (entry.addend or 0)) % WORD for target in targets}
         site = {
             "section": section.name,
             "offset": entry.offset,
@@ -123,7 +179,10 @@ def _sites(
             "memory": found.hex(),
             "points_at": f"{min(targets):#x}",
         }
-        yield kind.group, site, found in wanted
+        fixed = any(kind.says(found, target, place) for target in wanted)
+        if not fixed and kind.by_way is not None:
+            fixed = kind.by_way(place, found) in wanted
+        yield kind.group, site, fixed
 
 
 def _targets(
@@ -170,7 +229,3 @@ def _addresses_of(name: bytes, text: bytes) -> Iterator[int]:
             start = text.rfind(b"\n", 0, at) + 1
             yield int(text[start:at].split()[0], 16)
             at = text.find(wanted, at + 1)
-
-
-def _packed(value: int, width: int) -> bytes:
-    return (value % WORD).to_bytes(8, "little")[:width]

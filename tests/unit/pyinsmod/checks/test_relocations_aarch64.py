@@ -22,7 +22,7 @@ TEXT = 4
 PRINTK, WEAK = 1, 2
 ABS64, ABS32, ABS16, PREL32, LO19, CALL26, PAGE, LO12 = 257, 258, 259, 261, 273, 283, 275, 277
 PLT = ((".plt", 8, 6, b"\0"), (".init.plt", 8, 6, b"\0"), (".text.ftrace_trampoline", 8, 6, b"\0"))
-MINE = ("plt-sections", "relocations", "ftrace-trampoline")
+MINE = ("plt-sections", "relocations", "special-sections", "ftrace-trampoline")
 
 
 @pytest.fixture
@@ -130,6 +130,15 @@ def test_a_module_without_the_tracers_section_is_refused_without_a_word(
 ) -> None:
     found = answer(module(build_module, sections=PLT[:2]), facts)
     assert (found.outcome, found.errno, found.log) == ("refused", "ENOEXEC", None)
+
+
+def test_struct_module_in_memory_made_read_only_is_the_kernels_end(
+    build_module: BuildModule, facts: KernelFacts
+) -> None:
+    """Seen on 6.12: the loader writes to it after `complete_formation`."""
+    data = bytearray(module(build_module))
+    struct.pack_into("<Q", data, struct.unpack_from("<Q", data, 40)[0] + 64 * 3 + 8, 2)
+    assert answer(bytes(data), facts).outcome == "crashes-kernel"
 
 
 def test_a_kernel_that_wants_none_gets_none(build_module: BuildModule, make_facts: MakeFacts) -> None:
