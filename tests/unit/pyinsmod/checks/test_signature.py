@@ -208,8 +208,8 @@ def test_a_certificate_in_the_message_does_not_make_its_key_known(
     assert only(data, kernel()).severity == "taints"
     assert not found(append(plain, message(plain, ours, options=with_own)), kernel())
     assert only(flipped(data, 9), kernel()).errno == "EKEYREJECTED"
-    # With a byte of the signature changed, RSA gives no padding at all.
-    assert only(flipped(data, -60), kernel()).errno == "EINVAL"
+    # With a byte of the signature changed, RSA gives no padding at all; one time in 256 what it gives begins like one.
+    assert only(flipped(data, -60), kernel()).errno in {"EINVAL", "EBADMSG"}
 
 
 @pytest.mark.parametrize(("config", "errno"), [({"CRYPTO_ECDSA": "y"}, None), ({}, "ENOENT")])
