@@ -48,6 +48,21 @@ def test_files_commands_and_results_are_private() -> None:
     assert sorted(Path("/usr/sbin").iterdir()) == before
 
 
+def test_a_command_of_the_systems_can_be_put_in_its_place_for_the_time() -> None:
+    before = Path("/usr/bin/uname").read_bytes()
+    result = done(Job(("uname",), files={"/usr/bin/uname": b"#!/bin/sh\necho another\n"}))
+    assert (result.status, result.stdout) == (0, b"another\n")
+    assert Path("/usr/bin/uname").read_bytes() == before
+
+
+@pytest.mark.parametrize("folder", ["/usr/bin", "/etc", MOUNT_POINTS, "/", "kept"])
+def test_nothing_else_can_be_written_to(folder: str, tmp_path: Path) -> None:
+    place = str(tmp_path) if folder == "kept" else folder
+    result = done(Job(("touch", f"{place}/pyinsmod-test-file")), str(tmp_path))
+    assert (result.status, b"Read-only file system" in result.stderr) == (1, True)
+    assert not Path(place, "pyinsmod-test-file").exists()
+
+
 def test_what_is_kept_is_where_it_was(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("here\n")
     assert done(Job(("cat", str(tmp_path / "a"))), str(tmp_path)).stdout == b"here\n"

@@ -1,9 +1,9 @@
 """Do one job on a running system, in a mount namespace where nothing it writes to is the system's own.
 
 `unshare --mount --propagation private -- python3 -m vm.guest.private_room`; the order comes as JSON on standard
-input, the answer goes to standard output. In the namespace /root, /tmp and /run are empty file systems in memory, and
-the folders of commands are full of links to what they really hold, so that a job can put its own commands there. The
-kernel is the running one: modules, its settings and its log are nobody's private affair.
+input, the answer goes to standard output. In the namespace /root, /tmp and /run are empty file systems in memory, the
+folders of commands are full of links to what they really hold, so that a job can put its own commands there, and all
+else can be read only. The kernel is the running one: modules, its settings and its log are nobody's private affair.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from typing import Any
 from vm.guest.job import prepare
 
 HIDDEN = {"/root": "0700", "/tmp": "1777", "/run": "0755"}  # noqa: S108 - covered, not used
+#: What is no file's home, but the kernel's or a device's face.
+INTERFACES = ("/proc", "/sys", "/dev")
 COMMAND_FOLDERS = ("/usr/bin", "/usr/sbin")
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 PATIENCE = 60.0  # seconds for killed processes to leave a call that cannot be broken off, such as a slow init
@@ -59,6 +62,7 @@ def furnish(side: Path, kept: Iterable[str], commands: Iterable[str]) -> None:
         kept: folders that stay reachable where they are.
         commands: folders of commands to be changed.
     """
+    make_read_only()
     mount("-t", "tmpfs", "tmpfs", str(side))
     still_there = {path: side / f"kept{number}" for number, path in enumerate(kept) if covered(path)}
     for path, place in still_there.items():
@@ -74,6 +78,14 @@ def furnish(side: Path, kept: Iterable[str], commands: Iterable[str]) -> None:
         mount("-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", folder)
     for path, place in still_there.items():
         bind(str(place), Path(path))
+
+
+def make_read_only() -> None:
+    """Let nothing be written to any file system there is; what is mounted afterwards is not concerned."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        path = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), line.split()[1])
+        if not path.startswith(INTERFACES) and os.path.ismount(path):  # noqa: PTH - as the kernel spells it
+            mount("-o", "remount,bind,ro", path)
 
 
 def covered(path: str) -> bool:
@@ -93,8 +105,9 @@ def mount(*arguments: str) -> None:
 
 
 def put(path: Path, content: bytes) -> None:
-    """Write a file as a guest's agent does."""
+    """Write a file as a guest's agent does; one of the system's has a link in its place, which is not followed."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
     path.write_bytes(content)
     path.chmod(0o755 if "bin/" in str(path) else 0o644)
 
