@@ -78,10 +78,18 @@ def virtme_ng(kernel: Kernel) -> tuple[list[str], dict[str, str]]:
         subprocess.run([str(tools / "bin/pip"), "install", "-q", "virtme-ng"], check=True)
     static = tools / "busybox"
     static.mkdir(exist_ok=True)
-    shutil.copy(next(cache_root().glob("userland/*/usr/bin/busybox")), static / "busybox")
+    shutil.copy(next(filter(runs_here, cache_root().glob("userland/*/usr/bin/busybox"))), static / "busybox")
     environment = {**os.environ, "PATH": f"{static}:{tools / 'bin'}:{os.environ['PATH']}"}
     script = f"insmod /lib/modules/{kernel.release}/{MODULE}"
     return ["vng", "--verbose", "--disable-kvm", "--force-9p", "-r", str(kernel.vmlinuz), "--", script], environment
+
+
+def runs_here(program: Path) -> bool:
+    """Tell whether a program is one for this machine's architecture."""
+    try:
+        return subprocess.run([program, "true"], check=False).returncode == 0
+    except OSError:
+        return False
 
 
 @contextmanager
