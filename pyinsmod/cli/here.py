@@ -7,6 +7,7 @@ lasts until the next boot is not done. Files and commands are private (`vm.runni
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import tempfile
@@ -17,9 +18,10 @@ from pathlib import Path
 
 from pyinsmod.checks import run_checks
 from pyinsmod.cli.laboratory import TRACE, Bench, Place, runs_at
+from pyinsmod.errors import MalformedModule
 from pyinsmod.kernel_facts.running import running_kernel
 from pyinsmod.load_request import LoadRequest
-from pyinsmod.module_image import read_image
+from pyinsmod.module_image import SUFFIXES, read_image
 from pyinsmod.prediction import predict
 from pyinsmod.unloader import unload
 from tracer.claims import Claims, Experiment
@@ -83,7 +85,10 @@ def why_not_here(experiment: Experiment, files: Mapping[str, bytes]) -> str | No
 
 
 def _why_not_loaded(content: bytes) -> str | None:
-    image = read_image(content)
+    try:
+        image = read_image(content)
+    except MalformedModule:  # what cannot be unpacked is not loaded either
+        return None
     outcome = predict(run_checks(image, running_kernel(), LoadRequest())).outcome
     if outcome in HARMFUL:
         return f"is predicted to end with '{outcome}'"
@@ -137,7 +142,10 @@ class _NothingRecorded:
 
 def _names(files: Mapping[str, bytes]) -> set[str]:
     """Return the names of the modules among files."""
-    names = {read_image(content).known_name for path, content in files.items() if path.endswith(".ko")}
+    names = set()
+    for content in (content for path, content in files.items() if path.endswith(SUFFIXES)):
+        with contextlib.suppress(MalformedModule):
+            names.add(read_image(content).known_name)
     return {name for name in names if name}
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import lzma
 import os
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from pyinsmod.cli import here
 from pyinsmod.cli.validate import run
 from tracer.claims import Experiment
+from tracer.experiments.module_spec import ModuleSpec, build
 
 
 @pytest.mark.parametrize("preparation", ["signatures-enforced", "modules-disabled"])
@@ -41,3 +43,15 @@ def test_a_system_that_cannot_load_modules_is_told_apart(monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     if not Path("/proc/modules").exists():
         assert "cannot load modules" in (here.problem() or "")
+
+
+def test_packed_modules_are_known_by_name_and_damaged_ones_end_nothing(kernel_tree: Path) -> None:
+    sound = build(ModuleSpec("sound"), kernel_tree)
+    damaged = lzma.compress(sound)[:-40]
+    files = {
+        "/root/a.ko.xz": lzma.compress(sound, check=lzma.CHECK_CRC32),
+        "/root/b.ko.xz": damaged,
+        "/root/c.py": b"#",
+    }
+    assert here._names(files) == {"sound"}
+    assert here.why_not_here(Experiment("e"), {"b.ko.xz": damaged}) is None
