@@ -48,9 +48,11 @@ man:
 	@tools/setup-host test
 	@$(PYTHON) -m tools.man_pages
 
-# The README's picture, from a report over the whole matrix: minutes, or less when most of it was measured before.
+# The README's pictures: of a terminal, and of a report over the whole matrix, which takes minutes, or less when most of
+# it was measured before.
 picture:
 	@tools/setup-host picture
+	@$(PYTHON) -m tools.session docs/session.svg
 	@$(PYTHON) -m pyinsmod validate --kernel all --loader all --html $(REPORT)/matrix.html >/dev/null || [ $$? -eq 1 ]
 	@$(PYTHON) -m tools.picture $(REPORT)/matrix.html docs/report.png
 

@@ -74,7 +74,7 @@ def _timed(
     started = time.monotonic()
     with _progress(total) as done:
         finished = asyncio.run(runs(done))
-    note(f"{total} experiments in {time.monotonic() - started:.1f} s")
+    note(f"{total} {'experiment' if total == 1 else 'experiments'} in {time.monotonic() - started:.1f} s")
     return finished
 
 

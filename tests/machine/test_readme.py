@@ -7,25 +7,22 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
 from sybil import Document, Region
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
+from tools import session
 from tracer.experiments.kernel_modules import module_files, read_module
-from tracer.experiments.module_spec import ModuleSpec, build
 from vm.kernel_store import fetch
 
 pytestmark = pytest.mark.machine
 
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
-MODULES = {
-    "hello.ko": ModuleSpec("hello"),
-    "mymod.ko": ModuleSpec(faults=("vermagic-without:preempt",)),
-    "crasher.ko": ModuleSpec("crasher", faults=("section-field:.gnu.linkonce.this_module.flags=&~1",)),
-}
+PICTURE = REPOSITORY / "docs" / "session.svg"
 IN_TREE = ("brd", "dummy", "nft_ct", "vxlan")
 # What changes with the archive's kernels, and from run to run.
 VARYING = (
@@ -34,6 +31,8 @@ VARYING = (
     (re.compile(r"\+0x[0-9a-f]+/0x[0-9a-f]+"), "+OFFSET"),
     (re.compile(r"(?<=\D )\d+ → \d+"), "SIZES"),
     (re.compile(r"\d+ options differ"), "options differ"),
+    (re.compile(r"(?<=NULL, )\d+"), "SIZE"),
+    (re.compile(r"after \d+\.\d+ s"), "after a while"),
 )
 
 
@@ -53,9 +52,8 @@ def sessions() -> list[tuple[str, str]]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the modules the examples are about."""
     made = tmp_path_factory.mktemp("readme")
+    session.write_modules(made)
     tree = fetch("6.1").root
-    for name, spec in MODULES.items():
-        (made / name).write_bytes(build(spec, tree))
     (made / "build").mkdir()
     for name in IN_TREE:
         (made / "build" / f"{name}.ko").write_bytes(read_module(module_files(tree)[name]))
@@ -85,6 +83,19 @@ def constant(text: str) -> str:
     for varying, name in VARYING:
         text = varying.sub(name, text)
     return text
+
+
+def test_its_picture_shows_what_a_terminal_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    assert session.main([str(tmp_path / "session.svg")]) == 0
+    made, kept = ((tmp_path / "session.svg"), PICTURE)
+    assert constant(words(made)) == constant(words(kept)), "make picture, and look at it"
+
+
+def words(picture: Path) -> str:
+    """Return a picture's lines of text; a column's width may be another day's."""
+    shown = "\n".join(re.findall(r"<text[^>]*>(.*?)</text>", picture.read_text()))
+    return re.sub(r"[ \n]+", " ", unescape(shown).replace("\xa0", " "))
 
 
 def test_there_is_something_to_be_shown() -> None:
