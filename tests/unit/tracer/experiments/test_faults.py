@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from elftools.elf.relocation import RelocationSection
-from elftools.elf.sections import Section as ElfSection
-from elftools.elf.sections import SymbolTableSection
 
+from tests.elf_reading import relocation_table, section, symbol_table
 from tracer.experiments.errors import FaultNotApplicable, UnknownFault
 from tracer.experiments.faults import FAULTS, lookup
 from tracer.experiments.module_spec import ModuleSpec, build
@@ -22,24 +20,6 @@ Program = Callable[..., str]
 
 def made(tree: Path, *faults: str) -> bytes:
     return build(ModuleSpec(faults=faults), tree)
-
-
-def section(image: bytes, name: str) -> ElfSection:
-    found = ELFFile(io.BytesIO(image)).get_section_by_name(name)
-    assert found is not None, name
-    return found
-
-
-def symbol_table(image: bytes) -> SymbolTableSection:
-    found = section(image, ".symtab")
-    assert isinstance(found, SymbolTableSection)
-    return found
-
-
-def relocation_table(image: bytes, name: str) -> RelocationSection:
-    found = section(image, name)
-    assert isinstance(found, RelocationSection)
-    return found
 
 
 def value_of(image: bytes, key: str) -> str | None:

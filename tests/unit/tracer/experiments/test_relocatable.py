@@ -12,36 +12,18 @@ from typing import Any
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
-from elftools.elf.sections import Section as ElfSection
 from elftools.elf.sections import SymbolTableSection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pyinsmod.elf_format import SHF_ALLOC, SHT_PROGBITS
+from tests.elf_reading import relocation_table, section, symbol_table
 from tracer.experiments.elf_records import STB_LOCAL, Relocation, Section
 from tracer.experiments.errors import NotRelocatable
 from tracer.experiments.kernel_modules import module_files, read_module
 from tracer.experiments.relocatable import Relocatable
 
 Program = Callable[..., str]
-
-
-def section(image: bytes, name: str) -> ElfSection:
-    found = ELFFile(io.BytesIO(image)).get_section_by_name(name)
-    assert found is not None, name
-    return found
-
-
-def symbol_table(image: bytes) -> SymbolTableSection:
-    found = section(image, ".symtab")
-    assert isinstance(found, SymbolTableSection)
-    return found
-
-
-def relocation_table(image: bytes, name: str) -> RelocationSection:
-    found = section(image, name)
-    assert isinstance(found, RelocationSection)
-    return found
 
 
 def facts(image: bytes) -> list[Any]:
