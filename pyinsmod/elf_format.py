@@ -8,9 +8,7 @@ Structures: elf(5), include/uapi/linux/elf.h.
 
 from __future__ import annotations
 
-import struct
-
-from pyinsmod.lean import TYPE_CHECKING, NamedTuple, TypeAlias
+from pyinsmod.lean import TYPE_CHECKING, NamedTuple, TypeAlias, struct
 
 if TYPE_CHECKING:
     import mmap  # noqa: F401 - stands in a string

@@ -10,7 +10,8 @@ PyinsmodError
 from __future__ import annotations
 
 import errno as errno_table
-import os
+
+from pyinsmod.lean import os
 
 
 class PyinsmodError(Exception):

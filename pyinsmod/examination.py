@@ -1,18 +1,15 @@
 """A module file, looked at for a kernel: what that kernel will answer, and every fault."""
 
 # Paths are text, see pyinsmod/kernel_facts/paths.py.
-# ruff: noqa: PTH116, PTH123
+# ruff: noqa: PTH123
 
 from __future__ import annotations
-
-import os
-import stat
 
 from pyinsmod.checks import run_checks
 from pyinsmod.errors import MalformedModule
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import KernelFacts
-from pyinsmod.lean import Iterable, Iterator, NamedTuple
+from pyinsmod.lean import Iterable, Iterator, NamedTuple, os, stat
 from pyinsmod.module_image import ModuleImage, read_image
 from pyinsmod.prediction import Prediction, predict
 

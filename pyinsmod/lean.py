@@ -1,9 +1,9 @@
-"""What the library uses of `typing`, `functools` and `collections.abc`, without importing them when the program runs.
+"""What the library uses of `typing`, `functools`, `collections.abc`, `os` and their like, at the price of a few lines.
 
 `pyinsmod hello.ko` and `pyinsmod check hello.ko` are to cost little more than starting Python. `typing`, with `re`,
-`enum`, `collections` and `functools` behind it, costs as much again as starting Python does. A type checker reads the
-real ones; the running program gets the few lines that it needs of them, and the abstract classes from where `os` has
-them from.
+`enum`, `collections` and `functools` behind it, costs as much again as starting Python does, and `os` with the abstract
+classes behind it an eighth of that where nobody has imported it. A type checker reads the real ones; the running
+program gets what it needs of them, `os` without its paths and its environment, which are Python.
 """
 
 # Type checkers look at the real ones, never at what stands below `else`.
@@ -14,7 +14,10 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    import os
     import signal as signals
+    import stat
+    import struct
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from functools import cache, cached_property
     from types import MappingProxyType
@@ -22,8 +25,10 @@ if TYPE_CHECKING:
 
 else:
     import _signal as signals  # the numbers and functions, without an enum of them
+    import _stat as stat
+    import _struct as struct
+    import posix as os
     from _collections import _tuplegetter
-    from _collections_abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     Any = TypeAlias = object
     MappingProxyType = type(object.__dict__)
@@ -43,6 +48,43 @@ else:
 
         def __class_getitem__(cls, _arguments):
             return cls
+
+    Callable = Container = Iterable = Iterator = Sequence = Generic
+
+    class Mapping(Generic):
+        """The methods of a mapping by `__getitem__` and `__iter__`, as `collections.abc.Mapping` has them."""
+
+        __slots__ = ()
+        __hash__ = None
+
+        def get(self, key, default=None):
+            """Return the value, or the default where there is none."""
+            try:
+                return self[key]
+            except KeyError:
+                return default
+
+        def __contains__(self, key):
+            try:
+                self[key]
+            except KeyError:
+                return False
+            return True
+
+        def keys(self):
+            """Return the keys."""
+            return dict.fromkeys(self).keys()
+
+        def values(self):
+            """Return the values."""
+            return {key: self[key] for key in self}.values()
+
+        def items(self):
+            """Return pairs of key and value."""
+            return {key: self[key] for key in self}.items()
+
+        def __eq__(self, other):
+            return dict(self) == dict(other) if hasattr(other, "keys") else NotImplemented
 
     class Literal(Generic):
         """Stands for `typing.Literal`."""
@@ -152,5 +194,8 @@ __all__ = [
     "cache",
     "cached_property",
     "cast",
+    "os",
     "signals",
+    "stat",
+    "struct",
 ]

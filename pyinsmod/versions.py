@@ -6,11 +6,9 @@ a module uses in the module's own table and compares; any other kernel looks at 
 
 from __future__ import annotations
 
-import struct
-
 from pyinsmod.elf_format import text
 from pyinsmod.kernel_facts.facts import KernelFacts
-from pyinsmod.lean import Literal, Mapping, NamedTuple
+from pyinsmod.lean import Literal, Mapping, NamedTuple, struct
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 

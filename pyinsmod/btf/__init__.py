@@ -6,9 +6,7 @@ other (a type's number is its place, counted from 1), then the strings they are 
 
 from __future__ import annotations
 
-import struct
-
-from pyinsmod.lean import Iterator
+from pyinsmod.lean import Iterator, struct
 
 HEADER = struct.Struct("<HBBIIIII")
 MAGIC = 0xEB9F

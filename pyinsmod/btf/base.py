@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pyinsmod.btf import HEADER, MAGIC, TYPE
-from pyinsmod.lean import cached_property
+from pyinsmod.errors import MalformedModule
+from pyinsmod.lean import Any, NamedTuple, cached_property, os
 
 # What follows struct btf_type, in words of 4 bytes: so many, and so many for each of its vlen elements, by kind.
 FIXED_TAIL = (0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0)
 TAIL_PER_ELEMENT = (0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 3)
 KINDS = len(FIXED_TAIL)
+
+# So much of a name is read first: nearly all are shorter.
+USUAL_NAME = 64
 
 
 class _Steps(dict[int, int]):
@@ -41,16 +45,48 @@ def fills(types: bytes) -> bool:
     return at == end
 
 
+class Figures(NamedTuple):
+    """What one has to know of BTF before reading it: where its types and strings stand, and how many types it has.
+
+    Types are counted with number 0, void; 0 stands for: not counted yet.
+    """
+
+    types_at: int
+    types_length: int
+    strings_at: int
+    strings_length: int
+    count: int = 0
+
+
 class BaseBtf:
     """Raw BTF that stands for itself, such as /sys/kernel/btf/vmlinux, taken to be sound."""
 
     def __init__(self, raw: bytes) -> None:
-        fields = HEADER.unpack_from(raw)
         self.raw = raw
-        self.types_at = fields[3] + fields[4]
-        self.types_length = fields[5]
-        self.strings_at = fields[3] + fields[6]
-        self.strings_length = fields[7]
+        self._take(figures_of(raw))
+
+    def _take(self, figures: Figures) -> None:
+        self.types_at, self.types_length, self.strings_at, self.strings_length, self._counted = figures
+
+    def to_plain(self) -> tuple[int, ...]:
+        """Return its figures, for who keeps them and not the whole."""
+        return self.types_at, self.types_length, self.strings_at, self.strings_length, self._counted
+
+    @property
+    def count(self) -> int:
+        """The number of types, with number 0: the number of the first type of BTF that continues this one."""
+        if not self._counted:
+            self._counted = len(self.offsets) if "offsets" in vars(self) else self._count()
+        return self._counted
+
+    def _count(self) -> int:
+        words = memoryview(self.raw)[self.types_at : self.types_at + self.types_length].cast("I")
+        infos, end = words[1:], len(words)
+        at, steps, count = 0, _STEPS, 1
+        while at < end:
+            at += steps[infos[at]]
+            count += 1
+        return count
 
     @cached_property
     def offsets(self) -> list[int]:
@@ -70,13 +106,74 @@ class BaseBtf:
         """Return the kind of a type, 0 for void."""
         return 0 if number == 0 else TYPE.unpack_from(self.raw, self.offsets[number])[1] >> 24 & 0x7F
 
+    def string(self, offset: int, longest: int) -> bytes | None:
+        """Return the string at an offset of its strings; None when it does not end after so many bytes."""
+        start = self.strings_at + offset
+        end = self.raw.find(b"\0", start, start + longest + 1)
+        return self.raw[start:end] if end >= 0 else None
+
+
+class BaseBtfInFile(BaseBtf):
+    """The same in a file that stays as it is, of which the figures are known: the strings that are asked for are read.
+
+    Only who asks for types makes it read all. What is asked raises MalformedModule when the file cannot be read any
+    more: nothing can be told of a module then.
+    """
+
+    def __init__(self, path: str, figures: Figures) -> None:
+        self._path = path
+        self._descriptor = -1
+        self._take(figures)
+
+    @cached_property
+    def raw(self) -> bytes:  # type: ignore[override]
+        """All of it."""
+        try:
+            with open(self._path, "rb") as file:  # noqa: PTH123 - see kernel_facts/paths.py
+                return file.read()
+        except OSError as error:
+            raise MalformedModule(f"{self._path}: {error.strerror}") from error
+
+    def string(self, offset: int, longest: int) -> bytes | None:
+        """Return the string at an offset, as `BaseBtf.string` does."""
+        start, size = self.strings_at + offset, min(USUAL_NAME, longest + 1)
+        piece = self._piece(start, size)
+        if b"\0" not in piece and size <= longest:
+            piece = self._piece(start, longest + 1)
+        string, ended, _ = piece.partition(b"\0")
+        return string if ended else None
+
+    def _piece(self, start: int, size: int) -> bytes:
+        try:
+            if self._descriptor < 0:
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            return os.pread(self._descriptor, size, start)
+        except OSError as error:
+            raise MalformedModule(f"{self._path}: {error.strerror}") from error
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let all of it go along to where there is no such file."""
+        return BaseBtf, (self.raw,)
+
+
+def figures_of(raw: bytes) -> Figures:
+    """Return what the header of raw BTF says."""
+    fields = HEADER.unpack_from(raw)
+    return Figures(fields[3] + fields[4], fields[5], fields[3] + fields[6], fields[7])
+
 
 # A kernel's is asked for with each of its modules. By identity, as the hash of megabytes takes as long as reading them.
 _BASES: dict[int, BaseBtf] = {}
 
 
-def base_of(raw: bytes) -> BaseBtf | None:
+def base_of(raw: bytes | BaseBtf) -> BaseBtf | None:
     """Return the base that raw BTF is, the same one for the same object; None when it is none."""
+    if isinstance(raw, BaseBtf):
+        return raw
     if len(raw) < HEADER.size or int.from_bytes(raw[:2], "little") != MAGIC:
         return None
     if id(raw) not in _BASES:

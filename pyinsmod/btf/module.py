@@ -45,10 +45,10 @@ def _own_types(data: bytes, base: BaseBtf | None, distilled: Checked | None, dia
     check_strings(data, header, dialect, split=True)
     names = Names(data, header, base, split=True)
     types = read_types(data, header, names, dialect)
-    # How many types vmlinux has takes 20 ms to find out: who modifies nothing need not know.
+    # How many types vmlinux has may take 20 ms to find out: who modifies nothing need not know.
     if dialect.chain_limit and base and any(found.kind in MODIFIERS for found in types):
         if distilled is None:
-            check_chains(types, len(base.offsets), base, dialect)
+            check_chains(types, base.count, base, dialect)
         else:
             check_chains(types, len(distilled.types) + 1, distilled.types, dialect)
     return Checked(data, types, names)

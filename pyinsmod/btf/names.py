@@ -23,7 +23,7 @@ class Names:
     def __init__(self, data: bytes, header: Header, base: BaseBtf | None, *, split: bool) -> None:
         self._own = data, header.length + header.strings_at
         self._length = header.strings_length
-        self._base = (base.raw, base.strings_at) if base else None
+        self._base = base
         self._first = base.strings_length if base else NAME_LIMIT + 1 if split else 0
         self._identifiers: dict[int, bool] = {}
 
@@ -50,20 +50,19 @@ class Names:
         return self._name(offset, b"_") == b""
 
     def text(self, offset: int) -> bytes:
-        """Return the string at an offset."""
-        found = self._at(offset)
-        return b"" if found is None else found[0][found[1] : found[0].index(b"\0", found[1])]
+        """Return the string at an offset; nothing when it has no end."""
+        return self._string(offset, NAME_LIMIT) or b""
 
     def _name(self, offset: int, of_unknown_base: bytes) -> bytes | None:
         """Return the string at an offset; None when it is longer than a name may be, or does not end."""
-        found = self._at(offset)
-        if found is None:
+        if offset < self._first and self._base is None:
             return of_unknown_base
-        data, start = found
-        end = data.find(b"\0", start, start + _LONGEST + 1)
-        return data[start:end] if end >= 0 else None
+        return self._string(offset, _LONGEST)
 
-    def _at(self, offset: int) -> tuple[bytes, int] | None:
-        if offset >= self._first:
-            return self._own[0], self._own[1] + offset - self._first
-        return None if self._base is None else (self._base[0], self._base[1] + offset)
+    def _string(self, offset: int, longest: int) -> bytes | None:
+        if offset < self._first:
+            return None if self._base is None else self._base.string(offset, longest)
+        data, strings = self._own
+        start = strings + offset - self._first
+        end = data.find(b"\0", start, start + longest + 1)
+        return data[start:end] if end >= 0 else None

@@ -6,14 +6,13 @@ never resolved when it is loaded, so that even BTF made for another kernel may p
 
 from __future__ import annotations
 
-import struct
 from errno import EINVAL
 
 from pyinsmod.btf import MEMBER, TYPE
 from pyinsmod.btf.base import FIXED_TAIL, KINDS, TAIL_PER_ELEMENT
 from pyinsmod.btf.header import ENOTSUPP, BtfFault, Dialect, Header
 from pyinsmod.btf.names import Names
-from pyinsmod.lean import Callable, NamedTuple, Sequence
+from pyinsmod.lean import Callable, NamedTuple, Sequence, struct
 
 KIND_NAMES = (
     "UNKNOWN", "INT", "PTR", "ARRAY", "STRUCT", "UNION", "ENUM", "FWD", "TYPEDEF", "VOLATILE", "CONST", "RESTRICT",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import struct
-
 from pyinsmod.checks import patch_tables as tables
 from pyinsmod.finding import Severity
 from pyinsmod.kernel_facts.facts import KernelFacts
-from pyinsmod.lean import NamedTuple
+from pyinsmod.lean import NamedTuple, struct
 
 # What jump_label.h and static_call.h leave for code to be put in, and the first bytes of jumps and calls.
 NOP5, CALL, JUMPS, RETURN = bytes.fromhex("0f1f440000"), 0xE8, (0xE9, 0xEB), 0xC3

@@ -6,13 +6,12 @@ not bad yet: `loader_run` finds out.
 
 from __future__ import annotations
 
-import struct
 from itertools import pairwise
 
 from pyinsmod import elf_format as elf
 from pyinsmod.checks.relocation_types_x86_64 import KINDS
 from pyinsmod.elf_format import Section
-from pyinsmod.lean import Sequence
+from pyinsmod.lean import Sequence, struct
 from pyinsmod.module_image import NAME_LENGTH, NAME_OFFSET, ModuleImage
 
 # No section of a build wants more, and addresses of a module differ from those of another by less than the second.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from pyinsmod import __version__
 from pyinsmod.errors import PyinsmodError, UsageError
-from pyinsmod.lean import TYPE_CHECKING, Sequence
+from pyinsmod.lean import TYPE_CHECKING, Sequence, os
 from pyinsmod.text import printable
 
 if TYPE_CHECKING:
@@ -27,6 +26,10 @@ COMMANDS = {
     "completion": "completion",
 }
 
+# Ten thousands of objects come with the modules that a check imports, and none of them goes: to look for garbage among
+# them after every 700 of them is a twentieth of the check.
+OBJECTS_UNTIL_COLLECTION = 50_000
+
 HELP = """\
 usage: pyinsmod [options] FILE [NAME=VALUE…]     load a module, like insmod, and say why if it is refused
        pyinsmod COMMAND …                        pyinsmod COMMAND -h explains a command
@@ -40,7 +43,7 @@ pyinsmod {version}; pyinsmod load -h lists the options
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; `pyinsmod FILE …` is short for `pyinsmod load FILE …`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if argv is None and "_ARGCOMPLETE" in os.environ:
+    if argv is None and _asked_to_complete():
         __import__("pyinsmod.cli.completion", fromlist=("answer",)).answer()
     if argv is None and sys.argv[0].rpartition("/")[2] == "insmod":
         return _run("load", arguments)
@@ -55,11 +58,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _run("load", arguments)
 
 
+def _asked_to_complete() -> bool:
+    """Tell whether a shell wants to know what the next word may be; for `os.environ` all of `os` is imported."""
+    from posix import environ
+
+    return b"_ARGCOMPLETE" in environ
+
+
 def program() -> NoReturn:
     """Be the program: as `main`, and then leave without taking the interpreter apart, a tenth of what a check costs.
 
     Commands with more to put in order bring `threading` or `atexit` along, and end in the ordinary way.
     """
+    from gc import set_threshold
+
+    set_threshold(OBJECTS_UNTIL_COLLECTION)
     status = main()
     if "threading" in sys.modules or "atexit" in sys.modules:
         sys.exit(status)
@@ -68,7 +81,7 @@ def program() -> NoReturn:
         sys.stderr.flush()
     except OSError:
         status = status or 1
-    os._exit(status)
+    os._exit(status)  # noqa: SLF001 - its name is that of the system call
 
 
 def _run(name: str, arguments: list[str]) -> int:
@@ -83,7 +96,7 @@ def _run(name: str, arguments: list[str]) -> int:
         return 1
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not try to flush more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open("/dev/null", os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("pyinsmod: interrupted", file=sys.stderr)

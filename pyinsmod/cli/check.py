@@ -1,21 +1,23 @@
 """`pyinsmod check PATH…`: predict what the running kernel, or any other, would answer, and load nothing."""
 
 # Paths are text, see pyinsmod/kernel_facts/paths.py.
-# ruff: noqa: PTH110, PTH112, PTH118
 
 from __future__ import annotations
 
-import os
 import sys
 
 from pyinsmod.errors import PyinsmodError, UsageError
 from pyinsmod.examination import Examination, examine, image_at
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import KernelFacts, running_kernel
-from pyinsmod.lean import Iterator, NamedTuple, Sequence
+from pyinsmod.kernel_facts.files import exists, is_folder
+from pyinsmod.lean import TYPE_CHECKING, Iterator, NamedTuple, Sequence, os
 from pyinsmod.module_image import SUFFIXES
 from pyinsmod.prediction import decisive_finding
 from pyinsmod.text import printable, shortened
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 CANNOT_TELL = 3
 
@@ -80,9 +82,7 @@ def _is_about_a_tree(argv: Sequence[str]) -> bool:
     for before, word in zip(("", *argv), argv):  # noqa: B905 - the last word is before none
         if word.partition("=")[0] in TREE_OPTIONS:
             return True
-        if before != "--kernel" and (
-            os.path.isdir(word) or (word.endswith((".deb", ".rpm")) and not word.startswith("-"))
-        ):
+        if before != "--kernel" and (is_folder(word) or (word.endswith((".deb", ".rpm")) and not word.startswith("-"))):
             return True
     return False
 
@@ -118,21 +118,22 @@ def kernels_named(names: Sequence[str]) -> Sequence[KernelFacts]:
     return [kernel_named(name).facts for name in dict.fromkeys(names)]
 
 
-def modules_at(path: str | os.PathLike[str]) -> Iterator[str]:
+def modules_at(path: str | PathLike[str]) -> Iterator[str]:
     """Yield the file itself, or every module below a folder in the order of their names.
 
     Raises:
         UsageError: there is no such path, or no module below it.
     """
     path = os.fspath(path)
-    if not os.path.isdir(path):
-        if not os.path.exists(path):
+    if not is_folder(path):
+        if not exists(path):
             raise UsageError(f"{path}: no such file or folder")
         yield path
         return
-    found = sorted(
-        os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names if name.endswith(SUFFIXES)
-    )
+    from os import walk
+
+    there = ((folder.rstrip("/"), name) for folder, _, names in walk(path) for name in names)
+    found = sorted(f"{folder}/{name}" for folder, name in there if name.endswith(SUFFIXES))
     if not found:
         raise UsageError(f"{path}: no modules below this folder")
     yield from found

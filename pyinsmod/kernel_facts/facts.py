@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pyinsmod.lean import Any, Callable, Generic, Mapping, NamedTuple, T, TypeAlias
+from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Generic, Mapping, NamedTuple, T, TypeAlias
+
+if TYPE_CHECKING:
+    from pyinsmod.btf.base import BaseBtf  # noqa: F401 - stands in a string
 
 
 class Fact(NamedTuple, Generic[T]):
@@ -97,7 +100,7 @@ class KernelFacts:
         features: which of the behaviours in `features.FEATURES` its loader has or has not; undecided ones are absent.
         compression: the one format the kernel unpacks by itself; the empty string when it unpacks none.
         struct_module_size: sizeof(struct module) in bytes.
-        btf: its type information (.BTF of vmlinux, or /sys/kernel/btf/vmlinux), raw.
+        btf: its type information (.BTF of vmlinux, or /sys/kernel/btf/vmlinux): raw, or as what it is a base for.
         sig_enforce: whether unsigned modules are refused (module.sig_enforce or CONFIG_MODULE_SIG_FORCE).
         lockdown: `none`, `integrity` or `confidentiality`.
         trusted_keys: the certificates in the keyrings that modules are verified with.
@@ -117,7 +120,7 @@ class KernelFacts:
     features = _Found[Mapping[str, bool]]()
     compression = _Found[str]()
     struct_module_size = _Found[int]()
-    btf = _Found[bytes]()
+    btf = _Found["bytes | BaseBtf"]()
     sig_enforce = _Found[bool]()
     lockdown = _Found[str]()
     trusted_keys = _Found[tuple[TrustedKey, ...]]()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from pyinsmod.elf_format import text
 from pyinsmod.kernel_facts.facts import Fact, unknown
-from pyinsmod.lean import TYPE_CHECKING
+from pyinsmod.lean import TYPE_CHECKING, os, stat
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -110,14 +108,27 @@ def read_line(path: str) -> Fact[str]:
 def names_in(folder: str) -> Fact[frozenset[str]]:
     """Return the names in a folder."""
     try:
-        return Fact(frozenset(os.listdir(folder)), folder)  # noqa: PTH208 - see paths.py
+        return Fact(frozenset(os.listdir(folder)), folder)
     except OSError as error:
         return unknown(f"{folder}: {error.strerror}")
 
 
 def is_folder(path: str) -> bool:
     """Tell whether there is a folder."""
-    return os.path.isdir(path)  # noqa: PTH112 - see paths.py
+    mode = _mode(path)
+    return mode is not None and stat.S_ISDIR(mode)
+
+
+def exists(path: str) -> bool:
+    """Tell whether there is something of that name, and not only a link to nothing."""
+    return _mode(path) is not None
+
+
+def _mode(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mode
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return None
 
 
 def writers_of(path: str, proc: str = "/proc") -> tuple[str, ...]:
@@ -127,8 +138,8 @@ def writers_of(path: str, proc: str = "/proc") -> tuple[str, ...]:
     descriptor of every process, so ask only when that happened.
     """
     try:
-        wanted = os.stat(path)  # noqa: PTH116 - see paths.py
-        pids = [name for name in os.listdir(proc) if name.isdigit()]  # noqa: PTH208 - see paths.py
+        wanted = os.stat(path)
+        pids = [name for name in os.listdir(proc) if name.isdigit()]
     except OSError:
         return ()
     return tuple(
@@ -141,7 +152,7 @@ def writers_of(path: str, proc: str = "/proc") -> tuple[str, ...]:
 def _writes(process: str, descriptor: str, wanted: os.stat_result) -> bool:
     """Tell whether a descriptor is of this file and for writing, by the octal flags of its fdinfo (proc(5))."""
     try:
-        found = os.stat(f"{process}/fd/{descriptor}")  # noqa: PTH116 - see paths.py
+        found = os.stat(f"{process}/fd/{descriptor}")
     except OSError:
         return False
     if (found.st_dev, found.st_ino) != (wanted.st_dev, wanted.st_ino):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import struct
-
-from pyinsmod.lean import NamedTuple
+from pyinsmod.lean import NamedTuple, os, struct
 
 _PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
 _PHOFF_AT, _PHNUM_AT, _HEADER_SIZE = 32, 56, 64

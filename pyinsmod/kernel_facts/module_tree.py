@@ -105,7 +105,7 @@ class ModuleTree:
     def _needed_by(self, image: ModuleImage, exported: Iterable[str]) -> Iterator[str]:
         """Yield the modules of the tree that a foreign one names in `depends=`, or takes symbols from."""
         yield from (name for name in depends_of(image) if name in self._index.modules)
-        there = exported if isinstance(exported, Mapping) else frozenset(exported)
+        there = exported if hasattr(exported, "keys") else frozenset(exported)
         own = image.known_name
         for symbol in image.undefined_symbols:
             provider = self._index.providers.get(symbol.name)

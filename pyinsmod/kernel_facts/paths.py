@@ -39,6 +39,11 @@ class KernelPaths(NamedTuple):
         return f"{self.root}/sys/module"
 
     @property
+    def btf(self) -> str:
+        """The type information of vmlinux; missing without CONFIG_DEBUG_INFO_BTF."""
+        return f"{self.root}/sys/kernel/btf/vmlinux"
+
+    @property
     def security(self) -> str:
         """What security modules tell; securityfs may not be mounted."""
         return f"{self.root}/sys/kernel/security"
@@ -56,6 +61,10 @@ class KernelPaths(NamedTuple):
     def module_tree(self, release: str) -> str:
         """Return the directory of the kernel's own modules."""
         return f"{self.root}/lib/modules/{release}"
+
+    def kernel_folders(self, release: str) -> tuple[str, ...]:
+        """Return the folders a release's boot image may stand in, and its modules."""
+        return f"{self.root}/boot", self.module_tree(release), f"{self.root}/usr/lib/modules/{release}"
 
     def configs(self, release: str) -> tuple[str, ...]:
         """Return where the build options may stand, best first."""

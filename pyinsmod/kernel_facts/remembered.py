@@ -10,25 +10,36 @@ which one module's check looks at some kilobytes, and so they are not summed.
 from __future__ import annotations
 
 import marshal
-import os
-import stat
 from zlib import crc32
 
 from pyinsmod.kernel_facts.facts import Fact
 from pyinsmod.kernel_facts.files import read
 from pyinsmod.kernel_facts.paths import KernelPaths
-from pyinsmod.lean import Any, Callable, Iterator, Mapping, NamedTuple, TypeAlias, cached_property
+from pyinsmod.lean import (
+    Any,
+    Callable,
+    Iterator,
+    Mapping,
+    NamedTuple,
+    TypeAlias,
+    cached_property,
+    os,
+    stat,
+)
 
 Producers: TypeAlias = Mapping[str, Callable[[], Fact[Any]]]
 Plain: TypeAlias = Mapping[str, tuple[Any, str]]
 Revived: TypeAlias = Mapping[str, Callable[[Any], Any]]
+Places: TypeAlias = Mapping[str, tuple[str, ...]]
 
-MAGIC = b"pyinsmod facts 3\n"
+MAGIC = b"pyinsmod facts 4\n"
 CHECKSUM_SIZE = SIZE_SIZE = 4
 FILE = "facts"
 # What is longer stands behind the head, and in it as this word with its place and length.
 LONGEST_IN_HEAD = 4096
 BEHIND = "\0behind"
+# Stands for the value of what is unknown, with the state of the places that might make it known.
+UNKNOWN = "\0unknown"
 
 # What decides how facts are read from the kernel: facts are no older than these files.
 _READERS = ("config.py", "export_lookup.py", "exported.py", "feature_lookup.py", "features.py", "ksymtab.py")
@@ -49,18 +60,17 @@ class Store(NamedTuple):
             finally:
                 os.close(folder)
             try:
-                return _unpacked(memoryview(os.read(file, os.fstat(file).st_size)), key)
+                return _unpacked(_mapped(file), key)
             finally:
                 os.close(file)
-        except OSError:
+        except (OSError, ValueError):  # ValueError: an empty file
             return None
 
     def write(self, key: object, facts: Plain) -> None:
         """Write the file whole or not at all; where that is not possible, nothing is kept."""
         scratch = f"{FILE}.{os.getpid()}"
         try:
-            if not os.path.lexists(self.folder):
-                os.mkdir(self.folder, 0o700)  # noqa: PTH102 - see paths.py
+            _make_folder(self.folder)
             folder = self._opened(self.folder, os.O_RDONLY | os.O_DIRECTORY, None)
         except OSError:
             return
@@ -90,13 +100,24 @@ class Keeper:
     Args:
         revived: fact → what makes its value again of plain built-in types. Such a value has `to_plain`; what comes
             without it is from a poorer source (kptr_restrict, lockdown), and not kept: the next run may see more.
+            It raises OSError for what cannot be made again.
+        unknown_until: fact → files or folders. While they stay as they are it stays unknown, once it was; others
+            are looked for anew.
     """
 
-    def __init__(self, store: Store, paths: KernelPaths, producers: Producers, revived: Revived) -> None:
+    def __init__(
+        self,
+        store: Store,
+        paths: KernelPaths,
+        producers: Producers,
+        revived: Revived,
+        unknown_until: Places | None = None,
+    ) -> None:
         self._store = store
         self._paths = paths
         self._producers = producers
         self._revived = revived
+        self._unknown_until = unknown_until or {}
         self._written: Mapping[str, tuple[Any, str]] = {}
 
     def facts(self) -> Producers:
@@ -114,10 +135,21 @@ class Keeper:
     def _known(self) -> dict[str, Fact[Any]]:
         """What the store has."""
         self._written = (None if self._key is None else self._store.read(self._key)) or {}
-        return {
-            name: Fact(self._revived[name](value) if name in self._revived else value, source)
-            for name, (value, source) in self._written.items()
-        }
+        known = {}
+        for name, (value, source) in self._written.items():
+            try:
+                known[name] = Fact(self._again(name, value), source)
+            except OSError:
+                continue
+        return known
+
+    def _again(self, name: str, plain: Any) -> Any:
+        """Return the value that was kept as plain built-in types; raise OSError when it is to be looked for anew."""
+        if isinstance(plain, tuple) and plain[:1] == (UNKNOWN,):
+            if plain[1:] != self._states(name):
+                raise FileNotFoundError(name)
+            return None
+        return self._revived[name](plain) if name in self._revived else plain
 
     def _fact(self, name: str) -> Fact[Any]:
         if name not in self._known:
@@ -135,9 +167,14 @@ class Keeper:
             self._written = plain
 
     def _plain(self, name: str, value: Any) -> object:
+        if value is None and name in self._unknown_until:
+            return UNKNOWN, *self._states(name)
         if name not in self._revived:
             return value
         return value.to_plain() if hasattr(value, "to_plain") else None
+
+    def _states(self, name: str) -> tuple[tuple[int, ...], ...]:
+        return tuple(_state_of(place) for place in self._unknown_until.get(name, ()))
 
 
 def circumstances(paths: KernelPaths) -> object | None:
@@ -150,13 +187,13 @@ def circumstances(paths: KernelPaths) -> object | None:
     for line in listed.splitlines():
         words = line.split()  # name size references users state address [taints]
         modules.append((words[0], words[5] if len(words) > 5 else b""))
-    own = os.path.dirname(__file__)  # noqa: PTH120 - see paths.py
+    own = __file__.rpartition("/")[0]
     return boot, tuple(modules), tuple(_state_of(f"{own}/{name}") for name in _READERS)
 
 
 def _state_of(path: str) -> tuple[int, ...]:
     try:
-        state = os.stat(path)  # noqa: PTH116 - see paths.py
+        state = os.stat(path)
     except OSError:
         return ()
     return state.st_ino, state.st_size, state.st_mtime_ns
@@ -179,6 +216,13 @@ def _without_long(value: Any, behind: list[bytes | memoryview]) -> Any:
     if isinstance(value, tuple):
         return tuple(_without_long(each, behind) for each in value)
     return {name: _without_long(each, behind) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def _mapped(file: int) -> memoryview:
+    """Return a file, of which a check looks at few pages; nobody ever changes it in its place."""
+    from mmap import PROT_READ, mmap
+
+    return memoryview(mmap(file, 0, prot=PROT_READ))
 
 
 def _unpacked(raw: memoryview, key: object) -> Plain | None:
@@ -204,6 +248,13 @@ def _with_long(value: Any, behind: memoryview) -> Any:
             return behind[at : at + size]
         return tuple(_with_long(each, behind) for each in value)
     return {name: _with_long(each, behind) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
 
 
 def _remove(name: str, folder: int) -> None:

@@ -5,16 +5,15 @@ Most of what is imported here is imported where it is used: facts that are remem
 
 from __future__ import annotations
 
-import os
-
 from pyinsmod.elf_format import MACHINE_NAMES, text
 from pyinsmod.kernel_facts.facts import Fact, KernelExport, KernelFacts, LoadedModule, TrustedKey, unknown
 from pyinsmod.kernel_facts.files import names_in, read, read_line
 from pyinsmod.kernel_facts.paths import KernelPaths
 from pyinsmod.kernel_facts.sources import RunningSources
-from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Mapping
+from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Mapping, os
 
 if TYPE_CHECKING:
+    from pyinsmod.btf.base import BaseBtf
     from pyinsmod.kernel_facts.remembered import Keeper, Producers
 
 # struct module is a section of this name in every module, and as long as the structure is.
@@ -44,7 +43,6 @@ def running_kernel(paths: KernelPaths | None = None) -> KernelFacts:
         modules_disabled=lambda: modules_disabled(paths),
         providers=lambda: _providers(f"{paths.module_tree(release)}/modules.symbols"),
         compression=lambda: kernel_compression(paths),
-        btf=lambda: _btf(paths),
         sig_enforce=_policy("sig_enforce", paths),
         lockdown=_policy("lockdown", paths),
         trusted_keys=lambda: _trusted_keys(sources, in_image()),
@@ -64,8 +62,13 @@ def _keeper(sources: RunningSources, producers: Producers) -> Keeper:
     revived: Mapping[str, Callable[[Any], Any]] = {
         "exports": LookedUpExports.from_plain,
         "features": lambda plain: LookedUpFeatures(sources, *plain),
+        "btf": lambda plain: _kept_btf(sources.paths, plain),
     }
-    return Keeper(Store(f"{sources.paths.root}/run/pyinsmod", 0), sources.paths, producers, revived)
+    # Where boot images and modules stand: nothing else can make these known.
+    places = sources.paths.kernel_folders(sources.release)
+    unknown_until = dict.fromkeys(("built_in_keys", "struct_module_size"), places)
+    store = Store(f"{sources.paths.root}/run/pyinsmod", 0)
+    return Keeper(store, sources.paths, producers, revived, unknown_until)
 
 
 def _policy(name: str, paths: KernelPaths) -> Callable[[], Fact[Any]]:
@@ -89,6 +92,7 @@ def _slow_facts(sources: RunningSources) -> Producers:
         "config": lambda: _config(sources),
         "struct_module_size": lambda: _struct_module_size(sources),
         "built_in_keys": lambda: _built_in_keys(sources),
+        "btf": lambda: _btf(sources),
     }
 
 
@@ -122,18 +126,27 @@ def _built_in_keys(sources: RunningSources) -> Fact[Any]:
     return built_in_keys(sources)
 
 
-def _btf(paths: KernelPaths) -> Fact[bytes]:
-    """Return the type information of vmlinux; a kernel without CONFIG_DEBUG_INFO_BTF has no such file."""
-    return read(f"{paths.root}/sys/kernel/btf/vmlinux")
+def _btf(sources: RunningSources) -> Fact[BaseBtf]:
+    """Return the type information of vmlinux; a kernel without CONFIG_DEBUG_INFO_BTF has none."""
+    from pyinsmod.btf.base import base_of
+
+    raw = sources.btf
+    return Fact(None if raw.value is None else base_of(raw.value), raw.source)
+
+
+def _kept_btf(paths: KernelPaths, plain: tuple[int, ...]) -> BaseBtf:
+    """Return it by its figures; raise OSError where the file it is then read from is not there."""
+    from pyinsmod.btf.base import BaseBtfInFile, Figures
+
+    os.stat(paths.btf)
+    return BaseBtfInFile(paths.btf, Figures(*plain))
 
 
 def _struct_module_size(sources: RunningSources) -> Fact[int]:
     """Return sizeof(struct module): by the type information, else by a module that was built with the kernel."""
     from pyinsmod.btf import struct_size
 
-    raw = sources.btf_in_memory
-    if raw.value is None:
-        raw = _btf(sources.paths)
+    raw = sources.btf
     size = None if raw.value is None else struct_size(raw.value, "module")
     if size is not None:
         return Fact(size, f"struct module in {raw.source}")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from pyinsmod.errors import UsageError
 from pyinsmod.kernel_facts.facts import Fact, unknown
 from pyinsmod.kernel_facts.files import ListFile, read
-from pyinsmod.lean import TYPE_CHECKING, Mapping, cached_property
+from pyinsmod.lean import TYPE_CHECKING, Mapping, cached_property, os
 
 if TYPE_CHECKING:
     from pyinsmod.kernel_facts.kcore import KernelMemory
@@ -76,6 +74,11 @@ class RunningSources:
             return Fact(self.memory.read(start, stop - start), "the running kernel's memory (/proc/kcore)")
         except (OSError, ValueError) as error:
             return unknown(f"{self.paths.kcore}: {error}")
+
+    @cached_property
+    def btf(self) -> Fact[bytes]:
+        """The kernel's type information, from where it is sooner read."""
+        return read(self.paths.btf) if self.btf_in_memory.value is None else self.btf_in_memory
 
     @cached_property
     def image(self) -> Fact[VmlinuxFacts]:

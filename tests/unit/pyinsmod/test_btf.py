@@ -7,18 +7,21 @@ types in the .BTF of a real module, following on its own BTF instead of the smal
 from __future__ import annotations
 
 import errno
+import pickle
 import struct
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from pyinsmod.btf import struct_size
-from pyinsmod.btf.base import BaseBtf, base_of
+from pyinsmod.btf.base import BaseBtf, BaseBtfInFile, Figures, base_of
 from pyinsmod.btf.distilled import Unchecked
 from pyinsmod.btf.header import ENOTSUPP, BtfFault, Dialect
 from pyinsmod.btf.module import check_module_btf, skim_module_btf
 from pyinsmod.checks.btf import check_btf
+from pyinsmod.errors import MalformedModule
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import Fact, KernelFacts
 from pyinsmod.load_request import LoadRequest
@@ -113,8 +116,54 @@ def test_two_structs_of_one_name_have_no_one_size() -> None:
 def test_the_types_of_a_base_are_counted_with_void() -> None:
     base = base_of(BASE)
     assert base is not None
-    assert len(base.offsets) == HERE.types
+    assert base.count == len(base.offsets) == BaseBtf(BASE).count == HERE.types
     assert [base.kind(number) for number in range(HERE.types)] == [0, INT, STRUCT, CONST]
+
+
+# --- a base of which the figures are known, and the rest is in a file
+
+
+def in_file(folder: Path, raw: bytes = BASE) -> BaseBtfInFile:
+    file = folder / "vmlinux"
+    file.write_bytes(raw)
+    counted = BaseBtf(raw)
+    assert counted.count == HERE.types
+    return BaseBtfInFile(str(file), Figures(*counted.to_plain()))
+
+
+def test_of_a_base_in_a_file_only_strings_are_read(tmp_path: Path) -> None:
+    base = in_file(tmp_path)
+    (tmp_path / "vmlinux").write_bytes(BASE[:24] + bytes(4 * len(BASE_TYPES)) + BASE_STRINGS)  # no type is looked at
+    assert base.count == HERE.types
+    assert [base.string(at, 9) for at in (0, 1, 5, 14)] == [b"", b"int", b"pair", b"module"]
+
+
+@pytest.mark.parametrize("length", [0, 62, 63, 64, 512, 513])
+def test_strings_of_a_base_are_as_long_as_names_may_be(tmp_path: Path, length: int) -> None:
+    raw = btf(BASE_TYPES, BASE_STRINGS + b"n" * length + b"\0" + b"beyond")
+    expected = b"n" * length if length <= 512 else None
+    assert BaseBtf(raw).string(len(BASE_STRINGS), 512) == expected
+    assert in_file(tmp_path, raw).string(len(BASE_STRINGS), 512) == expected
+
+
+def test_who_asks_for_types_gets_those_of_the_file(tmp_path: Path) -> None:
+    base = in_file(tmp_path)
+    assert [base.kind(number) for number in range(HERE.types)] == [0, INT, STRUCT, CONST]
+    assert base.raw == BASE
+
+
+def test_a_base_in_a_file_goes_along_whole(tmp_path: Path) -> None:
+    packed = pickle.dumps(in_file(tmp_path))
+    (tmp_path / "vmlinux").unlink()
+    assert pickle.loads(packed).raw == BASE  # noqa: S301 - made in this test
+
+
+def test_of_a_file_that_went_nothing_is_told(tmp_path: Path) -> None:
+    base = in_file(tmp_path)
+    (tmp_path / "vmlinux").unlink()
+    for ask in (lambda: base.string(1, 9), lambda: base.kind(1)):
+        with pytest.raises(MalformedModule, match="No such file"):
+            ask()
 
 
 # --- a module's types: (what, the words of its types, the errno)

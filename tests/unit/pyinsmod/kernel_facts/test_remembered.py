@@ -148,6 +148,34 @@ def test_what_poorer_sources_say_is_not_kept(booted: KernelPaths) -> None:
     assert b"names only" not in kept(booted).read_bytes()
 
 
+def asked_for_keys(paths: KernelPaths, until: Path, answers: list[Fact[Any]]) -> Fact[Any]:
+    keeper = Keeper(store_of(paths), paths, {"keys": lambda: answers.pop(0)}, {}, {"keys": (str(until),)})
+    fact = keeper.facts()["keys"]()
+    keeper.write()
+    return fact
+
+
+def test_what_stays_unknown_is_not_looked_for_again_until_its_folder_changes(booted: KernelPaths) -> None:
+    folder = Path(booted.root, "boot")
+    answers = [Fact(None, "no boot image"), Fact((1, 2), "an image"), Fact(None, "never asked")]
+    assert asked_for_keys(booted, folder, answers) == (None, "no boot image")
+    assert asked_for_keys(booted, folder, answers) == (None, "no boot image")
+    folder.mkdir()
+    assert asked_for_keys(booted, folder, answers) == ((1, 2), "an image")
+    assert asked_for_keys(booted, folder, answers) == ((1, 2), "an image")
+
+
+def test_what_cannot_be_made_again_is_found_out_anew(booted: KernelPaths) -> None:
+    def gone(_plain: object) -> object:
+        raise FileNotFoundError("/sys/kernel/btf/vmlinux")
+
+    finder = Finder()
+    ask(booted, finder)
+    keeper = Keeper(store_of(booted), booted, finder.producers(), {"exports": gone})
+    assert keeper.facts()["exports"]().source == "memory"
+    assert finder.times == 2
+
+
 def test_where_nothing_can_be_written_nothing_is_kept(booted: KernelPaths) -> None:
     Path(booted.root, "facts").write_text("in the way")
     finder = Finder()
