@@ -6,7 +6,7 @@ other (a type's number is its place, counted from 1), then the strings they are 
 
 from __future__ import annotations
 
-from pyinsmod.lean import Iterator, struct
+from pyinsmod.lean import Iterator, Protocol, struct
 
 HEADER = struct.Struct("<HBBIIIII")
 MAGIC = 0xEB9F
@@ -19,13 +19,25 @@ KIND_STRUCT = 4
 MEMBER = struct.Struct("<III")
 
 
-def struct_size(btf: bytes, name: str) -> int | None:
+class Searchable(Protocol):
+    """Bytes, or what can be searched and sliced like them, and need not be read whole for it."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> bytes: ...
+    def find(self, wanted: bytes, start: int, end: int, /) -> int: ...  # noqa: D102
+
+
+def struct_size(btf: Searchable, name: str) -> int | None:
     """Return sizeof(struct `name`) in bytes by the raw BTF of a kernel, or None when that cannot be read from it."""
-    sizes = {TYPE.unpack_from(btf, at)[2] for at in struct_places(btf, name)}
+    sizes = {_type_at(btf, at)[2] for at in struct_places(btf, name)}
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def struct_places(btf: bytes, name: str) -> list[int]:
+def _type_at(btf: Searchable, at: int) -> tuple[int, ...]:
+    return TYPE.unpack(btf[at : at + TYPE.size])
+
+
+def struct_places(btf: Searchable, name: str) -> list[int]:
     """Return where structures of that name are described.
 
     A kernel's BTF holds 100,000 types in some megabytes, and walking them takes a tenth of a second. So `bytes.find`
@@ -33,7 +45,7 @@ def struct_places(btf: bytes, name: str) -> list[int]:
     """
     if len(btf) < HEADER.size or btf[:2] != MAGIC.to_bytes(2, "little"):
         return []
-    _, _, _, header, types_at, types_length, strings_at, strings_length = HEADER.unpack_from(btf)
+    _, _, _, header, types_at, types_length, strings_at, strings_length = HEADER.unpack(btf[: HEADER.size])
     strings = header + strings_at, min(header + strings_at + strings_length, len(btf))
     offset = btf.find(b"\0" + name.encode("utf-8", "surrogateescape") + b"\0", *strings) + 1 - strings[0]
     if offset <= 0:
@@ -42,7 +54,7 @@ def struct_places(btf: bytes, name: str) -> list[int]:
     return [at for at in _occurrences(btf, types, offset) if _is_struct(btf, at, types[1], strings)]
 
 
-def _occurrences(btf: bytes, types: tuple[int, int], word: int) -> Iterator[int]:
+def _occurrences(btf: Searchable, types: tuple[int, int], word: int) -> Iterator[int]:
     """Yield where a 32-bit number stands; every part of BTF's types is a multiple of four bytes long.
 
     Zeros at the number's end are common in types, and `bytes.find` takes twice as long when it looks for them, too.
@@ -56,21 +68,22 @@ def _occurrences(btf: bytes, types: tuple[int, int], word: int) -> Iterator[int]
         at = btf.find(wanted, at + 1, types[1])
 
 
-def _is_struct(btf: bytes, at: int, types_end: int, strings: tuple[int, int]) -> bool:
+def _is_struct(btf: Searchable, at: int, types_end: int, strings: tuple[int, int]) -> bool:
     """Tell whether a struct is described at `at`.
 
     A struct has named or anonymous members, in order, which begin within it.
     """
     if at + TYPE.size > types_end:
         return False
-    _, info, size = TYPE.unpack_from(btf, at)
+    _, info, size = _type_at(btf, at)
     count = info & 0xFFFF
     end = at + TYPE.size + count * MEMBER.size
     if info >> 24 & 0x7F != KIND_STRUCT or info & 0xFF0000 or not count or end > types_end:
         return False
     places = []
     for name, _, place in MEMBER.iter_unpack(btf[at + TYPE.size : end]):
-        if name >= strings[1] - strings[0] or (name and btf[strings[0] + name - 1]):
+        before = strings[0] + name - 1
+        if name >= strings[1] - strings[0] or (name and btf[before : before + 1] != b"\0"):
             return False
         places.append(place & 0xFFFFFF if info >> 31 else place)
     return places == sorted(places) and places[0] == 0 and places[-1] <= size * 8

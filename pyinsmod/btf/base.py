@@ -55,7 +55,7 @@ class Figures(NamedTuple):
     types_length: int
     strings_at: int
     strings_length: int
-    count: int = 0
+    counted: int = 0
 
 
 class BaseBtf:

@@ -1,8 +1,8 @@
-"""Features of the running loader, decided when somebody asks: each may be a search through megabytes of texts."""
+"""Features of the running loader, decided when somebody asks: that is a search through megabytes of texts."""
 
 from __future__ import annotations
 
-from pyinsmod.lean import TYPE_CHECKING, Any, Iterator, Mapping
+from pyinsmod.lean import TYPE_CHECKING, Any, Iterable, Iterator, Mapping
 
 if TYPE_CHECKING:
     from pyinsmod.kernel_facts.sources import RunningSources
@@ -24,7 +24,6 @@ class LookedUpFeatures(Mapping[str, bool]):
         self._sources = sources
         self._texts_at = texts_at
         self._decided = dict(decided)
-        self._texts: bytes | None = None
 
     def to_plain(self) -> tuple[Any, ...]:
         """Return all arguments but the first, as built-in types only."""
@@ -33,7 +32,7 @@ class LookedUpFeatures(Mapping[str, bool]):
     def __getitem__(self, name: str) -> bool:
         if name not in self._decided:
             try:
-                self._decided[name] = self._decide(name)
+                self._decide(name)
             except (OSError, ValueError) as error:  # the memory was closed since (lockdown can only rise)
                 raise KeyError(name) from error
         shown = self._decided[name]
@@ -49,7 +48,17 @@ class LookedUpFeatures(Mapping[str, bool]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def _decide(self, name: str) -> bool | None:
+    def are_of_a_loader(self) -> bool:
+        """Tell whether these are the texts of a kernel that loads modules; what checks ask mostly is decided as well.
+
+        Raises:
+            OSError, ValueError: see KernelMemory.read.
+        """
+        from pyinsmod.kernel_facts.features import USUALLY_ASKED
+
+        return OF_EVERY_LOADER in self._decide_by_texts(USUALLY_ASKED)
+
+    def _decide(self, name: str) -> None:
         from pyinsmod.kernel_facts.features import FEATURES, shows
         from pyinsmod.kernel_facts.kallsyms import lists, lists_export
 
@@ -59,18 +68,22 @@ class LookedUpFeatures(Mapping[str, bool]):
         def has_export(symbol: str) -> bool:
             return lists_export(self._sources.read_only_lines, symbol)
 
-        return shows(FEATURES[name], has_symbol, self._has_text, has_export) if name in FEATURES else None
+        evidence = FEATURES.get(name)
+        if evidence is None:
+            self._decided[name] = None
+        elif evidence.messages and not evidence.exports:  # then all that is left, in one go
+            self._decide_by_texts(FEATURES)
+        else:
+            self._decided[name] = shows(evidence, has_symbol, None, has_export)
 
-    def _has_text(self, text: bytes) -> bool:
-        return text in self.texts()
+    def _decide_by_texts(self, names: Iterable[str]) -> frozenset[bytes]:
+        """Decide those of some features that show by texts and are not decided; return the texts that are there."""
+        from pyinsmod.kernel_facts.features import FEATURES, shows
 
-    def texts(self) -> bytes:
-        """Return the kernel's texts.
-
-        Raises:
-            OSError, ValueError: see KernelMemory.read.
-        """
-        if self._texts is None:
-            start, end = self._texts_at
-            self._texts = self._sources.memory.read(start, end - start)
-        return self._texts
+        wanted = {name: FEATURES[name] for name in names if name not in self._decided}
+        wanted = {name: one for name, one in wanted.items() if one.messages and not one.exports}
+        start, end = self._texts_at
+        texts = {text for evidence in wanted.values() for text in evidence.messages}
+        found = self._sources.memory.window(start, end - start).those_in({OF_EVERY_LOADER, *texts})
+        self._decided.update({name: shows(one, None, found.__contains__, None) for name, one in wanted.items()})
+        return found

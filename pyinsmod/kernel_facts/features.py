@@ -110,6 +110,14 @@ FEATURES: dict[str, Evidence] = {
 }
 
 
+# What the checks ask of nearly every module: searched for in one go.
+USUALLY_ASKED = (
+    *("btf-chains", "btf-distilled-base", "btf-layout", "btf-masked-info", "btf-mismatch-tolerated", "btf-tags-first"),
+    *("empty-section-names-tested", "extended-versions", "idempotent-load", "module-btf", "section-names-all-tested"),
+    *("symbol-sections-tested", "symbol-strings-tested", "symbol-versions"),
+)
+
+
 def features_shown(
     has_symbol: Callable[[str], bool] | None,
     has_message: Callable[[bytes], bool] | None,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pyinsmod.lean import NamedTuple, os, struct
+from pyinsmod.lean import Iterable, NamedTuple, os, struct
 
 _PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
 _PHOFF_AT, _PHNUM_AT, _HEADER_SIZE = 32, 56, 64
 _PT_LOAD = 1
+
+# What is read at once of a window, and how much of it again with the next: more than the longest text looked for.
+PIECE, OVERLAP = 1 << 16, 512
 
 
 class _Segment(NamedTuple):
@@ -38,6 +41,10 @@ class KernelMemory:
                 return self._pread(min(size, segment.end - address), segment.offset + address - segment.start)
         raise ValueError(f"no segment covers address {address:#x}")
 
+    def window(self, start: int, size: int) -> MemoryWindow:
+        """Return a stretch of the memory, nothing of which is read yet."""
+        return MemoryWindow(self, start, size)
+
     def _pread(self, size: int, offset: int) -> bytes:
         """Read to the end: a signal, or a page that is gone, may make one read short."""
         try:
@@ -54,6 +61,57 @@ class KernelMemory:
     def __del__(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
+
+
+class MemoryWindow:
+    """A stretch of the kernel's memory that can be searched and sliced like bytes, and is read piece by piece.
+
+    Memory for millions of bytes takes as long to get hold of as to fill; a piece stays until the next one is wanted.
+    All methods raise what `KernelMemory.read` raises.
+    """
+
+    def __init__(self, memory: KernelMemory, start: int, size: int) -> None:
+        self._memory = memory
+        self._start = start
+        self._size = size
+        self._piece_at, self._piece = -1, b""
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self._size)
+        return self._memory.read(self._start + start, stop - start) if stop > start else b""
+
+    def find(self, wanted: bytes, start: int, end: int) -> int:
+        """Return where a text of at most OVERLAP bytes stands next, as `bytes.find` does."""
+        at, end = start, min(end, self._size)
+        while at < end:
+            number = at // PIECE
+            piece, piece_at = self._piece_of(number), number * PIECE
+            found = piece.find(wanted, at - piece_at, end - piece_at)
+            if found >= 0:
+                return piece_at + found
+            at = piece_at + PIECE
+        return -1
+
+    def those_in(self, texts: Iterable[bytes]) -> frozenset[bytes]:
+        """Return which of some texts of at most OVERLAP bytes stand in it, in one pass."""
+        left, found = set(texts), set()
+        for number in range(-(-self._size // PIECE)):
+            piece = self._piece_of(number)
+            here = {text for text in left if text in piece}
+            found |= here
+            left -= here
+            if not left:
+                break
+        return frozenset(found)
+
+    def _piece_of(self, number: int) -> bytes:
+        if number != self._piece_at:
+            self._piece = self[number * PIECE : (number + 1) * PIECE + OVERLAP]
+            self._piece_at = number
+        return self._piece
 
 
 def read_memory(kcore: str, address: int, size: int) -> bytes:

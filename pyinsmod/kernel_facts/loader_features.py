@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyinsmod.kernel_facts.facts import Fact, unknown
-from pyinsmod.kernel_facts.feature_lookup import OF_EVERY_LOADER, LookedUpFeatures
+from pyinsmod.kernel_facts.feature_lookup import LookedUpFeatures
 from pyinsmod.kernel_facts.kallsyms import features_in
 from pyinsmod.kernel_facts.sources import RunningSources
 from pyinsmod.lean import Mapping
@@ -33,7 +33,7 @@ def _in_memory(sources: RunningSources) -> Fact[Mapping[str, bool]]:
         return unknown("/proc/kallsyms shows no addresses of the kernel's texts")
     features = LookedUpFeatures(sources, (start, end), {})
     try:
-        if OF_EVERY_LOADER not in features.texts():
+        if not features.are_of_a_loader():
             return unknown("/proc/kcore: the loader's sentences are not where they should be")
     except (OSError, ValueError) as error:
         return unknown(f"/proc/kcore: {error.strerror if isinstance(error, OSError) else error}")

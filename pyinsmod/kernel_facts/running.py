@@ -13,6 +13,7 @@ from pyinsmod.kernel_facts.sources import RunningSources
 from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Mapping, os
 
 if TYPE_CHECKING:
+    from pyinsmod.btf import Searchable
     from pyinsmod.btf.base import BaseBtf
     from pyinsmod.kernel_facts.remembered import Keeper, Producers
 
@@ -146,17 +147,19 @@ def _struct_module_size(sources: RunningSources) -> Fact[int]:
     """Return sizeof(struct module): by the type information, else by a module that was built with the kernel."""
     from pyinsmod.btf import struct_size
 
-    raw = sources.btf
-    size = None if raw.value is None else struct_size(raw.value, "module")
+    in_memory = sources.btf_in_memory
+    raw: Searchable | None = in_memory.value or sources.btf.value
+    source = sources.btf.source if in_memory.value is None else in_memory.source
+    size = None if raw is None else struct_size(raw, "module")
     if size is not None:
-        return Fact(size, f"struct module in {raw.source}")
+        return Fact(size, f"struct module in {source}")
     from pyinsmod.kernel_facts.vermagic import in_tree_modules
 
     for path, module in in_tree_modules(sources):
         section = module.find_section(THIS_MODULE)
         if section is not None:
             return Fact(section.size, f"in-tree module {path}")
-    return unknown(f"{raw.source}; no in-tree module of {sources.release}")
+    return unknown(f"{source}; no in-tree module of {sources.release}")
 
 
 def loaded_modules(paths: KernelPaths) -> Fact[Mapping[str, LoadedModule]]:

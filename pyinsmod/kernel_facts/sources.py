@@ -8,7 +8,7 @@ from pyinsmod.kernel_facts.files import ListFile, read
 from pyinsmod.lean import TYPE_CHECKING, Mapping, cached_property, os
 
 if TYPE_CHECKING:
-    from pyinsmod.kernel_facts.kcore import KernelMemory
+    from pyinsmod.kernel_facts.kcore import KernelMemory, MemoryWindow
     from pyinsmod.kernel_facts.paths import KernelPaths
     from pyinsmod.kernel_facts.vmlinux import VmlinuxFacts
 
@@ -39,7 +39,7 @@ class RunningSources:
 
         first, last = f" {FIRST}\n".encode(), f" {LAST}\n".encode()
         part = self._list.part(first, last).value if os.geteuid() == 0 else None
-        return read_only_part(part or self.kallsyms.value or b"")
+        return part or read_only_part(self.kallsyms.value or b"")
 
     @cached_property
     def module_lines(self) -> bytes:
@@ -65,20 +65,24 @@ class RunningSources:
         return KernelMemory(self.paths.kcore)
 
     @cached_property
-    def btf_in_memory(self) -> Fact[bytes]:
-        """The kernel's type information: from memory in one read, where /sys/kernel/btf/vmlinux takes a thousand."""
+    def btf_in_memory(self) -> Fact[MemoryWindow]:
+        """The kernel's type information in its memory, which is sooner read than /sys/kernel/btf/vmlinux."""
         start, stop = (self.addresses.get(name, 0) for name in ("__start_BTF", "__stop_BTF"))
         if not 0 < start < stop <= start + LARGEST_BTF:
             return unknown("/proc/kallsyms shows no address of type information")
+        window = self.memory.window(start, stop - start)
         try:
-            return Fact(self.memory.read(start, stop - start), "the running kernel's memory (/proc/kcore)")
+            if len(window[:1]) + len(window[-1:]) == 2:  # all of it can be read
+                return Fact(window, "the running kernel's memory (/proc/kcore)")
         except (OSError, ValueError) as error:
             return unknown(f"{self.paths.kcore}: {error}")
+        return unknown(f"{self.paths.kcore}: type information ends before its end")
 
     @cached_property
     def btf(self) -> Fact[bytes]:
-        """The kernel's type information, from where it is sooner read."""
-        return read(self.paths.btf) if self.btf_in_memory.value is None else self.btf_in_memory
+        """The kernel's type information, whole."""
+        in_memory = self.btf_in_memory
+        return read(self.paths.btf) if in_memory.value is None else Fact(in_memory.value[:], in_memory.source)
 
     @cached_property
     def image(self) -> Fact[VmlinuxFacts]:
