@@ -7,7 +7,6 @@ with one clear line when the structure it stands in is damaged. The checks decid
 from __future__ import annotations
 
 from pyinsmod import elf_format as elf
-from pyinsmod.compression import compression_of, decompress
 from pyinsmod.elf_format import Section
 from pyinsmod.elf_image import ElfImage
 from pyinsmod.errors import MalformedModule
@@ -206,6 +205,10 @@ def read_image(content: bytes) -> ModuleImage:
     Raises:
         MalformedModule: the file is compressed and cannot be unpacked.
     """
+    if content[:4] == elf.MAGIC:
+        return ModuleImage(content)
+    from pyinsmod.compression import compression_of, decompress  # for what is no plain module
+
     compression = compression_of(content)
     if compression is None:
         return ModuleImage(content)

@@ -72,7 +72,10 @@ def program() -> NoReturn:
     """
     from gc import set_threshold
 
+    from pyinsmod.cli.own_modules import import_quickly
+
     set_threshold(OBJECTS_UNTIL_COLLECTION)
+    import_quickly()
     status = main()
     if "threading" in sys.modules or "atexit" in sys.modules:
         sys.exit(status)

@@ -95,7 +95,7 @@ def _strings(tables: Sequence[SortedTable], sources: RunningSources) -> tuple[in
     return start, sources.memory.read(start, end - start)
 
 
-def _insist_on_names(exports: LookedUpExports, read_only: bytes) -> None:
+def _insist_on_names(exports: LookedUpExports, read_only: Sequence[bytes]) -> None:
     for table in exports.tables:
         for index in {0, table.length // 2, table.length - 1} if table.length else ():
             name, address = exports.name(table, index), table.address + index * ENTRY_SIZE

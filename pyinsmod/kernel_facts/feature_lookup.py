@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyinsmod.lean import TYPE_CHECKING, Any, Iterable, Iterator, Mapping
+from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping
 
 if TYPE_CHECKING:
     from pyinsmod.kernel_facts.sources import RunningSources
@@ -15,12 +15,14 @@ class LookedUpFeatures(Mapping[str, bool]):
     """Feature → whether it shows in the kernel's texts, which stand in its memory.
 
     Args:
-        sources: where the kernel is read from.
+        sources: returns where the kernel is read from.
         texts_at: where the texts begin and end.
         decided: what was decided before.
     """
 
-    def __init__(self, sources: RunningSources, texts_at: tuple[int, int], decided: Mapping[str, bool | None]) -> None:
+    def __init__(
+        self, sources: Callable[[], RunningSources], texts_at: tuple[int, int], decided: Mapping[str, bool | None]
+    ) -> None:
         self._sources = sources
         self._texts_at = texts_at
         self._decided = dict(decided)
@@ -63,10 +65,10 @@ class LookedUpFeatures(Mapping[str, bool]):
         from pyinsmod.kernel_facts.kallsyms import lists, lists_export
 
         def has_symbol(symbol: str) -> bool:
-            return lists(self._sources.kallsyms.value or b"", symbol)
+            return lists([self._sources().kallsyms.value or b""], symbol)
 
         def has_export(symbol: str) -> bool:
-            return lists_export(self._sources.read_only_lines, symbol)
+            return lists_export(self._sources().read_only_lines, symbol)
 
         evidence = FEATURES.get(name)
         if evidence is None:
@@ -84,6 +86,6 @@ class LookedUpFeatures(Mapping[str, bool]):
         wanted = {name: one for name, one in wanted.items() if one.messages and not one.exports}
         start, end = self._texts_at
         texts = {text for evidence in wanted.values() for text in evidence.messages}
-        found = self._sources.memory.window(start, end - start).those_in({OF_EVERY_LOADER, *texts})
+        found = self._sources().memory.window(start, end - start).those_in({OF_EVERY_LOADER, *texts})
         self._decided.update({name: shows(one, None, found.__contains__, None) for name, one in wanted.items()})
         return found

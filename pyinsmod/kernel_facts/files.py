@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from pyinsmod.elf_format import text
 from pyinsmod.kernel_facts.facts import Fact, unknown
-from pyinsmod.lean import TYPE_CHECKING, os, stat
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
-
-# What is read at once of a long file: reading more takes longer, as memory of that size is given back each time.
-PIECE = 1 << 16
-# Longer than a line of /proc/kallsyms is (KSYM_NAME_LEN is 512).
-LONGEST_LINE = 1024
+from pyinsmod.lean import os, stat
 
 
 def read(path: str) -> Fact[bytes]:
@@ -37,66 +29,6 @@ def read_unpacked(path: str) -> Fact[bytes]:
         return Fact(decompress(raw.value or b"", compression), raw.source)
     except MalformedModule as error:
         return unknown(f"{path}: {error}")
-
-
-class ListFile:
-    """A file of /proc that is made line by line while it is read: read no further than somebody asks.
-
-    What stands before the part that is wanted is not kept: to get hold of memory for it takes as long as to read it.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-        self._kept: list[bytes] = []
-
-    def part(self, first: bytes, last: bytes) -> Fact[bytes]:
-        """Return the lines from the one with `first` to that with `last`; nothing where `first` is in none.
-
-        A `last` that lies across two reads is not seen, and more than was wanted is returned.
-        """
-        try:
-            if not self._reads_to(first):
-                self._close()  # at its end, and all of it is still to be had
-                return Fact(b"", self._path)
-            while last not in self._kept[-1] and (piece := self._opened().read(PIECE)):
-                self._kept.append(piece)
-        except OSError as error:
-            return unknown(f"{self._path}: {error.strerror}")
-        *pieces, ending = self._kept
-        found = ending.find(last)
-        end = len(ending) if found < 0 else ending.find(b"\n", found) + 1
-        return Fact(b"".join((*pieces, ending[:end])), self._path)
-
-    def _reads_to(self, first: bytes) -> bool:
-        """Read as far as the line with `first`, and keep from there what was read; return whether there is one."""
-        before = b""
-        while piece := self._opened().read(PIECE):
-            if first in piece or first in before + piece[:LONGEST_LINE]:
-                together = before + piece
-                self._kept.append(together[together.rfind(b"\n", 0, together.find(first)) + 1 :])
-                return True
-            before = piece[-LONGEST_LINE:]
-        return False
-
-    def rest(self) -> Fact[bytes]:
-        """Return all that stands from `first` of `part` on, or simply all when there was no such part."""
-        try:
-            return Fact(b"".join((*self._kept, self._opened().read())), self._path)
-        except OSError as error:
-            return unknown(f"{self._path}: {error.strerror}")
-
-    def _opened(self) -> BinaryIO:
-        if self._file is None:
-            self._file = open(self._path, "rb")  # noqa: PTH123, SIM115 - see paths.py; closed with this object
-        return self._file
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    __del__ = _close
 
 
 def read_line(path: str) -> Fact[str]:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pyinsmod.elf_format import text
 from pyinsmod.kernel_facts.facts import Fact, KernelExport, unknown
 from pyinsmod.kernel_facts.features import features_shown
-from pyinsmod.lean import Iterator, Mapping, NamedTuple
+from pyinsmod.lean import Iterator, Mapping, NamedTuple, Sequence
 
 VMLINUX = "vmlinux"
 ENTRY = "__ksymtab_"
@@ -55,13 +55,16 @@ def read_only_part(kallsyms: bytes) -> bytes:
     return kallsyms[start : len(kallsyms) if last < 0 else kallsyms.find(b"\n", last) + 1]
 
 
-def addresses_in(read_only: bytes) -> Mapping[str, int]:
-    """Return the addresses of FIRST, LAST and BETWEEN; what is absent or hidden (kptr_restrict) is left out."""
+def addresses_in(read_only: Sequence[bytes]) -> Mapping[str, int]:
+    """Return the addresses of FIRST, LAST and BETWEEN; what is absent or hidden (kptr_restrict) is left out.
+
+    Here and below, lines may be given in pieces, each of whole lines.
+    """
     found = {name: _address_of(read_only, name.encode()) for name in (FIRST, *BETWEEN, LAST)}
     return {name: address for name, address in found.items() if address}
 
 
-def entry_address(read_only: bytes, name: bytes) -> int:
+def entry_address(read_only: Sequence[bytes], name: bytes) -> int:
     """Return where the export entry of a symbol of vmlinux stands; 0 when there is none, or it is hidden."""
     return _address_of(read_only, ENTRY.encode() + name)
 
@@ -105,10 +108,14 @@ def _vmlinux_names(kallsyms: bytes) -> list[bytes]:
     return [piece[: piece.find(b"\n")] for piece in kallsyms[: end + 1].split(b" " + ENTRY.encode())[1:]]
 
 
-def _address_of(kallsyms: bytes, name: bytes) -> int:
+def _address_of(kallsyms: Sequence[bytes], name: bytes) -> int:
     """Return a symbol's address; names of modules' symbols do not end their lines, and are not met."""
-    at = kallsyms.find(b" %s\n" % name)
-    return _address_before(kallsyms, at) if at >= 0 else 0
+    ending = b" %s\n" % name
+    for lines in kallsyms:
+        at = lines.find(ending)
+        if at >= 0:
+            return _address_before(lines, at)
+    return 0
 
 
 def _address_before(kallsyms: bytes, at: int) -> int:
@@ -126,15 +133,16 @@ def features_in(kallsyms: Fact[bytes]) -> Fact[Mapping[str, bool]]:
     if not listed:
         return unknown(kallsyms.source)
     # Without any __ksymtab_ entry the list has functions only, and that one is missing means nothing.
-    has_export = (lambda name: lists_export(listed, name)) if b" __ksymtab_" in listed else None
-    return Fact(features_shown(lambda name: lists(listed, name), None, has_export), "/proc/kallsyms")
+    has_export = (lambda name: lists_export([listed], name)) if b" __ksymtab_" in listed else None
+    return Fact(features_shown(lambda name: lists([listed], name), None, has_export), "/proc/kallsyms")
 
 
-def lists(kallsyms: bytes, name: str) -> bool:
+def lists(kallsyms: Sequence[bytes], name: str) -> bool:
     """Tell whether the kernel itself has a symbol of that name."""
-    return f" {name}\n".encode() in kallsyms
+    ending = f" {name}\n".encode()
+    return any(ending in lines for lines in kallsyms)
 
 
-def lists_export(kallsyms: bytes, name: str) -> bool:
+def lists_export(kallsyms: Sequence[bytes], name: str) -> bool:
     """Tell whether the kernel itself exports a symbol of that name."""
     return lists(kallsyms, f"__ksymtab_{name}")

@@ -31,7 +31,7 @@ def _in_memory(sources: RunningSources) -> Fact[Mapping[str, bool]]:
     end = addresses.get("__start___ksymtab") or addresses.get("__end_rodata", 0)
     if not 0 < start < end <= start + _LARGEST:
         return unknown("/proc/kallsyms shows no addresses of the kernel's texts")
-    features = LookedUpFeatures(sources, (start, end), {})
+    features = LookedUpFeatures(lambda: sources, (start, end), {})
     try:
         if not features.are_of_a_loader():
             return unknown("/proc/kcore: the loader's sentences are not where they should be")

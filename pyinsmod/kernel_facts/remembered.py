@@ -18,7 +18,6 @@ from pyinsmod.kernel_facts.paths import KernelPaths
 from pyinsmod.lean import (
     Any,
     Callable,
-    Iterator,
     Mapping,
     NamedTuple,
     TypeAlias,
@@ -54,7 +53,7 @@ class Store(NamedTuple):
     def read(self, key: object) -> Plain | None:
         """Return what was written for this key; None when there is nothing that can be trusted."""
         try:
-            folder = self._opened(self.folder, os.O_RDONLY | os.O_DIRECTORY, None)
+            folder = self._opened_folder()
             try:
                 file = self._opened(FILE, os.O_RDONLY, folder)
             finally:
@@ -68,21 +67,12 @@ class Store(NamedTuple):
 
     def write(self, key: object, facts: Plain) -> None:
         """Write the file whole or not at all; where that is not possible, nothing is kept."""
-        scratch = f"{FILE}.{os.getpid()}"
-        try:
-            _make_folder(self.folder)
-            folder = self._opened(self.folder, os.O_RDONLY | os.O_DIRECTORY, None)
-        except OSError:
-            return
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            with open(os.open(scratch, flags, 0o600, dir_fd=folder), "wb") as file:  # noqa: PTH123 - a descriptor
-                file.writelines(_packed(key, facts))
-            os.rename(scratch, FILE, src_dir_fd=folder, dst_dir_fd=folder)
-        except OSError:
-            _remove(scratch, folder)
-        finally:
-            os.close(folder)
+        from pyinsmod.kernel_facts.remembering import packed, write_in  # once for each boot
+
+        write_in(self.folder, FILE, packed(key, facts), self._opened_folder)
+
+    def _opened_folder(self) -> int:
+        return self._opened(self.folder, os.O_RDONLY | os.O_DIRECTORY, None)
 
     def _opened(self, path: str, flags: int, folder: int | None) -> int:
         """Open what is the owner's and nobody else's; raise PermissionError for anything else."""
@@ -199,25 +189,6 @@ def _state_of(path: str) -> tuple[int, ...]:
     return state.st_ino, state.st_size, state.st_mtime_ns
 
 
-def _packed(key: object, facts: Plain) -> Iterator[bytes | memoryview]:
-    """Yield the parts of the file."""
-    behind: list[bytes | memoryview] = []
-    written: Any = (key, _without_long(facts, behind))
-    head = marshal.dumps(written)
-    yield MAGIC + crc32(head).to_bytes(CHECKSUM_SIZE, "little") + len(head).to_bytes(SIZE_SIZE, "little") + head
-    yield from behind
-
-
-def _without_long(value: Any, behind: list[bytes | memoryview]) -> Any:
-    """Return a value with long bytes taken out of it, and add those to `behind`."""
-    if isinstance(value, (bytes, memoryview)) and len(value) > LONGEST_IN_HEAD:
-        behind.append(value)
-        return BEHIND, sum(map(len, behind[:-1])), len(value)
-    if isinstance(value, tuple):
-        return tuple(_without_long(each, behind) for each in value)
-    return {name: _without_long(each, behind) for name, each in value.items()} if isinstance(value, dict) else value
-
-
 def _mapped(file: int) -> memoryview:
     """Return a file, of which a check looks at few pages; nobody ever changes it in its place."""
     from mmap import PROT_READ, mmap
@@ -248,17 +219,3 @@ def _with_long(value: Any, behind: memoryview) -> Any:
             return behind[at : at + size]
         return tuple(_with_long(each, behind) for each in value)
     return {name: _with_long(each, behind) for name, each in value.items()} if isinstance(value, dict) else value
-
-
-def _make_folder(path: str) -> None:
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        return
-
-
-def _remove(name: str, folder: int) -> None:
-    try:
-        os.unlink(name, dir_fd=folder)
-    except OSError:
-        return

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pyinsmod.errors import UsageError
 from pyinsmod.kernel_facts.facts import Fact, unknown
-from pyinsmod.kernel_facts.files import ListFile, read
-from pyinsmod.lean import TYPE_CHECKING, Mapping, cached_property, os
+from pyinsmod.kernel_facts.files import read
+from pyinsmod.lean import TYPE_CHECKING, Mapping, Sequence, cached_property, os
 
 if TYPE_CHECKING:
     from pyinsmod.kernel_facts.kcore import KernelMemory, MemoryWindow
+    from pyinsmod.kernel_facts.list_file import ListFile
     from pyinsmod.kernel_facts.paths import KernelPaths
     from pyinsmod.kernel_facts.vmlinux import VmlinuxFacts
 
@@ -29,8 +30,8 @@ class RunningSources:
         return read(self.paths.kallsyms)
 
     @cached_property
-    def read_only_lines(self) -> bytes:
-        """The lines of /proc/kallsyms about read-only data, all where these cannot be told.
+    def read_only_lines(self) -> Sequence[bytes]:
+        """The lines of /proc/kallsyms about read-only data, in pieces; all where these cannot be told.
 
         The list is in the order of addresses, and each line costs the kernel time to make: it is read as far as they
         go. From others than root addresses are hidden: they want the names, and thus the whole list, sooner or later.
@@ -39,7 +40,7 @@ class RunningSources:
 
         first, last = f" {FIRST}\n".encode(), f" {LAST}\n".encode()
         part = self._list.part(first, last).value if os.geteuid() == 0 else None
-        return part or read_only_part(self.kallsyms.value or b"")
+        return part or (read_only_part(self.kallsyms.value or b""),)
 
     @cached_property
     def module_lines(self) -> bytes:
@@ -48,6 +49,8 @@ class RunningSources:
 
     @cached_property
     def _list(self) -> ListFile:
+        from pyinsmod.kernel_facts.list_file import ListFile
+
         return ListFile(self.paths.kallsyms)
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 
 from pyinsmod.elf_format import text
@@ -73,7 +72,9 @@ def in_tree_modules(sources: RunningSources) -> Iterator[tuple[str, ModuleImage]
 
 
 def _modules_below(folder: str) -> Iterator[str]:
-    for directory, _, names in os.walk(folder):
+    from os import walk
+
+    for directory, _, names in walk(folder):
         yield from (f"{directory}/{name}" for name in names if name.endswith(SUFFIXES))
 
 

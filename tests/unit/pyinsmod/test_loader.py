@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyinsmod.errors import MalformedModule, UnreadableModule, errno_name
-from pyinsmod.kernel_facts import KernelPaths, running
+from pyinsmod.kernel_facts import KernelPaths, slow_facts
 from pyinsmod.kernel_log import LogRecord
 from pyinsmod.loader import LoadOptions, belongs_to, load
 
@@ -69,8 +69,8 @@ def test_a_damaged_file_costs_no_look_at_kallsyms(
     def never(*_: object) -> None:
         raise AssertionError("read for nothing")
 
-    for name in ("_exports", "_features", "_vermagic"):
-        monkeypatch.setattr(running, name, never)
+    for name in ("exports", "features", "vermagic"):
+        monkeypatch.setattr(slow_facts, name, never)
     outcome = load(written(tmp_path, damage(build_module())), paths=system)
     assert (outcome.outcome, outcome.errno) == ("not-asked", outcome.findings[0].errno)
 

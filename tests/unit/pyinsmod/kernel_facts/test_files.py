@@ -1,65 +1,11 @@
-"""Small files as facts, files that are made while they are read, and who writes to a file."""
+"""Small files as facts, and who writes to a file."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-import pytest
-
-from pyinsmod.kernel_facts.files import ListFile, writers_of
-
-FIRST, LAST = b" first\n", b" last\n"
-
-
-def a_list(before: int, between: int, after: int) -> bytes:
-    """Return a list of so many lines before `first`, from there to `last`, and after that."""
-    return b"line\n" * before + b"00 first\n" + b"line\n" * between + b"99 last\n" + b"line\n" * after
-
-
-@pytest.mark.parametrize("shift", range(12))
-@pytest.mark.parametrize(("before", "between"), [(0, 0), (3, 50_000), (40_000, 5), (26_212, 13_100)])
-def test_the_part_of_a_list_begins_with_its_line(tmp_path: Path, before: int, between: int, shift: int) -> None:
-    """The shifts move both marks across the border of what is read at once: 65,536 bytes."""
-    path = tmp_path / "list"
-    path.write_bytes(b"#" * shift + b"\n" + a_list(before, between, 100_000))
-    listed = ListFile(str(path))
-    part = listed.part(FIRST, LAST).value
-    assert part is not None
-    assert part == a_list(0, between, 0) or part == a_list(0, between, 100_000)
-    rest = listed.rest().value
-    assert rest is not None
-    assert rest.endswith(a_list(0, between, 100_000))
-
-
-def test_a_part_without_an_end_goes_to_the_end_of_the_list(tmp_path: Path) -> None:
-    path = tmp_path / "list"
-    path.write_bytes(b"line\n00 first\n" + b"line\n" * 50_000)
-    assert ListFile(str(path)).part(FIRST, LAST).value == b"00 first\n" + b"line\n" * 50_000
-
-
-def test_a_list_is_read_no_further_than_wanted(tmp_path: Path) -> None:
-    path = tmp_path / "list"
-    path.write_bytes(a_list(10, 10, 100_000))
-    listed = ListFile(str(path))
-    assert listed.part(FIRST, LAST).value == a_list(0, 10, 0)
-    path.write_bytes(a_list(10, 10, 50_000))
-    assert listed.rest().value == a_list(0, 10, 50_000)
-
-
-def test_a_list_without_that_part_is_there_all_the_same(tmp_path: Path) -> None:
-    path = tmp_path / "list"
-    path.write_bytes(b"line\n" * 100_000)
-    listed = ListFile(str(path))
-    assert listed.part(FIRST, LAST).value == b""
-    assert listed.rest().value == path.read_bytes()
-
-
-def test_a_list_that_is_not_there_says_why(tmp_path: Path) -> None:
-    listed = ListFile(str(tmp_path / "none"))
-    for fact in (listed.part(FIRST, LAST), listed.rest()):
-        assert fact.value is None
-        assert "No such file" in fact.source
+from pyinsmod.kernel_facts.files import exists, is_folder, writers_of
 
 
 def test_a_writer_is_named_and_a_reader_is_not(tmp_path: Path) -> None:
@@ -71,3 +17,12 @@ def test_a_writer_is_named_and_a_reader_is_not(tmp_path: Path) -> None:
         with path.open("ab"):
             assert writers_of(str(path)) == (own,)
     assert writers_of(str(tmp_path / "none")) == ()
+
+
+def test_what_is_there_is_told_from_what_is_not(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "to a folder").symlink_to(tmp_path)
+    (tmp_path / "to nothing").symlink_to("nothing")
+    names = ["", "file", "to a folder", "to nothing", "nothing", "n\0ul", "file/below"]
+    assert [is_folder(f"{tmp_path}/{name}") for name in names] == [True, False, True, False, False, False, False]
+    assert [exists(f"{tmp_path}/{name}") for name in names] == [True, True, True, False, False, False, False]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pyinsmod.kernel_facts import KernelPaths, policies
+from pyinsmod.kernel_facts import KernelPaths, loader_settings
 from pyinsmod.kernel_facts.command_line import values_of
 from pyinsmod.kernel_facts.keyrings import keys_in
+from pyinsmod.kernel_facts.policies import policies_in_force
 from pyinsmod.kernel_facts.privileges import (
     NO_CAPABILITY,
     NOT_IN_BOUNDING_SET,
@@ -35,14 +36,14 @@ def tree(root: Path, **files: str) -> KernelPaths:
 def test_of_an_empty_root_nothing_is_known(tmp_path: Path) -> None:
     paths = KernelPaths(str(tmp_path))
     facts = (
-        policies.sig_enforce(paths),
-        policies.lockdown(paths),
-        policies.security_modules(paths),
-        policies.blacklist(paths),
-        policies.initcall_blacklist(paths),
+        loader_settings.sig_enforce(paths),
+        loader_settings.lockdown(paths),
+        loader_settings.security_modules(paths),
+        loader_settings.blacklist(paths),
+        loader_settings.initcall_blacklist(paths),
     )
     assert all(fact.value is None and fact.source for fact in facts)
-    assert policies.policies_in_force(paths) == ()
+    assert policies_in_force(paths) == ()
     assert caller_may_load(paths).value is None
 
 
@@ -58,13 +59,13 @@ def test_of_an_empty_root_nothing_is_known(tmp_path: Path) -> None:
     ],
 )
 def test_lockdown_is_the_word_in_brackets(tmp_path: Path, files: dict[str, str], level: str | None) -> None:
-    assert policies.lockdown(tree(tmp_path, **files)).value == level
+    assert loader_settings.lockdown(tree(tmp_path, **files)).value == level
 
 
 @pytest.mark.parametrize(("content", "enforced"), [("Y\n", True), ("N\n", False)])
 def test_enforced_signatures(tmp_path: Path, content: str, enforced: bool) -> None:
     paths = tree(tmp_path, **{"sys/module/module/parameters/sig_enforce": content})
-    assert policies.sig_enforce(paths).value is enforced
+    assert loader_settings.sig_enforce(paths).value is enforced
 
 
 @pytest.mark.parametrize(
@@ -82,12 +83,12 @@ def test_blacklisted_modules(tmp_path: Path, parameter: str | None, command_line
     files = {"proc/cmdline": command_line}
     if parameter is not None:
         files["sys/module/kernel/parameters/module_blacklist"] = parameter
-    assert policies.blacklist(tree(tmp_path, **files)).value == frozenset(names)
+    assert loader_settings.blacklist(tree(tmp_path, **files)).value == frozenset(names)
 
 
 def test_every_initcall_blacklist_counts(tmp_path: Path) -> None:
     paths = tree(tmp_path, **{"proc/cmdline": "initcall_blacklist=a_init,b_init quiet initcall_blacklist=c_init\n"})
-    assert policies.initcall_blacklist(paths).value == frozenset({"a_init", "b_init", "c_init"})
+    assert loader_settings.initcall_blacklist(paths).value == frozenset({"a_init", "b_init", "c_init"})
 
 
 def test_quoted_values_hold_spaces() -> None:
@@ -126,7 +127,7 @@ def test_policies_that_may_refuse(tmp_path: Path, files: dict[str, str], name: s
     ],
 )
 def test_policies_that_are_not_in_force_are_not_named(tmp_path: Path, files: dict[str, str]) -> None:
-    assert policies.policies_in_force(tree(tmp_path, **files)) == ()
+    assert policies_in_force(tree(tmp_path, **files)) == ()
 
 
 @pytest.mark.parametrize(
