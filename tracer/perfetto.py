@@ -36,6 +36,8 @@ class PerfettoWriter:
         self._encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
         self._tracks: dict[int, str] = {}
         self._groups: dict[int, int] = {}
+        #: Task → its place among all, in the order in which they were seen.
+        self._places: dict[int, int] = {}
         #: Track → beginning and end of the last call at each depth, the outermost first.
         self._calls: dict[int, list[tuple[int, int]]] = {}
 
@@ -60,7 +62,7 @@ class PerfettoWriter:
         yield _named("process_name", NO_TASK, NO_TASK, "kernel: log, uevents, states")
         yield _named("process_sort_index", NO_TASK, NO_TASK, 1 << 20, key="sort_index")
         for number, name in enumerate(COMMON_TRACKS.values(), start=1):
-            yield _named("thread_name", NO_TASK, NO_TASK + number, name)
+            yield from self._track(NO_TASK, NO_TASK + number, name)
         yield {
             "name": "trace begins", "cat": "trace", "ph": "i", "s": "g", "ts": _microseconds(record["start"]),
             "pid": NO_TASK, "tid": NO_TASK, "args": _details(record),
@@ -84,7 +86,7 @@ class PerfettoWriter:
         words = [str(word) for word in record["argv"]] or [str(record["path"])]
         self._tracks[record["pid"]] = words[0].rpartition("/")[2]
         yield _named("process_name", self._group(record["pid"]), record["pid"], " ".join(words)[:200])
-        yield _named("thread_name", self._group(record["pid"]), record["pid"], self._tracks[record["pid"]])
+        yield from self._track(self._group(record["pid"]), record["pid"], self._tracks[record["pid"]])
         yield self._instant(record, self._group(record["pid"]), record["pid"], f"exec {record['path']}")
 
     def _of_task(self, record: Record) -> Iterator[Event]:
@@ -106,10 +108,18 @@ class PerfettoWriter:
         """Name a task's track when it is first used."""
         if pid not in self._tracks:
             self._tracks[pid] = f"task {pid}"
-            yield _named("thread_name", self._group(pid), pid, self._tracks[pid])
-        if in_kernel and KERNEL_TRACK + pid not in self._tracks:
-            self._tracks[KERNEL_TRACK + pid] = name = f"{self._tracks[pid]} in the kernel"
-            yield _named("thread_name", self._group(pid), KERNEL_TRACK + pid, name)
+            yield from self._track(self._group(pid), pid, self._tracks[pid])
+        name = f"{self._tracks[pid]} in the kernel"
+        if in_kernel and self._tracks.get(KERNEL_TRACK + pid) != name:  # not yet named, or by the program before
+            self._tracks[KERNEL_TRACK + pid] = name
+            yield from self._track(self._group(pid), KERNEL_TRACK + pid, name)
+
+    def _track(self, group: int, track: int, name: str) -> Iterator[Event]:
+        """Name a track, and say where it stands: a task's two below each other, viewers would sort them by number."""
+        yield _named("thread_name", group, track, name)
+        task, below = (track - KERNEL_TRACK, 1) if track >= KERNEL_TRACK else (track, 0)
+        place = 2 * self._places.setdefault(task, len(self._places) + 1) + below
+        yield _named("thread_sort_index", group, track, place, key="sort_index")
 
     def _group(self, pid: int) -> int:
         if pid not in self._groups:

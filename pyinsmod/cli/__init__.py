@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -72,7 +73,9 @@ def program() -> NoReturn:
 
 
 def _run(name: str, arguments: list[str]) -> int:
+    gc.disable()  # what is imported stays: looking for cycles in it takes as long as a good part of importing
     command = __import__(f"pyinsmod.cli.{COMMANDS[name]}", fromlist=("run",))  # importlib is slower to import
+    gc.enable()
     try:
         return int(command.run(arguments))
     except UsageError as error:

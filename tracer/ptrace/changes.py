@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
-from pyinsmod.lean import NamedTuple, Protocol
+from pyinsmod.lean import Callable, Mapping, MappingProxyType, NamedTuple, Protocol
 from tracer.ptrace import binding
 from tracer.ptrace.registers import Registers
 from tracer.ptrace.tracee import RawArguments, RawCall, Tracee
