@@ -137,7 +137,7 @@ else:
             except StopIteration:
                 return True
             except BaseException as raised:
-                if raised is error:
+                if raised is error or (isinstance(error, StopIteration) and raised.__cause__ is error):
                     return False
                 raise
             raise RuntimeError("the generator did not stop")

@@ -91,11 +91,11 @@ def is_restart(errno: int) -> bool:
     return errno in _RESTARTS
 
 
-def _names_apart(architecture: Architecture) -> Mapping[int, str]:
+def _names_apart(architecture: Architecture) -> dict[int, str]:
     name = architecture.names_apart
     if not name:
         return {}
-    names: Mapping[int, str] = __import__(f"tracer.decode.tables.{name}", fromlist=("NAMES",)).NAMES
+    names: dict[int, str] = __import__(f"tracer.decode.tables.{name}", fromlist=("NAMES",)).NAMES
     return names
 
 

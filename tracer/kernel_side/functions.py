@@ -6,6 +6,12 @@ the list is a wish: what `available_filter_functions` has of it is traced. Names
 
 from __future__ import annotations
 
+#: By its calls uevents get their times (see `uevent_times`).
+SENDS_UEVENTS = "kobject_uevent_env"
+
+#: Called many times a load, and worth following only where the compiler left nothing of the function they serve.
+STAND_INS = {"find_symbol": "resolve_symbol", "find_exported_symbol_in_section": "resolve_symbol"}
+
 # Names may be shell patterns; `*` covers the architecture's prefix of system call entries.
 FUNCTIONS = {
     4: ("__*_sys_finit_module", "__*_sys_init_module", "__*_sys_delete_module"),
