@@ -64,8 +64,9 @@ class PerfettoWriter:
         for number, name in enumerate(COMMON_TRACKS.values(), start=1):
             yield from self._track(NO_TASK, NO_TASK + number, name)
         yield {
-            "name": "trace begins", "cat": "trace", "ph": "i", "s": "g", "ts": _microseconds(record["start"]),
-            "pid": NO_TASK, "tid": NO_TASK, "args": _details(record),
+            # On a track with a name: what is said of all tracks at once, Perfetto shows on one without.
+            "name": "trace begins", "cat": "trace", "ph": "i", "s": "t", "ts": _microseconds(record["start"]),
+            "pid": NO_TASK, "tid": NO_TASK + len(COMMON_TRACKS), "args": _details(record),
         }  # fmt: skip
 
     def _syscall(self, record: Record) -> Iterator[Event]:
@@ -90,7 +91,10 @@ class PerfettoWriter:
         yield self._instant(record, self._group(record["pid"]), record["pid"], f"exec {record['path']}")
 
     def _of_task(self, record: Record) -> Iterator[Event]:
-        how = record.get("signal", f"exit {record.get('status')}")
+        how = {
+            "stopped": f"stopped by {record.get('signal')}",
+            "superseded": f"superseded by {record.get('by')}",
+        }.get(record["type"]) or record.get("signal", f"exit {record.get('status')}")
         yield from self._announced(record["pid"])
         yield self._instant(record, self._group(record["pid"]), record["pid"], str(how))
 
@@ -192,6 +196,8 @@ _EVENTS: dict[str, Callable[[PerfettoWriter, Record], Iterator[Event]]] = {
     "exec": PerfettoWriter._exec,  # noqa: SLF001
     "exit": PerfettoWriter._of_task,  # noqa: SLF001
     "signal": PerfettoWriter._of_task,  # noqa: SLF001
+    "stopped": PerfettoWriter._of_task,  # noqa: SLF001
+    "superseded": PerfettoWriter._of_task,  # noqa: SLF001
     "log": PerfettoWriter._of_kernel,  # noqa: SLF001
     "uevent": PerfettoWriter._of_kernel,  # noqa: SLF001
     "state": PerfettoWriter._of_kernel,  # noqa: SLF001

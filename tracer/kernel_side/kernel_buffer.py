@@ -73,7 +73,7 @@ class KernelBuffer:
             raise KernelSideUnavailable(f"tracefs refused {failure.filename}: {failure.strerror}") from failure
 
     def _switch_events_on(self, instance: Instance, pid: int) -> None:
-        # A probe at the return takes three times what a look at the arguments does: only where the graph shows none.
+        # Where the graph shows what functions return, it does so for nothing; probes at returns make a load longer.
         self._probed = probes.define(instance, self._changes, returns="returns" not in self._graph.shows)
         for option in ("event-fork", "function-fork"):
             instance.option(option, "1")

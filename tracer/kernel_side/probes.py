@@ -75,9 +75,14 @@ class Hit(NamedTuple):
     values: dict[str, Any]
 
 
-def define(instance: Instance, changes: Changes, *, returns: bool) -> tuple[set[str], set[str]]:
-    """Define what this kernel has of PROBES; return the functions probed at their entry and, if wanted, return."""
-    available = list(PROBES)
+def define(
+    instance: Instance, changes: Changes, wanted: Iterable[Probe] = PROBES, *, returns: bool = True
+) -> tuple[set[str], set[str]]:
+    """Define what this kernel has of `wanted`; return the functions probed at their entry, and at their return.
+
+    Without `returns` none is probed at its return.
+    """
+    available = list(wanted)
     if "$arg" not in (instance.root / "README").read_text():
         available = [with_registers(probe) for probe in available]
     entries = _taken(available, define_probes(instance, changes, map(entry_definition, available)))

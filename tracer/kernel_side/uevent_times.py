@@ -1,9 +1,10 @@
 """When uevents were sent that were collected late: the kernel's own function that sends them tells.
 
 While a module call is under way nobody waits for uevents (see `watcher`). The traced tasks' calls of
-`kobject_uevent_env` are in the function graph, with their times. Where as many of them lie within the time as uevents came of it, they are
-those, in the order of the uevents' numbers. Where not (another task sent some, or the kernel kept one to itself),
-a uevent keeps the time it was collected at and `sent_after`, the time before which it was not there.
+`kobject_uevent_env` are in the function graph, with their times. Where as many of them lie within the time as uevents
+came of it, they are those, in the order of the uevents' numbers. Where not (another task sent some, or the kernel
+kept one to itself), a uevent keeps the time it was collected at and `sent_after`, the time before which it was not
+there.
 """
 
 from __future__ import annotations
