@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
+from tracer.call_sets import MODULE_CALLS
 from tracer.records import Record, clean
 
 # Numbers no task has: Linux ends at 2^22 (PID_MAX_LIMIT).
@@ -71,7 +72,7 @@ class PerfettoWriter:
 
     def _syscall(self, record: Record) -> Iterator[Event]:
         yield from self._announced(record["pid"])
-        yield self._complete(record, record["pid"], "syscall", _errno_marked(record))
+        yield self._complete(record, record["pid"], "syscall", _call_title(record))
         if record["name"] in {"clone", "clone3"} and "CLONE_THREAD" in str(record["args"]) and not record["errno"]:
             self._groups.setdefault(record["return"], self._group(record["pid"]))
 
@@ -104,7 +105,8 @@ class PerfettoWriter:
         loaded = record.get("proc_modules") or {}
         if record["type"] == "state" and record.get("what") == "module" and record.get("moment") != "during":
             yield {
-                "name": f"refcount of {record['module']}", "cat": "state", "ph": "C", "pid": NO_TASK,
+                # Viewers show name and key, one behind the other.
+                "name": record["module"], "cat": "state", "ph": "C", "pid": NO_TASK,
                 "ts": _microseconds(record["t"]), "args": {"refcount": loaded.get("refcount") or 0},
             }  # fmt: skip
 
@@ -163,8 +165,14 @@ def _named(kind: str, pid: int, track: int, name: str | int, key: str = "name") 
     return {"name": kind, "ph": "M", "pid": pid, "tid": track, "args": {key: name}}
 
 
-def _errno_marked(record: Record) -> str:
-    return f"{record['name']} = {record['errno']}" if record.get("errno") else str(record["name"])
+def _call_title(record: Record) -> str:
+    """Return a call's name, which module it is about, as modprobe makes many of them, and its error."""
+    title = str(record["name"])
+    if title in MODULE_CALLS:
+        file, name = record["args"].get("fd"), record["args"].get("name")
+        about = (file.get("path") or "").rpartition("/")[2] if isinstance(file, dict) else name
+        title += f" {about}" if about else ""
+    return f"{title} = {record['errno']}" if record.get("errno") else title
 
 
 def _state_title(record: Record) -> str:

@@ -287,4 +287,4 @@ def test_trace_events_of_a_load_are_sound(in_machine: InMachine) -> None:
     events = json.loads(result.files["/tmp/r"])  # noqa: S108
     assert problems_of(events) == []
     names = {event["name"] for event in events if event["ph"] == "X"}
-    assert {"finit_module", "load_module", "dummy_init_module"} <= names
+    assert {"finit_module dummy.ko", "load_module", "dummy_init_module"} <= names

@@ -71,6 +71,20 @@ def test_a_call_has_its_time_in_microseconds_and_its_arguments() -> None:
     assert (event["name"], event["args"]["args"]) == ("read = ENOENT", {"fd": 3})
 
 
+@pytest.mark.parametrize(
+    ("record", "title"),
+    [
+        (call(1, 2, "finit_module", args={"fd": {"value": 3, "path": "/x/m.ko"}}), "finit_module m.ko"),
+        (call(1, 2, "finit_module", args={"fd": {"value": 9, "path": None}}, errno="EBADF"), "finit_module = EBADF"),
+        (call(1, 2, "finit_module"), "finit_module"),
+        (call(1, 2, "init_module", args={"module_image": None}), "init_module"),
+        (call(1, 2, "delete_module", args={"name": "m"}, errno="EBUSY"), "delete_module m = EBUSY"),
+    ],
+)
+def test_a_module_call_says_which_module(record: Record, title: str) -> None:
+    assert [name for name, *_ in complete(record)] == [title]
+
+
 def test_a_call_that_never_returned_has_no_length() -> None:
     assert complete(call(1000, None, "exit_group")) == [("exit_group", 1.0, 0.0)]
 
