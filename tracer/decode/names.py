@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno as errno_table
 
-from pyinsmod.lean import TYPE_CHECKING, Mapping, MappingProxyType
+from pyinsmod.lean import TYPE_CHECKING, Mapping, MappingProxyType, cache
 from tracer.decode.tables.architectures import BY_AUDIT, BY_NAME, COMPANIONS, Architecture
 from tracer.errors import UnknownArchitecture, UnknownCall
 
@@ -91,6 +91,14 @@ def is_restart(errno: int) -> bool:
     return errno in _RESTARTS
 
 
+@cache
+def _ptrace_folder() -> str:
+    package = PathFinder.find_spec("ptrace")
+    if package is None or not package.submodule_search_locations:
+        raise UnknownArchitecture("the package python-ptrace, which has the names of system calls, is missing")
+    return package.submodule_search_locations[0]
+
+
 def _names_apart(architecture: Architecture) -> dict[int, str]:
     name = architecture.names_apart
     if not name:
@@ -103,11 +111,8 @@ def _ptrace_table(architecture: Architecture) -> dict[int, str]:
     """Read python-ptrace's table without importing its package, which runs programs to find the libc."""
     if not architecture.ptrace_table:
         return {}
-    package = PathFinder.find_spec("ptrace")
-    if package is None or not package.submodule_search_locations:
-        raise UnknownArchitecture("the package python-ptrace, which has the names of system calls, is missing")
     name = architecture.ptrace_table
-    path = f"{package.submodule_search_locations[0]}/syscall/linux/{name}.py"
+    path = f"{_ptrace_folder()}/syscall/linux/{name}.py"
     module = ModuleType(f"ptrace_table_{name}")
     try:
         SourceFileLoader(module.__name__, path).exec_module(module)
