@@ -152,10 +152,9 @@ class TestOneTimeline:
         assert events["module_load"] <= events["initcall_start"] <= events["initcall_finish"]
         (load,) = calls(trace, "load_module")
         assert load["t"] <= events["module_load"] <= span(load)[1]
-        uevents = [one["t"] for one in trace.of_type("uevent") if one["devpath"] == "/module/dummy"]
-        assert len(uevents) == 1
-        (setup,) = calls(trace, "mod_sysfs_setup")
-        assert span(setup)[0] <= uevents[0] <= span(setup)[1]  # the kernel's time of sending, not ours of reading
+        (uevent,) = (one for one in trace.of_type("uevent") if one["devpath"] == "/module/dummy")
+        assert "sent_after" not in uevent
+        assert load["t"] <= uevent["t"] <= span(load)[1]  # the kernel's time of sending, not ours of reading
         states = {
             one["moment"]: (one["proc_modules"] or {}).get("state")
             for one in trace.of_type("state")

@@ -95,7 +95,7 @@ class KernelTracing(KernelSide):
             log = self._log.stop() if self._log else []
         self._look("after", self._known_names())
         lost = {"type": "state", "t": time.monotonic_ns(), "moment": "after", **self._buffer.state()}
-        return [*self._records, lost, *kernel, *timed(watched, kernel), *log, *self._relocations()]
+        return [*self._records, lost, *timed(watched, kernel), *log, *self._relocations()]
 
     def _look(self, moment: str, names: Iterable[str]) -> None:
         self._records += [*state_records(moment, sorted(names)), taint_record(moment)]
