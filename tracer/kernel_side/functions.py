@@ -6,8 +6,8 @@ the list is a wish: what `available_filter_functions` has of it is traced. Names
 
 from __future__ import annotations
 
-#: The kernel asks once for each uevent and each network namespace whether anybody listens, and then sends it. What calls
-#: that, like all of lib/, is built without the function tracer's hooks.
+#: The kernel asks once for each uevent and each network namespace whether anybody listens, and then sends it. What
+#: calls that, like all of lib/, is built without the function tracer's hooks.
 SENDS_UEVENTS = "netlink_has_listeners"
 
 #: Called many times a load, and worth following only where the compiler left nothing of the function they serve.
