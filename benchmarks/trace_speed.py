@@ -25,6 +25,10 @@ MODULE_CALLS = "finit_module,init_module,delete_module"
 OF_INTEREST = f"execve,openat,{MODULE_CALLS}"
 
 
+#: What the installed `pyinsmod` is, as pip 26 writes it; older ones have it import `re` before anything else.
+PROGRAM = "from pyinsmod.cli import program; program()"
+
+
 class Competitor(NamedTuple):
     """One way to run a command."""
 
@@ -52,7 +56,7 @@ class Taken(NamedTuple):
 
 def races(pairs: int, out: str) -> list[Race]:
     """Return what is measured."""
-    ours = [sys.executable, "-m", "pyinsmod", "trace", "-o", out]
+    ours = [sys.executable, "-c", PROGRAM, "trace", "-o", out]
     strace = ["strace", "-f", "-o", out]
     python_ptrace = [sys.executable, str(Path(sys.executable).with_name("strace.py")), "-f", "-o", out, "--"]
     on_one_cpu = ["taskset", "-c", "0"]
@@ -117,7 +121,7 @@ def main() -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its byte code
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "out")
-        run([sys.executable, "-m", "pyinsmod", "trace", "-o", out, "--", "true"])  # and now we have ours, too
+        run([sys.executable, "-c", PROGRAM, "trace", "-o", out, "--", "true"])  # and now we have ours, too
         print(machine("Before"))
         for race in races(options.pairs, out):
             show(race, measured(race, options.rounds))
@@ -166,7 +170,7 @@ def show_memory(calls: int, out: str) -> None:
     peaks, rows = [], []
     for count in (calls // 10, calls):
         command = [sys.executable, "-I", "-S", "-c", LOOP.format(pairs=count // 2)]
-        taken = run([sys.executable, "-m", "pyinsmod", "trace", "-o", out, "--", *command])
+        taken = run([sys.executable, "-c", PROGRAM, "trace", "-o", out, "--", *command])
         peaks.append(taken.memory)
         rows.append((f"{count} calls", f"{taken.memory / 1024:.1f}", f"{taken.wall:.1f}"))
     print(table("peak memory of the tracer", ("MiB", "seconds"), rows))

@@ -1,4 +1,4 @@
-"""What the library uses of `typing`, `functools`, `collections.abc`, `os` and their like, at the price of a few lines.
+"""What we use of `typing`, `functools`, `contextlib`, `collections.abc`, `os` and others, at the price of a few lines.
 
 `pyinsmod hello.ko` and `pyinsmod check hello.ko` are to cost little more than starting Python. `typing`, with `re`,
 `enum`, `collections` and `functools` behind it, costs as much again as starting Python does, and `os` with the abstract
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import stat
     import struct
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from contextlib import contextmanager, nullcontext, suppress
     from functools import cache, cached_property
     from types import MappingProxyType
     from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, cast
@@ -160,6 +161,54 @@ else:
             value = instance.__dict__[self._name] = self._compute(instance)
             return value
 
+    class _Managed:
+        """What `contextmanager` makes of a generator that yields once."""
+
+        def __init__(self, generator):
+            self._generator = generator
+
+        def __enter__(self):
+            return next(self._generator)
+
+        def __exit__(self, _kind, error, _traceback):
+            if error is None:
+                next(self._generator, None)
+                return False
+            try:
+                self._generator.throw(error)
+            except StopIteration:
+                return True
+            except BaseException as raised:
+                if raised is error or (isinstance(error, StopIteration) and raised.__cause__ is error):
+                    return False
+                raise
+            raise RuntimeError("the generator did not stop")
+
+    def contextmanager(function):
+        """Return a function whose generator is a context, as `contextlib.contextmanager`."""
+        return lambda *values, **named: _Managed(function(*values, **named))
+
+    class nullcontext:  # noqa: N801 - it stands for contextlib.nullcontext
+        """A context in which nothing is different."""
+
+        def __enter__(self):
+            return None
+
+        def __exit__(self, *_raised):
+            return None
+
+    class suppress:  # noqa: N801 - it stands for contextlib.suppress
+        """A context in which some exceptions end the block, and nothing else."""
+
+        def __init__(self, *kinds):
+            self._kinds = kinds
+
+        def __enter__(self):
+            return None
+
+        def __exit__(self, kind, _error, _traceback):
+            return kind is not None and issubclass(kind, self._kinds)
+
     def cache(compute):
         """Return a function without arguments that computes once."""
         found = []
@@ -194,8 +243,11 @@ __all__ = [
     "cache",
     "cached_property",
     "cast",
+    "contextmanager",
+    "nullcontext",
     "os",
     "signals",
     "stat",
     "struct",
+    "suppress",
 ]

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 NEEDED = {"X": ("name", "ts", "dur", "pid", "tid"), "i": ("name", "ts", "pid", "tid", "s"), "C": ("name", "ts", "pid")}
-METADATA = {"process_name": "name", "thread_name": "name", "process_sort_index": "sort_index"}
+METADATA = {
+    "process_name": "name", "thread_name": "name", "process_sort_index": "sort_index",
+    "thread_sort_index": "sort_index",
+}  # fmt: skip
 ROUNDING = 0.001  # microseconds; times are written as binary fractions
 
 

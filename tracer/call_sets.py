@@ -7,7 +7,7 @@ The profile `module-loading` has no reads from files below /proc and /sys: of a 
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from pyinsmod.lean import MappingProxyType
 
 #: Calls that load and remove kernel modules; the kernel's state is worth a look at their borders.
 MODULE_CALLS = frozenset(("init_module", "finit_module", "delete_module"))

@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable, Mapping
 
 from pyinsmod.lean import Any
-from tracer.decode import signature_of
 from tracer.decode.kinds.results import ADDRESS, OCTAL
+from tracer.decode.lookup import signature_of
 from tracer.decode.names import errno_symbol
 from tracer.decode.quoting import PLAIN, STRING_LIMIT
 from tracer.decode.signature import DECIMAL, Call, Kind, Reader, Show, ShowResult

@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
+from tracer.call_sets import MODULE_CALLS
 from tracer.records import Record, clean
 
 # Numbers no task has: Linux ends at 2^22 (PID_MAX_LIMIT).
@@ -36,6 +37,8 @@ class PerfettoWriter:
         self._encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
         self._tracks: dict[int, str] = {}
         self._groups: dict[int, int] = {}
+        #: Task → its place among all, in the order in which they were seen.
+        self._places: dict[int, int] = {}
         #: Track → beginning and end of the last call at each depth, the outermost first.
         self._calls: dict[int, list[tuple[int, int]]] = {}
 
@@ -60,15 +63,16 @@ class PerfettoWriter:
         yield _named("process_name", NO_TASK, NO_TASK, "kernel: log, uevents, states")
         yield _named("process_sort_index", NO_TASK, NO_TASK, 1 << 20, key="sort_index")
         for number, name in enumerate(COMMON_TRACKS.values(), start=1):
-            yield _named("thread_name", NO_TASK, NO_TASK + number, name)
+            yield from self._track(NO_TASK, NO_TASK + number, name)
         yield {
-            "name": "trace begins", "cat": "trace", "ph": "i", "s": "g", "ts": _microseconds(record["start"]),
-            "pid": NO_TASK, "tid": NO_TASK, "args": _details(record),
+            # On a track with a name: what is said of all tracks at once, Perfetto shows on one without.
+            "name": "trace begins", "cat": "trace", "ph": "i", "s": "t", "ts": _microseconds(record["start"]),
+            "pid": NO_TASK, "tid": NO_TASK + len(COMMON_TRACKS), "args": _details(record),
         }  # fmt: skip
 
     def _syscall(self, record: Record) -> Iterator[Event]:
         yield from self._announced(record["pid"])
-        yield self._complete(record, record["pid"], "syscall", _errno_marked(record))
+        yield self._complete(record, record["pid"], "syscall", _call_title(record))
         if record["name"] in {"clone", "clone3"} and "CLONE_THREAD" in str(record["args"]) and not record["errno"]:
             self._groups.setdefault(record["return"], self._group(record["pid"]))
 
@@ -84,11 +88,14 @@ class PerfettoWriter:
         words = [str(word) for word in record["argv"]] or [str(record["path"])]
         self._tracks[record["pid"]] = words[0].rpartition("/")[2]
         yield _named("process_name", self._group(record["pid"]), record["pid"], " ".join(words)[:200])
-        yield _named("thread_name", self._group(record["pid"]), record["pid"], self._tracks[record["pid"]])
+        yield from self._track(self._group(record["pid"]), record["pid"], self._tracks[record["pid"]])
         yield self._instant(record, self._group(record["pid"]), record["pid"], f"exec {record['path']}")
 
     def _of_task(self, record: Record) -> Iterator[Event]:
-        how = record.get("signal", f"exit {record.get('status')}")
+        how = {
+            "stopped": f"stopped by {record.get('signal')}",
+            "superseded": f"superseded by {record.get('by')}",
+        }.get(record["type"]) or record.get("signal", f"exit {record.get('status')}")
         yield from self._announced(record["pid"])
         yield self._instant(record, self._group(record["pid"]), record["pid"], str(how))
 
@@ -98,7 +105,8 @@ class PerfettoWriter:
         loaded = record.get("proc_modules") or {}
         if record["type"] == "state" and record.get("what") == "module" and record.get("moment") != "during":
             yield {
-                "name": f"refcount of {record['module']}", "cat": "state", "ph": "C", "pid": NO_TASK,
+                # Viewers show name and key, one behind the other.
+                "name": record["module"], "cat": "state", "ph": "C", "pid": NO_TASK,
                 "ts": _microseconds(record["t"]), "args": {"refcount": loaded.get("refcount") or 0},
             }  # fmt: skip
 
@@ -106,10 +114,18 @@ class PerfettoWriter:
         """Name a task's track when it is first used."""
         if pid not in self._tracks:
             self._tracks[pid] = f"task {pid}"
-            yield _named("thread_name", self._group(pid), pid, self._tracks[pid])
-        if in_kernel and KERNEL_TRACK + pid not in self._tracks:
-            self._tracks[KERNEL_TRACK + pid] = name = f"{self._tracks[pid]} in the kernel"
-            yield _named("thread_name", self._group(pid), KERNEL_TRACK + pid, name)
+            yield from self._track(self._group(pid), pid, self._tracks[pid])
+        name = f"{self._tracks[pid]} in the kernel"
+        if in_kernel and self._tracks.get(KERNEL_TRACK + pid) != name:  # not yet named, or by the program before
+            self._tracks[KERNEL_TRACK + pid] = name
+            yield from self._track(self._group(pid), KERNEL_TRACK + pid, name)
+
+    def _track(self, group: int, track: int, name: str) -> Iterator[Event]:
+        """Name a track, and say where it stands: a task's two below each other, viewers would sort them by number."""
+        yield _named("thread_name", group, track, name)
+        task, below = (track - KERNEL_TRACK, 1) if track >= KERNEL_TRACK else (track, 0)
+        place = 2 * self._places.setdefault(task, len(self._places) + 1) + below
+        yield _named("thread_sort_index", group, track, place, key="sort_index")
 
     def _group(self, pid: int) -> int:
         if pid not in self._groups:
@@ -149,8 +165,14 @@ def _named(kind: str, pid: int, track: int, name: str | int, key: str = "name") 
     return {"name": kind, "ph": "M", "pid": pid, "tid": track, "args": {key: name}}
 
 
-def _errno_marked(record: Record) -> str:
-    return f"{record['name']} = {record['errno']}" if record.get("errno") else str(record["name"])
+def _call_title(record: Record) -> str:
+    """Return a call's name, which module it is about, as modprobe makes many of them, and its error."""
+    title = str(record["name"])
+    if title in MODULE_CALLS:
+        file, name = record["args"].get("fd"), record["args"].get("name")
+        about = (file.get("path") or "").rpartition("/")[2] if isinstance(file, dict) else name
+        title += f" {about}" if about else ""
+    return f"{title} = {record['errno']}" if record.get("errno") else title
 
 
 def _state_title(record: Record) -> str:
@@ -182,6 +204,8 @@ _EVENTS: dict[str, Callable[[PerfettoWriter, Record], Iterator[Event]]] = {
     "exec": PerfettoWriter._exec,  # noqa: SLF001
     "exit": PerfettoWriter._of_task,  # noqa: SLF001
     "signal": PerfettoWriter._of_task,  # noqa: SLF001
+    "stopped": PerfettoWriter._of_task,  # noqa: SLF001
+    "superseded": PerfettoWriter._of_task,  # noqa: SLF001
     "log": PerfettoWriter._of_kernel,  # noqa: SLF001
     "uevent": PerfettoWriter._of_kernel,  # noqa: SLF001
     "state": PerfettoWriter._of_kernel,  # noqa: SLF001

@@ -5,10 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
 
-from pyinsmod.lean import TYPE_CHECKING, Literal
+from pyinsmod.lean import TYPE_CHECKING, Iterator, Literal, Mapping, Sequence, contextmanager, nullcontext
 from tracer.call_sets import MODULE_LOADING, CallSet, described
 from tracer.decode import names
 from tracer.errors import Interrupted, KernelSideUnavailable

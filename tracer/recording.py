@@ -4,44 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
 
-from pyinsmod.lean import TYPE_CHECKING, Any, NamedTuple
-from tracer import decode
+from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Iterable
 from tracer.call_sets import LEFT_OUT_PATHS, MODULE_CALLS, CallSet, left_out_calls
-from tracer.call_text import CallText, call_text
-from tracer.decode import names, signature
-from tracer.decode.kinds.numbers import signal_symbol
-from tracer.decode.kinds.siginfo import siginfo
+from tracer.decode import names
 from tracer.decode.tables.architectures import BY_AUDIT
-from tracer.decode.values import Task, TaskForText
-from tracer.escapes import escaped
-from tracer.ptrace.tracee import RawArguments, RawCall
+from tracer.ptrace.tracee import RawCall
 from tracer.record_types import Record, Sink
 
 if TYPE_CHECKING:
+    from tracer.call_plans import Plan, Task
+    from tracer.decode import signature
     from tracer.kernel_side import KernelSide
 
 
-class _Plan(NamedTuple):
-    """What is to be done at the stops of one call: looked up once for each number."""
-
-    name: str
-    decoder: signature.Plan
-    recorded: bool
-    hooked: bool
-    #: Not recorded when it reads one of the kernel's own files.
-    left_out: bool
-    #: The architecture's name when it is not the machine's own.
-    foreign: str | None
-    #: Shows it without a record.
-    text: CallText | None
-    #: Its method, looked up once.
-    fetch: Callable[[int, RawArguments], tuple[bytes, ...] | None] | None
-
-
-#: Shows nothing: the plan of a call that is not recorded.
-_NOTHING = signature.Plan(lambda _task, _raw: {}, None, None, None)
 #: What a kernel side shows of the command's tasks.
 _OF_ITS_TASKS = frozenset(("kernel_call", "kernel_event"))
 #: Is given calls to be shown by `text_of_call`.
@@ -73,9 +49,10 @@ class Recording:
         self._kept: list[Record] = []
         self._emit: Sink = sink if kernel_side is None else self._kept.append
         self._tasks: dict[int, Task] = {}
-        self._plans: dict[tuple[int, int], _Plan] = {}
+        self._plans: dict[tuple[int, int], Plan] = {}
         self._left_out_calls = left_out_calls(calls)
-        self._task_class = Task if text_sink is None or self._left_out_calls else TaskForText
+        self._task_class: type[Task]
+        self._text_only = text_sink is not None
         # With a kernel side all come at the end, in the order of their time.
         self._text_sink = text_sink if kernel_side is None else None
         #: How many calls were left out, by name; None when that was not asked for.
@@ -103,7 +80,7 @@ class Recording:
 
     def left(self, call: RawCall) -> None:
         """Decode a call's output, and record it."""
-        plan: _Plan = call.plan
+        plan: Plan = call.plan
         if call.strings is not None and plan.text is not None and self._text_sink is not None:
             # What will be restarted, was injected or never returned is shown otherwise.
             result = call.result
@@ -119,22 +96,28 @@ class Recording:
     def executed(self, pid: int, t: int, call: RawCall | None) -> None:
         """Record which program a task now runs: argv as that program gets it, `filename` as execve got it."""
         self._tasks.pop(pid, None)
-        path = Task(pid, "", 0).link("exe")
-        record: Record = {"type": "exec", "t": t, "pid": pid, "path": path, "argv": _arguments(pid)}
+        if self._text_only:  # strace has no line for it
+            return
+        from tracer.decode.values import program
+
+        path, arguments = program(pid)
+        record: Record = {"type": "exec", "t": t, "pid": pid, "path": path, "argv": arguments}
         if call is not None and "pathname" in call.decoded:
             record["filename"] = call.decoded["pathname"]
         self._emit(record)
 
     def signalled(self, pid: int, t: int, number: int, information: bytes | None) -> None:
         """Record the delivery of a signal."""
-        record: Record = {"type": "signal", "t": t, "pid": pid, "signal": str(signal_symbol(number))}
+        record: Record = {"type": "signal", "t": t, "pid": pid, "signal": _signal_name(number)}
         if information is not None:
+            from tracer.decode.kinds.siginfo import siginfo
+
             record["siginfo"] = siginfo(information)
         self._emit(record)
 
     def stopped(self, pid: int, t: int, number: int) -> None:
         """Record a group-stop."""
-        self._emit({"type": "stopped", "t": t, "pid": pid, "signal": str(signal_symbol(number))})
+        self._emit({"type": "stopped", "t": t, "pid": pid, "signal": _signal_name(number)})
 
     def superseded(self, pid: int, t: int, by: int) -> None:
         """Record that a thread's execve made it the leader."""
@@ -147,7 +130,7 @@ class Recording:
         code = os.waitstatus_to_exitcode(wait_status)
         record: Record = {"type": "exit", "t": t, "pid": pid}
         if code < 0:
-            record["signal"] = str(signal_symbol(-code))
+            record["signal"] = _signal_name(-code)
             record["core_dumped"] = os.WCOREDUMP(wait_status)
         else:
             record["status"] = code
@@ -174,7 +157,7 @@ class Recording:
         self._left_out[name] = self._left_out.get(name, 0) + 1
         return True
 
-    def _syscall(self, call: RawCall, plan: _Plan) -> Record:
+    def _syscall(self, call: RawCall, plan: Plan) -> Record:
         result = call.result
         record: Record = {
             "type": "syscall",
@@ -210,15 +193,19 @@ class Recording:
         if decoder.returns_descriptor is not None and decoder.returns_descriptor(call.arguments):
             record["return_path"] = self._task(call).link(f"fd/{result}")
 
-    def _new_plan(self, call: RawCall) -> _Plan:
+    def _new_plan(self, call: RawCall) -> Plan:
+        from tracer import call_plans
+
+        full = not self._text_only or self._left_out_calls
+        self._task_class = call_plans.Task if full else call_plans.TaskForText
         name = names.call_names(call.arch).get(call.number, f"syscall_{call.number:#x}")
         arch = _architecture(call.arch)
         recorded = self._calls is None or name in self._calls
         plain = recorded and self._text_sink is not None and name not in self._left_out_calls
-        text = call_text(name, arch) if plain else None
-        plan = self._plans[call.arch, call.number] = _Plan(
+        text = call_plans.call_text(name, arch) if plain else None
+        plan = self._plans[call.arch, call.number] = call_plans.Plan(
             name,
-            decode.plan_of(name, arch) if recorded else _NOTHING,
+            call_plans.plan_of(name, arch) if recorded else call_plans.NOTHING,
             recorded=recorded,
             hooked=name in self.hooked,
             left_out=name in self._left_out_calls,
@@ -239,11 +226,7 @@ def _architecture(audit: int) -> str:
     return BY_AUDIT[audit].name if audit in BY_AUDIT else hex(audit)
 
 
-def _arguments(pid: int) -> list[str]:
-    """Return argv as the program just executed has it (proc(5), cmdline): a script's has its interpreter."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as stream:  # noqa: PTH123  (per exec: a Path costs more)
-            data = stream.read()
-    except OSError:
-        return []
-    return [escaped(argument) for argument in data.removesuffix(b"\0").split(b"\0")] if data else []
+def _signal_name(number: int) -> str:
+    from tracer.decode.kinds.numbers import signal_symbol
+
+    return str(signal_symbol(number))

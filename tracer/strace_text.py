@@ -13,11 +13,12 @@ from errno import errorcode
 
 from pyinsmod.lean import Any
 from tracer.call_text import COLUMN
-from tracer.decode import text_plan_of
 from tracer.decode.kinds.siginfo import show_siginfo
+from tracer.decode.lookup import text_plan_of
 from tracer.decode.quoting import quoted
 from tracer.decode.signature import Text
 from tracer.record_types import Record
+from tracer.task_text import task_line, task_words
 
 __all__ = ["line", "quoted", "words"]
 
@@ -41,8 +42,9 @@ def line(record: Record, machine: str = "") -> str | None:
             result += _marks(record)
         begun = f"{record['pid']:<5} {shown} "
         return f"{begun:{COLUMN}}= {result}"
-    writer = _LINES.get(record["type"])
-    return None if writer is None else f"{record['pid']:<5} {writer(record)}"
+    if record["type"] == "signal":
+        return f"{record['pid']:<5} {_signal(record)}"
+    return task_line(record)
 
 
 def _marks(record: Record) -> str:
@@ -53,8 +55,7 @@ def words(record: Record) -> str | None:
     """Return what `line` does without the pid and without padding, for a sentence."""
     if record["type"] == "syscall":
         return " = ".join(_parts(record)) + _marks(record)
-    writer = _LINES.get(record["type"])
-    return None if writer is None else writer(record)
+    return _signal(record) if record["type"] == "signal" else task_words(record)
 
 
 def _parts(record: Record, machine: str = "") -> tuple[str, str]:
@@ -95,29 +96,6 @@ def _error_text(errno: str) -> str:
     return "?" if number is None else os.strerror(number)
 
 
-def _exit(record: Record) -> str:
-    if "signal" in record:
-        dumped = " (core dumped)" if record.get("core_dumped") else ""
-        return f"+++ killed by {record['signal']}{dumped} +++"
-    return f"+++ exited with {record.get('status')} +++"
-
-
 def _signal(record: Record) -> str:
     information = record.get("siginfo")
     return f"--- {record['signal']}{'' if information is None else ' ' + show_siginfo(information)} ---"
-
-
-def _stopped(record: Record) -> str:
-    return f"--- stopped by {record['signal']} ---"
-
-
-def _superseded(record: Record) -> str:
-    return f"+++ superseded by execve in pid {record['by']} +++"
-
-
-_LINES: dict[str, Callable[[Record], str]] = {
-    "exit": _exit,
-    "signal": _signal,
-    "stopped": _stopped,
-    "superseded": _superseded,
-}

@@ -7,10 +7,10 @@ import sys
 
 from pyinsmod.lean import TYPE_CHECKING, Callable
 from pyinsmod.text import printable
-from tracer import strace_text
 from tracer.ptrace.tracee import RawCall
 from tracer.record_types import Record
 from tracer.recording import text_of_call
+from tracer.task_text import task_line
 
 if TYPE_CHECKING:
     from typing import IO, Literal
@@ -108,7 +108,11 @@ class Output:
 
 
 def _text(record: Record) -> str | None:
-    text = strace_text.line(record, os.uname().machine)
+    if record["type"] in {"syscall", "signal"}:
+        from tracer import strace_text  # with all decoders behind it: a command may make no call of interest
+
+        return strace_text.line(record, os.uname().machine)
+    text = task_line(record)
     if text is None and record.get("left_out"):
         return f"      # left out, of files below /proc and /sys: {_counts(record['left_out'])}"
     if text is None and record["type"] not in {"header", "exec", "end"}:

@@ -18,7 +18,7 @@ import pytest
 from tests.host import strace_lines
 from tests.host.strace_lines import Trace
 from tests.host.traced_programs import COMMANDS, LEFT_OUT, PROGRAM_32
-from tracer.decode import decoded_calls
+from tracer.decode.lookup import decoded_calls
 
 _TRIES = 8
 _ROOT = Path(__file__).parents[2]

@@ -129,3 +129,24 @@ def test_a_refused_load_shows_the_call_with_its_file(loader: list[str], tmp_path
     assert first["return"] == -1
     assert first["errno"]
     assert trace.complete
+
+
+@pytest.mark.parametrize(("calls", "decoding"), [("finit_module", False), ("execve", True)])
+def test_decoders_are_imported_when_there_is_something_to_decode(tmp_path: Path, calls: str, decoding: bool) -> None:
+    script = (
+        "import sys; before = set(sys.modules); from pyinsmod.cli import main; status = main(sys.argv[1:]);"
+        "print(*set(sys.modules) - before); sys.exit(status)"
+    )
+    trace = ["trace", "-o", str(tmp_path / "t"), "--calls", calls, "--", "true"]
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {script}", *trace],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ("+++ exited with 0 +++" in (tmp_path / "t").read_text(), "execve" in (tmp_path / "t").read_text()) == (
+        True,
+        decoding,
+    )
+    imported = set(done.stdout.split())
+    assert ("tracer.decode.lookup" in imported) == decoding
+    if not decoding:
+        assert not imported & {"argparse", "collections", "contextlib", "enum", "functools", "json", "re", "typing"}

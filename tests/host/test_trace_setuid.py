@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user:
 OURS = """
 import ctypes, os, sys
 from pyinsmod.cli import main
-from tracer.decode import signatures
+from tracer.decode.lookup import signatures
 user, out, *command = sys.argv[1:]
 main(["trace", "-o", os.devnull, "--", "true"])
 signatures()

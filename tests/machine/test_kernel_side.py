@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import lzma
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from pyinsmod.module_image import read_image
 from tests.trace_events import problems_of
 from tracer.experiments.init_code import Init
 from tracer.experiments.module_spec import ModuleSpec, build
+from tracer.perfetto import KERNEL_TRACK, PerfettoWriter
 from tracer.records import Records, read
 from vm.jobs import JobResult
 from vm.kernel_store import fetch
@@ -99,13 +102,15 @@ LOADERS = {"kmod": ("insmod",), "busybox": ("busybox", "insmod"), "toybox": ("to
 
 @pytest.fixture(scope="session")
 def timelines(in_machine: InMachine) -> Callable[[str, str], Records]:
-    """A function that loads dummy.ko with one loader on one kernel, once, and returns the trace."""
+    """A function that loads dummy.ko with one loader on one kernel, once (modprobe: nft_ct), and returns the trace."""
     kept: dict[tuple[str, str], Records] = {}
 
     def timeline(kernel: str, loader: str) -> Records:
         if (kernel, loader) not in kept:
-            command = [*LOADERS[loader], "dummy.ko"]
-            kept[kernel, loader] = traced(in_machine, kernel, command, {"dummy.ko": dummy(kernel)})
+            command, files = ["modprobe", "nft_ct"], {}
+            if loader in LOADERS:
+                command, files = [*LOADERS[loader], "dummy.ko"], {"dummy.ko": dummy(kernel)}
+            kept[kernel, loader] = traced(in_machine, kernel, command, files)
         return kept[kernel, loader]
 
     return timeline
@@ -147,9 +152,9 @@ class TestOneTimeline:
         assert events["module_load"] <= events["initcall_start"] <= events["initcall_finish"]
         (load,) = calls(trace, "load_module")
         assert load["t"] <= events["module_load"] <= span(load)[1]
-        uevents = [one["t"] for one in trace.of_type("uevent") if one["devpath"] == "/module/dummy"]
-        assert len(uevents) == 1
-        assert uevents[0] > load["t"]
+        (uevent,) = (one for one in trace.of_type("uevent") if one["devpath"] == "/module/dummy")
+        assert "sent_after" not in uevent
+        assert load["t"] <= uevent["t"] <= span(load)[1]  # the kernel's time of sending, not ours of reading
         states = {
             one["moment"]: (one["proc_modules"] or {}).get("state")
             for one in trace.of_type("state")
@@ -167,8 +172,8 @@ class TestOneTimeline:
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_modprobe_with_its_dependencies(in_machine: InMachine, kernel: str) -> None:
-    trace = traced(in_machine, kernel, ["modprobe", "nft_ct"], {})
+def test_modprobe_with_its_dependencies(timelines: Callable[[str, str], Records], kernel: str) -> None:
+    trace = timelines(kernel, "modprobe")
     loaded = [one["args"]["module"] for one in calls(trace, "do_init_module")]
     assert len(loaded) >= 4
     assert loaded[-1] == "nft_ct"
@@ -225,10 +230,60 @@ def test_beside_somebody_else_the_probes_alone_show_the_functions(in_machine: In
     assert graph == (kernel == "7.2")
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("loader", [*LOADERS, "modprobe"])
+class TestInAViewer:
+    """The whole of a trace as trace events; what a viewer makes of them people have to look at."""
+
+    def test_every_record_is_there_and_calls_nest(
+        self, timelines: Callable[[str, str], Records], kernel: str, loader: str
+    ) -> None:
+        trace = timelines(kernel, loader)
+        events = trace_events(trace)
+        assert problems_of(events) == []
+        shown = Counter(event["cat"] for event in events if event["ph"] in {"X", "i"})
+        wanted = Counter(record["type"] for record in trace.records)
+        assert shown == Counter({CATEGORIES.get(kind, kind): count for kind, count in wanted.items()}) + Counter(
+            ["trace"]
+        )
+        modules = {event["args"]["args"]["module"] for event in events if event["name"] == "do_init_module"}
+        assert modules >= ({"dummy"} if loader in LOADERS else {"nf_tables", "nft_ct"})
+
+    def test_the_kernels_functions_stand_below_the_call_that_made_them_run(
+        self, timelines: Callable[[str, str], Records], kernel: str, loader: str
+    ) -> None:
+        events = [event for event in trace_events(timelines(kernel, loader)) if event["ph"] == "X"]
+        loading = [event for event in events if event["cat"] == "syscall" and "init_module" in event["name"]]
+        assert loading
+        for function in [event for event in events if event["name"] == "load_module"]:
+            around = [
+                call for call in loading
+                if call["ts"] - 1 <= function["ts"] and function["ts"] + function["dur"] <= call["ts"] + call["dur"] + 2
+            ]  # fmt: skip
+            assert [(call["pid"], call["tid"] + KERNEL_TRACK) for call in around] == [
+                (function["pid"], function["tid"])
+            ]
+
+
+#: What some records are called in a viewer.
+CATEGORIES = {"kernel_call": "kernel"}
+
+
+def trace_events(trace: Records) -> list[dict[str, Any]]:
+    """Return a trace as `--format perfetto` writes it."""
+    stream = io.StringIO()
+    writer = PerfettoWriter(stream)
+    for record in (trace.header, *trace.records):
+        writer.write(record)
+    writer.close()
+    events: list[dict[str, Any]] = json.loads(stream.getvalue())
+    return events
+
+
 def test_trace_events_of_a_load_are_sound(in_machine: InMachine) -> None:
     job = [*TRACE, "--format", "perfetto", "-o", "/tmp/r", "--", "insmod", "dummy.ko"]  # noqa: S108
     result = in_machine(job, {"dummy.ko": dummy("6.1")}, get=("/tmp/r",))  # noqa: S108
     events = json.loads(result.files["/tmp/r"])  # noqa: S108
     assert problems_of(events) == []
     names = {event["name"] for event in events if event["ph"] == "X"}
-    assert {"finit_module", "load_module", "dummy_init_module"} <= names
+    assert {"finit_module dummy.ko", "load_module", "dummy_init_module"} <= names

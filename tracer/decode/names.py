@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import errno as errno_table
-import functools
-import importlib.machinery
-import importlib.util
-from collections.abc import Mapping
-from types import MappingProxyType
 
+from pyinsmod.lean import TYPE_CHECKING, Mapping, MappingProxyType, cache
 from tracer.decode.tables.architectures import BY_AUDIT, BY_NAME, COMPANIONS, Architecture
 from tracer.errors import UnknownArchitecture, UnknownCall
+
+if TYPE_CHECKING:
+    from importlib.machinery import PathFinder, SourceFileLoader
+    from types import ModuleType
+else:  # what importlib.machinery has, without the package around it, which is slower to import
+    from _frozen_importlib_external import PathFinder, SourceFileLoader
+
+    ModuleType = type(errno_table)
 
 # <linux/errno.h>: never seen by the program; a signal handler runs first, or the kernel restarts the call.
 _RESTARTS = {
@@ -23,14 +27,22 @@ _RESTARTS = {
 _ERRNOS = {**errno_table.errorcode, **_RESTARTS, 35: "EDEADLK", 95: "EOPNOTSUPP"}
 
 
-@functools.cache
+_names: dict[int, Mapping[int, str]] = {}
+_numbers: dict[int, dict[str, list[int]]] = {}
+
+
 def call_names(audit: int) -> Mapping[int, str]:
     """Return number → name for an audit architecture; empty for one without tables."""
-    architecture = BY_AUDIT.get(audit)
-    if architecture is None:
-        return MappingProxyType({})
-    own = {n: name for n, name in _ptrace_table(architecture).items() if n not in architecture.foreign}
-    return MappingProxyType(own | architecture.lacking)
+    known = _names.get(audit)
+    if known is None:
+        architecture = BY_AUDIT.get(audit)
+        table: dict[int, str] = {}
+        if architecture is not None:
+            table = _ptrace_table(architecture) | architecture.lacking | _names_apart(architecture)
+            for number in architecture.foreign:
+                table.pop(number, None)
+        known = _names[audit] = MappingProxyType(table)
+    return known
 
 
 def machine_architectures(machine: str) -> tuple[Architecture, ...]:
@@ -47,7 +59,12 @@ def machine_architectures(machine: str) -> tuple[Architecture, ...]:
 
 def call_numbers(names: frozenset[str], audit: int) -> frozenset[int]:
     """Return the numbers that these calls have on an architecture; those it has not are left out."""
-    return frozenset(number for number, name in call_names(audit).items() if name in names)
+    known = _numbers.get(audit)
+    if known is None:
+        known = _numbers[audit] = {}
+        for number, name in call_names(audit).items():
+            known.setdefault(name, []).append(number)
+    return frozenset([number for name in names for number in known.get(name, ())])
 
 
 def check_call_names(names: frozenset[str], machine: str) -> None:
@@ -74,19 +91,31 @@ def is_restart(errno: int) -> bool:
     return errno in _RESTARTS
 
 
+@cache
+def _ptrace_folder() -> str:
+    package = PathFinder.find_spec("ptrace")
+    if package is None or not package.submodule_search_locations:
+        raise UnknownArchitecture("the package python-ptrace, which has the names of system calls, is missing")
+    return package.submodule_search_locations[0]
+
+
+def _names_apart(architecture: Architecture) -> dict[int, str]:
+    name = architecture.names_apart
+    if not name:
+        return {}
+    names: dict[int, str] = __import__(f"tracer.decode.tables.{name}", fromlist=("NAMES",)).NAMES
+    return names
+
+
 def _ptrace_table(architecture: Architecture) -> dict[int, str]:
     """Read python-ptrace's table without importing its package, which runs programs to find the libc."""
     if not architecture.ptrace_table:
         return {}
-    package = importlib.util.find_spec("ptrace")
-    if package is None or not package.submodule_search_locations:
-        raise UnknownArchitecture("the package python-ptrace, which has the names of system calls, is missing")
     name = architecture.ptrace_table
-    path = f"{package.submodule_search_locations[0]}/syscall/linux/{name}.py"
-    loader = importlib.machinery.SourceFileLoader(f"ptrace_table_{name}", path)
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    if spec is None:
-        raise UnknownArchitecture(f"python-ptrace has no table for '{name}'")
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
+    path = f"{_ptrace_folder()}/syscall/linux/{name}.py"
+    module = ModuleType(f"ptrace_table_{name}")
+    try:
+        SourceFileLoader(module.__name__, path).exec_module(module)
+    except FileNotFoundError as missing:
+        raise UnknownArchitecture(f"python-ptrace has no table for '{name}'") from missing
     return dict(module.SYSCALL_NAMES)

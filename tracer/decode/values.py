@@ -72,6 +72,17 @@ class TaskForText(Task):
         return None
 
 
+def program(pid: int) -> tuple[str | None, list[str]]:
+    """Return which file a task just executed, and argv as it has it (proc(5)): a script's has its interpreter."""
+    path = Task(pid, "", 0).link("exe")
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:  # noqa: PTH123  (per exec: a Path costs more)
+            data = stream.read()
+    except OSError:
+        data = b""
+    return path, [escaped(argument) for argument in data.removesuffix(b"\0").split(b"\0")] if data else []
+
+
 def signed32(value: int) -> int:
     """Return a register as the C int the kernel makes of it."""
     value &= 0xFFFFFFFF

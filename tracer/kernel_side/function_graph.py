@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tracer.errors import KernelSideUnavailable
-from tracer.kernel_side.functions import FUNCTIONS
+from tracer.kernel_side.functions import FUNCTIONS, SENDS_UEVENTS, STAND_INS
 from tracer.kernel_side.top_level import TopLevel
 from tracer.kernel_side.tracefs import Changes, Instance, find_tracefs, write
 
@@ -145,9 +145,11 @@ def remember_functions() -> None:
 
 
 def function_numbers(available: Iterable[str]) -> list[int]:
-    """Return the numbers (from 1) of the lines of `available_filter_functions` that FUNCTIONS asks for."""
-    wanted = [name for names in FUNCTIONS.values() for name in names]
-    exact = {name for name in wanted if "*" not in name}
+    """Return the numbers (from 1) of the lines of `available_filter_functions` with what is followed."""
+    available = list(available)
+    there = set(available)
+    wanted = [name for names in FUNCTIONS.values() for name in names if STAND_INS.get(name) not in there]
+    exact = {SENDS_UEVENTS, *(name for name in wanted if "*" not in name)}
     patterns = [name for name in wanted if "*" in name]
     return [
         number

@@ -6,6 +6,13 @@ the list is a wish: what `available_filter_functions` has of it is traced. Names
 
 from __future__ import annotations
 
+#: The kernel asks once for each uevent and each network namespace whether anybody listens, and then sends it. What
+#: calls that, like all of lib/, is built without the function tracer's hooks.
+SENDS_UEVENTS = "netlink_has_listeners"
+
+#: Called many times a load, and worth following only where the compiler left nothing of the function they serve.
+STAND_INS = {"find_symbol": "resolve_symbol", "find_exported_symbol_in_section": "resolve_symbol"}
+
 # Names may be shell patterns; `*` covers the architecture's prefix of system call entries.
 FUNCTIONS = {
     4: ("__*_sys_finit_module", "__*_sys_init_module", "__*_sys_delete_module"),

@@ -63,22 +63,23 @@ class KernelBuffer:
                 self._graph.aim(pid, modules)
             else:
                 recover_unless_in_use(self._root)
-                self._instance = None if self._quick else self._own_instance(pid)
+                self._instance = None if self._quick else Instance(self._root, self._changes)
                 self._graph.start(pid, self._instance, modules)
+                if self._instance is not None:
+                    self._switch_events_on(self._instance, pid)
             self.resume()
         except OSError as failure:
             self.stop()
             raise KernelSideUnavailable(f"tracefs refused {failure.filename}: {failure.strerror}") from failure
 
-    def _own_instance(self, pid: int) -> Instance:
-        instance = Instance(self._root, self._changes)
-        self._probed = probes.define(instance, self._changes)
+    def _switch_events_on(self, instance: Instance, pid: int) -> None:
+        # Where the graph shows what functions return, it does so for nothing; probes at returns make a load longer.
+        self._probed = probes.define(instance, self._changes, returns="returns" not in self._graph.shows)
         for option in ("event-fork", "function-fork"):
             instance.option(option, "1")
         write(instance.path / "set_event_pid", str(pid))
         for event in (*EVENTS, *([instance.group] if self._probed[0] else ())):
             instance.enable(event)
-        return instance
 
     def stop(self) -> list[Record]:
         """Switch everything off again, unless it was armed for good, newest change first, and return what was seen.

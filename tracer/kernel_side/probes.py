@@ -26,7 +26,11 @@ _MODULE_NAME = "module=+24({0}):string"
 
 
 class Probe(NamedTuple):
-    """A function, what to fetch at its entry, and the type of what it returns (None: not asked for)."""
+    """A function, what to fetch at its entry, and the type of what it returns (None: not asked for).
+
+    Of a function that is called for each symbol only what no other record has is worth its time: `resolve_symbol` says
+    which symbol; what came of the last one `load_module` returns.
+    """
 
     function: str
     arguments: str
@@ -39,9 +43,8 @@ PROBES = (
     Probe("security_kernel_read_file", "id=$arg2:u32", "s32"),
     Probe("load_module", "uargs=+0($arg2):ustring flags=$arg3:u32", "s32"),
     Probe("module_sig_check", "flags=$arg2:u32", "s32"),
-    Probe("check_version", "symbol=+0($arg2):string", "s32"),
     Probe("same_magic", "module_has=+0($arg1):string kernel_has=+0($arg2):string", "s32"),
-    Probe("resolve_symbol", "name=+0($arg3):string", "x64"),
+    Probe("resolve_symbol", "name=+0($arg3):string", None),
     Probe("apply_relocate_add", "section=$arg4:u32 symbols=$arg3:u32", "s32"),
     Probe("module_finalize", _MODULE_NAME.format("$arg3"), "s32"),
     Probe("parse_args", "doing=+0($arg1):string args=+0($arg2):string parameters=$arg4:u32", "x64"),
@@ -72,13 +75,18 @@ class Hit(NamedTuple):
     values: dict[str, Any]
 
 
-def define(instance: Instance, changes: Changes, wanted: Iterable[Probe] = PROBES) -> tuple[set[str], set[str]]:
-    """Define what this kernel has of `wanted`; return the functions probed at their entry, and at their return."""
+def define(
+    instance: Instance, changes: Changes, wanted: Iterable[Probe] = PROBES, *, returns: bool = True
+) -> tuple[set[str], set[str]]:
+    """Define what this kernel has of `wanted`; return the functions probed at their entry, and at their return.
+
+    Without `returns` none is probed at its return.
+    """
     available = list(wanted)
     if "$arg" not in (instance.root / "README").read_text():
         available = [with_registers(probe) for probe in available]
     entries = _taken(available, define_probes(instance, changes, map(entry_definition, available)))
-    returning = [probe for probe in available if probe.result and probe.function in entries]
+    returning = [probe for probe in available if returns and probe.result and probe.function in entries]
     return entries, _taken(returning, define_probes(instance, changes, map(return_definition, returning)))
 
 

@@ -20,6 +20,7 @@ from tracer.kernel_side.module_names import module_content, module_files, module
 from tracer.kernel_side.module_state import proc_modules, state_records, sys_module
 from tracer.kernel_side.relocated import relocation_record
 from tracer.kernel_side.taint import taint_record
+from tracer.kernel_side.uevent_times import timed
 from tracer.kernel_side.watcher import Watcher
 from tracer.ptrace.tracee import Moment, RawCall
 from tracer.records import Record
@@ -76,13 +77,13 @@ class KernelTracing(KernelSide):
     def at_module_call(self, moment: Moment, call: RawCall) -> None:  # noqa: ARG002 - the protocol has it
         """Note the state at the border of a module call; between entry and exit it is watched."""
         if self._watcher and moment == "exit":
-            self._watcher.inside.clear()
+            self._watcher.leave()
         self._look(moment, self._names if moment == "entry" else self._known_names())
         if moment == "exit":
             self._buffer.collect()
             self._buffer.resume()
         if self._watcher and moment == "entry":
-            self._watcher.inside.set()
+            self._watcher.enter()
 
     def stop(self) -> Iterable[Record]:
         """Switch everything off and return all records."""
@@ -94,7 +95,7 @@ class KernelTracing(KernelSide):
             log = self._log.stop() if self._log else []
         self._look("after", self._known_names())
         lost = {"type": "state", "t": time.monotonic_ns(), "moment": "after", **self._buffer.state()}
-        return [*self._records, lost, *kernel, *watched, *log, *self._relocations()]
+        return [*self._records, lost, *timed(watched, kernel), *log, *self._relocations()]
 
     def _look(self, moment: str, names: Iterable[str]) -> None:
         self._records += [*state_records(moment, sorted(names)), taint_record(moment)]

@@ -6,7 +6,7 @@ select(2) can wait for beside others, so the socket is opened bare and the messa
 
 from __future__ import annotations
 
-import select
+import errno
 import socket
 import time
 from typing import Any
@@ -27,27 +27,40 @@ class Uevents:
         self._socket = socket.socket(socket.AF_NETLINK, kind, NETLINK_KOBJECT_UEVENT)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_SIZE)
         self._socket.bind((0, KERNEL_GROUP))
-        self._received: list[tuple[int, bytes]] = []
-
-    def wait(self, seconds: float) -> None:
-        """Collect what arrives within `seconds`; return as soon as something did."""
-        if select.select([self._socket], [], [], seconds)[0]:
-            self._collect()
+        self.descriptor = self._socket.fileno()
+        self._received: list[tuple[int, int | None, bytes]] = []
+        self._collected = time.monotonic_ns()
 
     def stop(self) -> list[dict[str, Any]]:
-        """Return the uevent records and close the socket."""
-        self._collect()
+        """Return the uevent records and close the socket.
+
+        Of those that were collected late `t` is when that was, and `sent_after` the time before which they were not
+        there.
+        """
+        self.collect()
         self._socket.close()
         parse = MarshalUevent().parse
-        return [{"type": "uevent", "t": t, **_fields(message)} for t, data in self._received for message in parse(data)]
+        return [
+            {"type": "uevent", "t": t, **_fields(message), **({} if after is None else {"sent_after": after})}
+            for t, after, data in self._received
+            for message in parse(data)
+        ]
 
-    def _collect(self) -> None:
+    def collect(self, *, late: bool = False) -> None:
+        """Take what has come; `late`: not as soon as it came."""
+        after, now = self._collected if late else None, 0
         while True:
             try:
                 data = self._socket.recv(MESSAGE_SIZE)
             except BlockingIOError:
-                return
-            self._received.append((time.monotonic_ns(), data))
+                break
+            except OSError as refusal:
+                if refusal.errno == errno.ENOBUFS:  # more came than the socket holds: what is left is still there
+                    continue
+                raise
+            now = now if late and now else time.monotonic_ns()
+            self._received.append((now, after, data))
+        self._collected = time.monotonic_ns()
 
 
 def _fields(message: Any) -> dict[str, Any]:  # noqa: ANN401 - pyroute2 ships no types

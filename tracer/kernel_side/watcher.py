@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
 import threading
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,44 +14,72 @@ from tracer.kernel_side.uevents import Uevents
 # Between two looks: each takes a millisecond or two in an emulated machine, and an init that sleeps does not do so for
 # less than this. Shorter calls are seen at their borders.
 POLL_SECONDS = 0.025
-IDLE_SECONDS = 0.01
+PATIENCE = 1.0
 
 
 class Watcher:
-    """A thread of its own; from its creation until `stop`."""
+    """A thread of its own; from its creation until `stop`.
+
+    It must not run while a call is under way that is to be timed: on a machine's one CPU each waking of it makes the
+    call longer. So it sleeps through the call, uevents wait in their socket, and who comes to the call's end takes them
+    out. When they were sent is then for the kernel's functions to say (see `uevent_times`).
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.inside = threading.Event()
         self._names = sorted(names)
         self._uevents = Uevents()
         self._seen: dict[str, object] = {}
         self._changes: list[dict[str, Any]] = []
-        self._done = threading.Event()
+        self._inside = self._done = False
+        self._asleep = threading.Event()
+        self._told, self._tell = os.pipe2(os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
+    def enter(self) -> None:
+        """Note that a module call begins; return when the thread sleeps."""
+        if not self._inside:
+            self._asleep.clear()
+            self._inside = True
+            os.write(self._tell, b"!")
+            self._asleep.wait(PATIENCE)
+            self._uevents.collect()
+
+    def leave(self) -> None:
+        """Note that it has ended."""
+        if self._inside:
+            self._uevents.collect(late=True)
+            self._inside = False
+            os.write(self._tell, b"!")
+
     def stop(self) -> list[dict[str, Any]]:
         """End the thread and return the state changes and the uevents."""
-        self._done.set()
+        self._done = True
+        os.write(self._tell, b"!")
         self._thread.join()
+        os.close(self._tell)
+        os.close(self._told)
         return [*self._changes, *self._uevents.stop()]
 
     def _watch(self) -> None:
-        due: float | None = None
-        while not self._done.is_set():
-            if not self.inside.is_set():
-                due = None
-                self._uevents.wait(IDLE_SECONDS)
-                continue
-            due = time.monotonic() + POLL_SECONDS if due is None else due
-            self._uevents.wait(max(0.0, due - time.monotonic()))
-            if self.inside.is_set() and time.monotonic() >= due:  # not for each uevent: a load sends many
-                self._look()
-                due = None
+        while not self._done:
+            if not self._inside:
+                ready = select.select([self._told, self._uevents.descriptor], [], [])[0]
+                if self._told not in ready:
+                    self._uevents.collect()
+                    continue
+            else:
+                self._asleep.set()
+                ready = select.select([self._told], [], [], POLL_SECONDS)[0]
+                if not ready:
+                    self._look()
+                    continue
+            os.read(self._told, 1)
 
     def _look(self) -> None:
+        self._uevents.collect(late=True)
         records = state_records("during", self._names, details=False)
-        if not self.inside.is_set():  # over while we looked: what was read may be of before or after the end
+        if not self._inside:  # over while we looked: what was read may be of before or after the end
             return
         for record in records:
             loaded = record["proc_modules"]

@@ -11,10 +11,8 @@ Processes that are attached to are left where they are: with a tracer that is ki
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 
-from pyinsmod.lean import NamedTuple
+from pyinsmod.lean import Iterator, Mapping, NamedTuple, contextmanager
 from tracer.ptrace import binding
 from tracer.ptrace.changes import Effect
 from tracer.ptrace.tracee import RawArguments, Tracee

@@ -7,9 +7,8 @@ import errno as errno_table
 import os
 import time
 from _thread import get_native_id
-from collections.abc import Iterable
 
-from pyinsmod.lean import TYPE_CHECKING, signals
+from pyinsmod.lean import TYPE_CHECKING, Iterable, signals
 from tracer.ptrace import binding
 
 if TYPE_CHECKING:

@@ -72,15 +72,9 @@ SECCOMP_MODE_FILTER = 2
 WALL = 0x40000000
 
 
-class _Iovec(ctypes.Structure):
-    _fields_ = (("base", ctypes.c_size_t), ("length", ctypes.c_size_t))
-
-
-class _FilterProgram(ctypes.Structure):
-    """struct sock_fprog (<linux/filter.h>)."""
-
-    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_size_t))
-
+#: struct iovec, and struct sock_fprog (<linux/filter.h>). Classes of ctypes take longer to make than the calls do.
+_IOVEC = struct.Struct("=2Q")
+_FILTER_PROGRAM = struct.Struct("=H6xQ")
 
 # PyDLL keeps the interpreter's lock: neither call blocks, and handing the lock over costs more than the
 # calls do.
@@ -92,7 +86,6 @@ raw_ptrace = _libc.ptrace
 raw_ptrace.restype = ctypes.c_int
 
 _prctl = _libc.prctl
-_prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.POINTER(_FilterProgram), ctypes.c_ulong, ctypes.c_ulong)
 _prctl.restype = ctypes.c_int
 
 
@@ -164,13 +157,14 @@ def event_message(pid: int) -> int:
 def get_registers(pid: int, kind: int, most: int) -> bytes:
     """Return a register set (<linux/elf.h>, NT_…) of at most `most` bytes; nothing of a task that is gone."""
     target = ctypes.create_string_buffer(most)
-    vector = _Iovec(ctypes.addressof(target), most)
-    return target.raw[: vector.length] if ptrace(GETREGSET, pid, kind, ctypes.addressof(vector)) else b""
+    vector = ctypes.create_string_buffer(_IOVEC.pack(ctypes.addressof(target), most), _IOVEC.size)
+    found = ptrace(GETREGSET, pid, kind, ctypes.addressof(vector))
+    return target.raw[: _IOVEC.unpack(vector.raw)[1]] if found else b""
 
 
 def set_registers(pid: int, kind: int, value: ctypes.Array[ctypes.c_char] | ctypes.c_int32) -> None:
     """Write a register set; nothing happens to a task that is gone."""
-    vector = _Iovec(ctypes.addressof(value), ctypes.sizeof(value))
+    vector = ctypes.create_string_buffer(_IOVEC.pack(ctypes.addressof(value), ctypes.sizeof(value)), _IOVEC.size)
     ptrace(SETREGSET, pid, kind, ctypes.addressof(vector))
 
 
@@ -229,7 +223,7 @@ def write_memory(pid: int, address: int, data: bytes) -> bool:
 
 def set_seccomp_filter(address: int, count: int) -> int:
     """Put a seccomp filter over this thread (prctl(2), PR_SET_SECCOMP); return 0, or the errno of the refusal."""
-    program = _FilterProgram(count, address)
-    if _prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0:
+    program = ctypes.create_string_buffer(_FILTER_PROGRAM.pack(count, address), _FILTER_PROGRAM.size)
+    if _prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0) == 0:
         return 0
     return ctypes.get_errno()

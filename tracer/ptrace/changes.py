@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
-from pyinsmod.lean import NamedTuple, Protocol
+from pyinsmod.lean import TYPE_CHECKING, Callable, Mapping, MappingProxyType, NamedTuple, Protocol
 from tracer.ptrace import binding
-from tracer.ptrace.registers import Registers
 from tracer.ptrace.tracee import RawArguments, RawCall, Tracee
+
+if TYPE_CHECKING:
+    from tracer.ptrace.registers import Registers
 
 _POLL_SECONDS = 0.0005
 
@@ -84,7 +84,15 @@ class Changing:
         #: What is to be done about the stop at hand other than to let the task go on.
         self.aside: _Aside | None = None
         self.held: list[_Held] = []
-        self._registers = Registers()
+        self._known: Registers | None = None
+
+    @property
+    def _registers(self) -> Registers:
+        if self._known is None:
+            from tracer.ptrace.registers import Registers
+
+            self._known = Registers()
+        return self._known
 
     def begin(self, tracee: Tracee, change: Change, arguments: RawArguments) -> None:
         """Do to a call what is to be done at its entry."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno as errno_table
 import os
 import stat
-from collections.abc import Mapping, Sequence
 
-from pyinsmod.lean import TYPE_CHECKING, signals
+from pyinsmod.lean import TYPE_CHECKING, Mapping, Sequence, signals, suppress
 from tracer.errors import CommandNotStarted, PtraceFailed
 from tracer.ptrace import attach, binding, seccomp
 
@@ -43,7 +41,7 @@ class Child:
         """
         binding.ptrace(binding.INTERRUPT, self.pid)
         self.released = True
-        with contextlib.suppress(BrokenPipeError):  # killed by somebody: its end is the event loop's to report
+        with suppress(BrokenPipeError):  # killed by somebody: its end is the event loop's to report
             os.write(self.go, b"!")
         os.close(self.go)
 

@@ -7,14 +7,11 @@ at, because the tracer sleeps meanwhile.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from _thread import get_native_id
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 
-from pyinsmod.lean import TYPE_CHECKING, signals
+from pyinsmod.lean import TYPE_CHECKING, Iterator, Mapping, contextmanager, signals, suppress
 from tracer.ptrace.affinity import Pinned
 from tracer.ptrace.tracee import Tracee
 
@@ -69,5 +66,5 @@ class GivingWay:
     def _move(self, cpus: frozenset[int]) -> None:
         for tracee in self._tracees.values():
             if not tracee.own_affinity:
-                with contextlib.suppress(OSError):  # it is gone, or another user's
+                with suppress(OSError):  # it is gone, or another user's
                     os.sched_setaffinity(tracee.pid, cpus)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from _thread import get_native_id
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
-from pyinsmod.lean import TYPE_CHECKING, signals
+from pyinsmod.lean import TYPE_CHECKING, Callable, Iterator, contextmanager, signals, suppress
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -28,7 +25,7 @@ def interrupts(command: int | None, end: Callable[[int], None]) -> Iterator[None
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         if command is not None and not _terminal_told_everybody():
-            with contextlib.suppress(ProcessLookupError):  # ended already; its children may live on
+            with suppress(ProcessLookupError):  # ended already; its children may live on
                 os.kill(command, number)
 
     def ended(number: int, _frame: FrameType | None) -> None:

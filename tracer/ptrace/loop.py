@@ -7,17 +7,17 @@ at its number.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Iterable, Mapping
 
-from pyinsmod.lean import signals
+from pyinsmod.lean import TYPE_CHECKING, Iterable, Mapping, signals, suppress
 from tracer.ptrace import attach, binding
 from tracer.ptrace.changes import Changing
-from tracer.ptrace.observer import Observer
 from tracer.ptrace.seccomp import Installers, installs_filter
 from tracer.ptrace.tracee import Interest, RawCall, Tracee
+
+if TYPE_CHECKING:
+    from tracer.ptrace.observer import Observer
 
 _STOPPED = 0x7F
 _SYSCALL_STOP = (signals.SIGTRAP | 0x80) << 8 | _STOPPED
@@ -296,5 +296,5 @@ class Loop:
 
 
 def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         os.kill(pid, signals.SIGKILL)

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import errno as errno_table
-from collections.abc import Mapping
-from types import MappingProxyType
 
-from pyinsmod.lean import NamedTuple
+from pyinsmod.lean import Mapping, MappingProxyType, NamedTuple
 from tracer.errors import PtraceFailed
 from tracer.ptrace import binding
 

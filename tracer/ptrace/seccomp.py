@@ -20,9 +20,8 @@ import ctypes
 import errno as errno_table
 import os
 import struct
-from collections.abc import Mapping
 
-from pyinsmod.lean import NamedTuple
+from pyinsmod.lean import Mapping, NamedTuple
 from tracer.ptrace import binding
 from tracer.ptrace.tracee import Interest
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from pyinsmod.lean import TYPE_CHECKING, Any, Literal
+from pyinsmod.lean import TYPE_CHECKING, Any, Literal, Mapping
 
 if TYPE_CHECKING:
     from tracer.ptrace.changes import Effect

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import subprocess
 import sys
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,51 @@ def test_a_cached_property_is_computed_once() -> None:
 
     thing = Thing()
     assert (thing.value, thing.value, len(times)) == (7, 7, 1)
+
+
+def entered(module: object, error: type[BaseException] | None, *, swallow: bool) -> tuple[list[str], str]:
+    """Return what happened in a context made of a generator, and how the block ended."""
+    seen: list[str] = []
+
+    @module.contextmanager  # type: ignore[attr-defined,untyped-decorator]
+    def context(word: str) -> Iterator[str]:
+        seen.append("in")
+        try:
+            yield word
+        except KeyError:
+            if not swallow:
+                raise
+        finally:
+            seen.append("out")
+
+    try:
+        with context("word") as word:
+            seen.append(word)
+            if error is not None:
+                raise error  # noqa: TRY301 - that is what is tried
+    except BaseException as raised:  # noqa: BLE001 - compared below
+        return seen, type(raised).__name__
+    return seen, "ended"
+
+
+@pytest.mark.parametrize("error", [None, KeyError, ValueError, StopIteration, KeyboardInterrupt])
+@pytest.mark.parametrize("swallow", [False, True])
+def test_a_context_made_of_a_generator_is_one(error: type[BaseException] | None, swallow: bool) -> None:
+    assert entered(lean, error, swallow=swallow) == entered(contextlib, error, swallow=swallow)
+
+
+@pytest.mark.parametrize("error", [ProcessLookupError, OSError, ValueError])
+def test_what_is_suppressed(error: type[Exception]) -> None:
+    ends = []
+    for module in (lean, contextlib):
+        try:
+            with module.suppress(OSError), module.nullcontext():
+                raise error
+        except ValueError:
+            ends.append("raised")
+        else:
+            ends.append("suppressed")
+    assert ends[0] == ends[1]
 
 
 def test_facts_that_are_remembered_are_read_without_the_big_packages() -> None:

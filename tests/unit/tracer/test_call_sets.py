@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracer.call_sets import MODULE_LOADING, call_set, described
-from tracer.decode import signatures
+from tracer.decode.lookup import signatures
 from tracer.decode.names import check_call_names, machine_architectures
 from tracer.errors import UnknownArchitecture, UnknownCall
 

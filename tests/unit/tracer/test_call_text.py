@@ -11,7 +11,7 @@ import pytest
 
 from tracer import strace_text
 from tracer.call_text import CallText, call_text
-from tracer.decode import plan_of, signatures
+from tracer.decode.lookup import plan_of, signatures
 from tracer.decode.values import TaskForText
 from tracer.ptrace.tracee import RawArguments, RawCall
 

@@ -71,6 +71,20 @@ def test_a_call_has_its_time_in_microseconds_and_its_arguments() -> None:
     assert (event["name"], event["args"]["args"]) == ("read = ENOENT", {"fd": 3})
 
 
+@pytest.mark.parametrize(
+    ("record", "title"),
+    [
+        (call(1, 2, "finit_module", args={"fd": {"value": 3, "path": "/x/m.ko"}}), "finit_module m.ko"),
+        (call(1, 2, "finit_module", args={"fd": {"value": 9, "path": None}}, errno="EBADF"), "finit_module = EBADF"),
+        (call(1, 2, "finit_module"), "finit_module"),
+        (call(1, 2, "init_module", args={"module_image": None}), "init_module"),
+        (call(1, 2, "delete_module", args={"name": "m"}, errno="EBUSY"), "delete_module m = EBUSY"),
+    ],
+)
+def test_a_module_call_says_which_module(record: Record, title: str) -> None:
+    assert [name for name, *_ in complete(record)] == [title]
+
+
 def test_a_call_that_never_returned_has_no_length() -> None:
     assert complete(call(1000, None, "exit_group")) == [("exit_group", 1.0, 0.0)]
 
@@ -107,6 +121,21 @@ def test_a_living_task_is_asked_for_its_process() -> None:
     assert '"pid":7,"tid":8' in stream.getvalue()
 
 
+def test_a_task_has_its_two_tracks_one_below_the_other() -> None:
+    found = events(HEADER, kernel(9, 1, 0), call(10, 1, pid=9), kernel(11, 1, 0) | {"pid": 9})
+    order = {event["tid"]: event["args"]["sort_index"] for event in found if event["name"] == "thread_sort_index"}
+    tasks = [track for track in sorted(order, key=lambda track: order[track]) if not NO_TASK <= track < KERNEL_TRACK]
+    assert tasks == [7, KERNEL_TRACK + 7, 9, KERNEL_TRACK + 9]
+
+
+def test_the_kernels_track_has_the_name_of_the_program_that_runs() -> None:
+    program = {"type": "exec", "t": 5, "pid": 7, "path": "/usr/bin/kmod", "argv": ["/sbin/insmod", "m.ko"]}
+    names = [
+        one["args"]["name"] for one in events(kernel(1, 1, 0), program, kernel(9, 1, 0)) if one["name"] == "thread_name"
+    ]
+    assert names == ["task 7", "task 7 in the kernel", "insmod", "insmod in the kernel"]
+
+
 def test_tracks_have_names() -> None:
     program = {"type": "exec", "t": 5, "pid": 7, "path": "/usr/bin/kmod", "argv": ["/sbin/insmod", "m.ko"]}
     named = [
@@ -120,6 +149,8 @@ def test_tracks_have_names() -> None:
     [
         ({"type": "signal", "t": 1, "pid": 7, "signal": "SIGTERM"}, "SIGTERM"),
         ({"type": "exit", "t": 1, "pid": 7, "status": 3}, "exit 3"),
+        ({"type": "stopped", "t": 1, "pid": 7, "signal": "SIGSTOP"}, "stopped by SIGSTOP"),
+        ({"type": "superseded", "t": 1, "pid": 7, "by": 8}, "superseded by 8"),
         ({"type": "uevent", "t": 1, "action": "add", "devpath": "/module/m"}, "add /module/m"),
         ({"type": "kernel_event", "t": 1, "pid": 7, "name": "module_load", "text": "m", "fields": {}}, "module_load"),
         ({"type": "state", "t": 1, "what": "module_file", "moment": "before"}, "module_file (before)"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pyinsmod.lean import NamedTuple
-from tracer.decode.tables.arm import ARM
-from tracer.decode.tables.i386 import I386
 
 
 class Architecture(NamedTuple):
-    """One system call interface: its name, audit number, python-ptrace's table, if it has one, and what that lacks."""
+    """One system call interface: its name, audit number, python-ptrace's table, if it has one, and what that lacks.
+
+    `names_apart`: more of what it lacks, in a file beside this one, which is imported when it is asked for.
+    """
 
     name: str
     audit: int
@@ -20,6 +21,7 @@ class Architecture(NamedTuple):
     foreign: range = range(0)
     #: How a 64-bit member of a structure is aligned.
     align_64: int = 8
+    names_apart: str = ""
 
 
 # Since Linux 5.1 new calls have one number everywhere (scripts/syscall.tbl); current to Linux 7.1.
@@ -83,8 +85,8 @@ _X32 = range(512, 548)
 ARCHITECTURES = (
     Architecture("x86_64", 0xC000003E, "x86_64", COMMON_SINCE_5_1 | _X86_64, foreign=_X32),
     Architecture("aarch64", 0xC00000B7, "aarch64", COMMON_SINCE_5_1),
-    Architecture("i386", 0x40000003, "i386", COMMON_SINCE_5_1 | I386, word=4, align_64=4),
-    Architecture("arm", 0x40000028, "", COMMON_SINCE_5_1 | ARM, word=4),
+    Architecture("i386", 0x40000003, "i386", COMMON_SINCE_5_1, word=4, align_64=4, names_apart="i386"),
+    Architecture("arm", 0x40000028, "", COMMON_SINCE_5_1, word=4, names_apart="arm"),
 )
 BY_NAME = {architecture.name: architecture for architecture in ARCHITECTURES}
 BY_AUDIT = {architecture.audit: architecture for architecture in ARCHITECTURES}

@@ -1,7 +1,7 @@
 """Calls of 32-bit ARM programs (EABI), but for those that have one number everywhere (<asm/unistd-eabi.h>)."""
 
 # fmt: off
-ARM = {
+NAMES = {
     0: "restart_syscall", 1: "exit", 2: "fork", 3: "read", 4: "write", 5: "open", 6: "close", 8: "creat", 9: "link",
     10: "unlink", 11: "execve", 12: "chdir", 14: "mknod", 15: "chmod", 16: "lchown", 19: "lseek", 20: "getpid",
     21: "mount", 23: "setuid", 24: "getuid", 26: "ptrace", 29: "pause", 33: "access", 34: "nice", 36: "sync",

@@ -1,6 +1,6 @@
 """Calls of 32-bit x86 programs that python-ptrace's table lacks or names otherwise (<asm/unistd_32.h>)."""
 
-I386 = {
+NAMES = {
     16: "lchown",
     17: "break",
     18: "oldstat",

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tracer.decode import FAMILIES, plan_of, signatures
 from tracer.decode.kinds.opening import open_flags
+from tracer.decode.lookup import FAMILIES, plan_of, signatures
 from tracer.decode.tables.signals import CLASSIC_SIGNALS
 from tracer.decode.values import Task
 from tracer.ptrace.tracee import RawArguments

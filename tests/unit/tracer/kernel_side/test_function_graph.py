@@ -9,6 +9,15 @@ def test_only_functions_that_were_asked_for_are_numbered_from_one() -> None:
     assert function_numbers(available) == [2, 3]
 
 
+def test_functions_called_often_are_followed_where_the_one_they_serve_is_not_there() -> None:
+    assert function_numbers(["find_symbol", "find_exported_symbol_in_section"]) == [1, 2]
+    assert function_numbers(["find_symbol", "resolve_symbol", "find_exported_symbol_in_section"]) == [2]
+
+
+def test_what_sends_uevents_is_followed() -> None:
+    assert function_numbers(["netlink_broadcast", "netlink_has_listeners"]) == [2]
+
+
 def test_entries_of_other_architectures_are_found_too() -> None:
     assert function_numbers(["__arm64_sys_init_module", "__riscv_sys_finit_module"]) == [1, 2]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tracer.decode import plan_of
+from tracer.decode.lookup import plan_of
 from tracer.decode.values import Task
 from tracer.ptrace.tracee import RawArguments
 from tracer.strace_text import words
