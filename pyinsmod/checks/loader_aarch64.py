@@ -57,6 +57,7 @@ class RULES(Rules):
         file=0xFFFF800010400000,
         percpu=0xFFFFA00042000000,
         modules_length=1 << 31,
+        top_byte=True,  # with CONFIG_ARM64_MTE (TCR_MTE_FLAGS, arch/arm64/mm/proc.S)
     )
 
     def __init__(self, image: ModuleImage, facts: KernelFacts, types: RelocationTypes) -> None:

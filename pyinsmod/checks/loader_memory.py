@@ -30,6 +30,9 @@ AREA_NEIGHBOURS, SHARED_TEXT_NEIGHBOURS = 1 << 16, 1 << 22
 # enum module_state, which the kernel fills in before anything is relocated (`add_unformed_module`); then a list.
 STATE_UNFORMED, LIST_OFFSETS = 3, (8, 16)
 
+# This bit tells the kernel's addresses from those of programs where the byte above it means nothing.
+_HALF, _HIGHEST = 55, 0x1FF
+
 # Bytes that are not worth a mapping of their own.
 PLENTY = 1 << 16
 
@@ -46,6 +49,7 @@ class AddressSpace(NamedTuple):
         file: where the copy of the file lies.
         percpu: where the module's per-cpu variables lie, as far as symbols tell.
         modules_length: no area of a module can be bigger.
+        top_byte: whether the highest byte of an address may mean nothing: as the processor and its kernel have it.
     """
 
     kernel: tuple[int, int]
@@ -53,6 +57,7 @@ class AddressSpace(NamedTuple):
     file: int
     percpu: int
     modules_length: int
+    top_byte: bool = False
 
     @property
     def imported(self) -> int:
@@ -148,6 +153,10 @@ class LoaderMemory:
 
         Every area of vmalloc has a page behind it that is never there, so that there is none just before it, either.
         """
+        if self.space.top_byte and address >> _HALF & 1 and address >> _HALF != _HIGHEST:
+            address |= _HIGHEST << _HALF
+            if self.read(address, 1) is not None:
+                return True
         if self.space.file <= address < min(self.space.kernel[0], self.space.modules):
             return unsettled_behind_file(address - self.space.file - self.file_size)
         shared = [start for start, _ in self._shared_areas()]

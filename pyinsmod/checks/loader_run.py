@@ -85,6 +85,7 @@ class _Loader:
         self.rules = rules
         self.space = rules.space
         self.exports = facts.exports.value
+        self.patches_live = facts.built_with("LIVEPATCH", "livepatch") is not False
         self.tests_symbols = tests_symbols
         self.memory = LoaderMemory.__new__(LoaderMemory)
         self.placement = place(image, headers, split=split, rox=bool(facts.has("symbol-strings-tested")))
@@ -139,12 +140,14 @@ class _Loader:
         """Turn every symbol's value into an address (`simplify_symbols`)."""
         values = bytearray(self.image.symbol_bytes)
         addresses: dict[int, int | None] = {}
+        names = self.headers[self.image.symbol_sections[1]].offset + self.space.file
         room, own_room = self._room_for_names()
         for number, symbol in enumerate(elf.SYMBOL.iter_unpack(self.image.symbol_bytes)):
             place = symbol[3]
             stays = symbol[0] and place in self.placement.staying
             if number and (stays or not place) and (symbol[0] >= room or (stays and symbol[0] >= own_room)):
-                return at.Fault(0, f"the name of symbol {number} is read at {symbol[0]:#x} of the table of names")
+                address = names + symbol[0] if symbol[0] >= room else 0
+                return at.Fault(address, f"the name of symbol {number} is read at {symbol[0]:#x} of the table of names")
             if not number and len(self.headers) <= place < elf.SHN_LORESERVE:
                 # `elf_type` (kernel/module/kallsyms.c) reads the flags; nobody tests symbol 0 before it.
                 flags = self._header_field(place, 8)
@@ -215,7 +218,8 @@ class _Loader:
             if target is None:
                 continue
             if section.flags & elf.SHF_RELA_LIVEPATCH:
-                yield self._livepatch(section)
+                if self.patches_live:
+                    yield self._livepatch(section)
             elif section.type == elf.SHT_REL:
                 yield (refusal("relocations without addends (REL)", "SHT_REL", "RELA", "REL relocation unsupported"),)
             elif section.type == elf.SHT_RELA:
