@@ -10,7 +10,7 @@ make the kernel complain and nothing else (x86-64's __mcount_loc, .orc_unwind, _
 from __future__ import annotations
 
 from pyinsmod.checks.relocation_kind import Pointers, types_of
-from pyinsmod.elf_format import EM_AARCH64, EM_X86_64
+from pyinsmod.elf_format import EM_AARCH64, EM_X86_64, EXPORT_ADDRESSES, EXPORT_DISTANCE
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Literal, Mapping, NamedTuple
 
@@ -50,10 +50,11 @@ CPU_FEATURES, LONGEST_PATCH = 24 * 32, 254
 DIRECT_CALL = 2
 
 
-def common(made: Pointers) -> dict[str, Table]:
+def common(made: Pointers, export_word: int = EXPORT_DISTANCE) -> dict[str, Table]:
     """Return the tables that modules of every architecture have, with the relocations their pointers are made of."""
     object_ = Table(8, {0: Pointer(ANY, made.wide, written=True)})
-    exports = Table(12, {at: Pointer(ANY, made.near) for at in (0, 4, 8)})
+    relocation = made.near if export_word == EXPORT_DISTANCE else made.wide
+    exports = Table(3 * export_word, {at * export_word: Pointer(ANY, relocation) for at in range(3)})
     jump = {0: Pointer(CODE, made.near), 4: Pointer(CODE, made.near), 8: Pointer(ANY, made.far, written=True)}
     return {
         "__jump_table": Table(16, jump),
@@ -97,4 +98,4 @@ def tables_of(machine: int, facts: KernelFacts) -> dict[str, Table]:
         return {**TABLES, ALTERNATIVES: NEW_ALTERNATIVE if facts.has("idempotent-load") else OLD_ALTERNATIVE}
     types = types_of(machine)
     own = AARCH64 if machine == EM_AARCH64 else {}
-    return {} if types is None else {**own, **common(types.pointers)}
+    return {} if types is None else {**own, **common(types.pointers, EXPORT_ADDRESSES.get(machine, EXPORT_DISTANCE))}

@@ -107,11 +107,26 @@ def _plain_table(image: ModuleImage, section: Section, types: RelocationTypes) -
         return False
     if not types.branches.isdisjoint(kinds) and not target.flags & elf.SHF_EXECINSTR:
         return False
+    if not types.followed and not all(_is_near(image, symbol) for symbol in set(symbols)):
+        return False
+    if not _halves_met(image, words, section.info, types):
+        return False
     if not types.empty:
         places = max(offsets) + max(types.kinds[kind].width for kind in set(kinds)) <= target.size
     else:
         places = _plain_places(image.section_bytes(target), offsets, kinds, types)
     return places and _plain_values(image, words, section.info, types)
+
+
+def _halves_met(image: ModuleImage, words: Sequence[int], target: int, types: RelocationTypes) -> bool:
+    """Tell whether the lower bits of each distance belong to upper ones of the same table."""
+    lower, upper = types.halves
+    if lower.isdisjoint(words[2::6]):
+        return True
+    columns = list(zip(words[0::6], words[2::6], words[3::6], strict=True))
+    places = {offset for offset, kind, _ in columns if kind in upper}
+    labels = {symbol for _, kind, symbol in columns if kind in lower}
+    return all(place == target and value in places for place, value, _ in (_symbol(image, label) for label in labels))
 
 
 def _plain_places(content: bytes, offsets: Sequence[int], kinds: Sequence[int], types: RelocationTypes) -> bool:

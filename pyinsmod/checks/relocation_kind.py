@@ -56,6 +56,8 @@ class RelocationTypes(NamedTuple):
         pointers: what tables are made of.
         near: kinds with limits that hold every symbol of kernel and module, wherever they come to lie.
         branches: kinds that a loader helps with an entry of a table when the way is too long, if it has counted it.
+        halves: kinds of the lower bits of a distance, whose symbol is the place that the upper ones are put, and kinds
+            of the upper ones.
         empty: whether a place that is not zero is refused.
         unknown: what the log says of a number that is not known.
         followed: whether loader_NAME.py has what a damaged module does to the loader; else nothing is told of one.
@@ -66,19 +68,17 @@ class RelocationTypes(NamedTuple):
     pointers: Pointers
     near: frozenset[int]
     branches: frozenset[int] = frozenset()
+    halves: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
     empty: bool = False
     unknown: str = "Unknown rela relocation: {}"
     followed: bool = True
 
 
-# The architectures that have such a table.
-KNOWN = ("x86_64", "aarch64")
-
-
 def types_of(machine: int) -> RelocationTypes | None:
     """Return the table for an `e_machine`; None if there is none."""
-    name = MACHINE_NAMES.get(machine)
-    if name not in KNOWN:
+    name = f"{__package__}.relocation_types_{MACHINE_NAMES.get(machine)}"
+    try:
+        table: RelocationTypes = __import__(name, fromlist=("TYPES",)).TYPES
+    except ModuleNotFoundError:
         return None
-    table: RelocationTypes = __import__(f"{__package__}.relocation_types_{name}", fromlist=("TYPES",)).TYPES
     return table
