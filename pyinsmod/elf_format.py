@@ -29,7 +29,12 @@ SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
 SHF_RELA_LIVEPATCH, SHF_RO_AFTER_INIT = 0x00100000, 0x00200000
 SHN_UNDEF, SHN_LORESERVE, SHN_LIVEPATCH, SHN_ABS, SHN_COMMON = 0, 0xFF00, 0xFF20, 0xFFF1, 0xFFF2
 STB_WEAK = 2
-EM_X86_64, EM_AARCH64 = 62, 183
+EM_X86_64, EM_AARCH64, EM_RISCV = 62, 183, 243
+
+# Bytes of each of the three members of struct kernel_symbol (include/linux/export-internal.h): most architectures have
+# CONFIG_HAVE_ARCH_PREL32_RELOCATIONS and distances of 32 bits there, these have addresses.
+EXPORT_DISTANCE = 4
+EXPORT_ADDRESSES = {EM_RISCV: 8}
 
 PAGE = 4096
 

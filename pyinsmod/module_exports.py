@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX = "__ksymtab_"
 
-# Offsets of `value`, `name` and `namespace` with CONFIG_HAVE_ARCH_PREL32_RELOCATIONS: x86-64 and arm64.
+# Offsets of `value`, `name` and `namespace` where they are distances: x86-64 and arm64.
 NAME_AT, NAMESPACE_AT, ENTRY_SIZE = 4, 8, 12
 
 
@@ -39,9 +39,10 @@ def exports_of(image: ModuleImage) -> tuple[Export, ...]:
     defined = {symbol.name: symbol for symbol in image.symbols if symbol.section != elf.SHN_UNDEF}
     entries = [symbol for name, symbol in defined.items() if name.startswith(PREFIX)]
     strings = _strings(image, {entry.section for entry in entries})
+    word = elf.EXPORT_ADDRESSES.get(image.header.machine, elf.EXPORT_DISTANCE)
     return tuple(
         Export(
-            strings.get((entry.section, entry.value + NAME_AT), entry.name[len(PREFIX) :]),
+            strings.get((entry.section, entry.value + word), entry.name[len(PREFIX) :]),
             _gpl_only(image, entry, defined),
             _namespace(image, entry, defined, strings),
         )
@@ -57,8 +58,9 @@ def _strings(image: ModuleImage, tables: set[int]) -> Mapping[tuple[int, int], s
     """
     found: dict[tuple[int, int], str] = {}
     symbols = image.symbols
+    word = elf.EXPORT_ADDRESSES.get(image.header.machine, elf.EXPORT_DISTANCE)
     for relocation in image.relocations(tables) if tables else ():
-        if relocation.symbol < len(symbols) and relocation.offset % ENTRY_SIZE in (NAME_AT, NAMESPACE_AT):
+        if relocation.symbol < len(symbols) and relocation.offset % (3 * word) >= word:
             target = symbols[relocation.symbol]
             value = target.value + (relocation.addend or 0)
             text = _text_at(image, target.section, value)
@@ -78,7 +80,8 @@ def _gpl_only(image: ModuleImage, entry: Symbol, defined: Mapping[str, Symbol]) 
 def _namespace(
     image: ModuleImage, entry: Symbol, defined: Mapping[str, Symbol], strings: Mapping[tuple[int, int], str]
 ) -> str | None:
-    told = strings.get((entry.section, entry.value + NAMESPACE_AT))
+    word = elf.EXPORT_ADDRESSES.get(image.header.machine, elf.EXPORT_DISTANCE)
+    told = strings.get((entry.section, entry.value + 2 * word))
     if told is not None:
         return told or None
     where = defined.get(entry.name.replace(PREFIX, "__kstrtabns_", 1))

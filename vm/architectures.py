@@ -18,7 +18,7 @@ class Architecture:
         debian: what Debian calls it.
         multiarch: the folder of its libraries.
         emulator: QEMU's program.
-        package: the Debian package that brings it.
+        package: the Debian package that brings it, and that of the firmware it starts, as apt-get takes them.
         machine: QEMU's machine type, with its properties.
         processors: accelerator → processor: `max` is all that the emulation has, `host` all KVM has.
         console: the serial port whose output is the kernel's console.
@@ -26,6 +26,7 @@ class Architecture:
         channel_device: how QEMU connects its chardev `channel` with that port.
         halted: what QEMU's monitor is asked, and what it says of a processor with nothing to do; `{pc}` is the place
             that is at.
+        since: the first Debian suite that has it; older ones are passed over.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Architecture:
     channel: str
     channel_device: tuple[str, ...]
     halted: tuple[str, str]
+    since: str = "bullseye"
 
 
 ARCHITECTURES = {
@@ -74,6 +76,22 @@ ARCHITECTURES = {
             channel_device=("-device", "pci-serial,chardev=channel"),
             # wfi, the instruction before the one that is next.
             halted=("x /1wx 0x{pc}-4", "0xd503207f"),
+        ),
+        Architecture(
+            name="riscv64",
+            debian="riscv64",
+            multiarch="riscv64-linux-gnu",
+            emulator="qemu-system-riscv64",
+            package="qemu-system-misc opensbi",
+            machine="virt",
+            processors={"tcg": "rv64", "kvm": "host"},
+            console="ttyS0",
+            # `virt` has one serial port.
+            channel="/dev/ttyS1",
+            channel_device=("-device", "pci-serial,chardev=channel"),
+            # wfi, the instruction before the one that is next.
+            halted=("x /1wx 0x{pc}-4", "0x10500073"),
+            since="trixie",
         ),
     )
 }

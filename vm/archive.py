@@ -7,6 +7,7 @@ host's apt sources (`apt-get indextargets` understands all their formats), or ta
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -22,6 +23,8 @@ MIRROR_VARIABLE = "PYINSMOD_DEBIAN_MIRROR"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Suites that are no distribution by themselves → the one their packages' dependencies are looked for in.
 COMPLETED_BY = {"experimental": "sid"}
+# Suites by the other name that mirrors have them under: one of the two may be there while the other is still written.
+ALSO_CALLED = {"bullseye": "oldoldstable", "bookworm": "oldstable", "trixie": "stable"}
 DEBIAN_SUITE = re.compile(r"(?:bullseye|bookworm|trixie|forky|duke|sid|(?:old){0,2}stable|testing|unstable)$")
 
 APT_CONFIGURATION = """\
@@ -62,10 +65,24 @@ class Suite:
         self._root = cache_root() / "apt" / f"{name}-{architecture.debian}"
 
     def refresh(self) -> None:
-        """Fetch the suite's package lists; raise ArchiveUnreachable when the archive cannot be had."""
+        """Fetch the suite's package lists; raise ArchiveUnreachable when the archive cannot be had.
+
+        When a name leads to another suite one day, apt does not take it: it knows the suite by its code name.
+        """
+        mirror = debian_mirror()
         with locked(self._root):
-            self._configure(debian_mirror())
-            self._apt("apt-get", "-q", "update", "-o", "APT::Update::Error-Mode=any")
+            try:
+                self._update(mirror, self.name)
+            except ArchiveUnreachable:
+                if self.name not in ALSO_CALLED:
+                    raise
+                with contextlib.suppress(ArchiveUnreachable):
+                    return self._update(mirror, ALSO_CALLED[self.name])
+                raise
+
+    def _update(self, mirror: str, name: str) -> None:
+        self._configure(mirror, name)
+        self._apt("apt-get", "-q", "update", "-o", "APT::Update::Error-Mode=any")
 
     def closure(self, *packages: str) -> list[str]:
         """Return `packages` and all they depend on, as the names apt would download."""
@@ -78,7 +95,7 @@ class Suite:
         self._apt("apt-get", "-q", "download", *packages, folder=folder)
         return sorted(folder.glob("*.deb"))
 
-    def _configure(self, mirror: str) -> None:
+    def _configure(self, mirror: str, name: str) -> None:
         for part in (
             "lists/partial",
             "cache/archives/partial",
@@ -92,7 +109,7 @@ class Suite:
             "root": self._root,
             "architecture": self._architecture,
             "suite": self.name,
-            "suites": " ".join(filter(None, (self.name, COMPLETED_BY.get(self.name)))),
+            "suites": " ".join(filter(None, (name, COMPLETED_BY.get(self.name)))),
             "mirror": mirror,
             "keyring": KEYRING,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vm.architectures import ARCHITECTURES, native
+from vm.architectures import ARCHITECTURES, Architecture, native
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ KERNELS = {
     "6.1-arm64": KernelSource("bookworm", "linux-image-cloud-arm64", "aarch64"),
     "6.12-arm64": KernelSource("trixie", "linux-image-cloud-arm64", "aarch64"),
     "7.2-arm64": KernelSource("sid", "linux-image-cloud-arm64", "aarch64"),
+    "6.12-riscv64": KernelSource("trixie", "linux-image-riscv64", "riscv64"),
 }
 
 
@@ -55,10 +56,13 @@ DEFAULT_SERIES = "6.1"
 
 
 def default_kernel() -> str:
-    """Return the kernel of this host's architecture that is meant when nobody named one."""
-    return next(name for name in native_kernels() if name.partition("-")[0] == DEFAULT_SERIES)
+    """Return the kernel of this host's architecture that is meant when nobody named one, the oldest if need be."""
+    names = native_kernels()
+    return next((name for name in names if name.partition("-")[0] == DEFAULT_SERIES), names[0])
 
 
+# Debian's suites from the oldest on, as far as anything here is from one of them.
+SUITES = ("bullseye", "bookworm", "trixie", "sid", "experimental")
 # One userland for every kernel, so that what differs between two runs is the kernel.
 USERLAND_SUITE = "bookworm"
 USERLAND_PACKAGES = ("busybox-static", "dash", "kmod", "libc-bin", "python3", "strace", "toybox")
@@ -88,3 +92,14 @@ FOREIGN_PROGRAMS = {
     "kmod-28": ForeignProgram("bullseye", ("kmod",), "bin/kmod", KMOD),
     "kmod-34": ForeignProgram("trixie", ("kmod", "liblzma5"), "bin/kmod", KMOD, opens=("liblzma.so.5",)),
 }
+
+
+def userland_suite(architecture: Architecture) -> str:
+    """Return the suite the userland is from: one for all, or the first that has the architecture."""
+    return max(USERLAND_SUITE, architecture.since, key=SUITES.index)
+
+
+def foreign_programs(architecture: Architecture) -> dict[str, ForeignProgram]:
+    """Return the programs of other suites that the userland of an architecture has."""
+    oldest = SUITES.index(architecture.since)
+    return {name: one for name, one in FOREIGN_PROGRAMS.items() if SUITES.index(one.suite) >= oldest}

@@ -18,7 +18,7 @@ from vm import byte_code
 from vm.architectures import Architecture
 from vm.archive import Suite, unpack
 from vm.cache import built_whole, cache_root, locked, storage_errors_named
-from vm.catalogue import FOREIGN_PROGRAMS, USERLAND_PACKAGES, USERLAND_SUITE
+from vm.catalogue import USERLAND_PACKAGES, foreign_programs, userland_suite
 from vm.cpio import CpioWriter
 from vm.errors import StoreBroken
 from vm.kernel_store import Kernel
@@ -35,7 +35,7 @@ LEFT_OUT = (
 )
 MERGED_FOLDERS = ("bin", "sbin", "lib", "lib64")
 EMPTY_FOLDERS = ("proc", "sys", "dev", "run", "root", "tmp", "etc", "var/log", "var/tmp", "usr/local/bin")
-APPLET_NAMES = re.compile(rb"\0((?:\[\0)(?:\[\[\0)(?:[\w.+-]+\0)+)\0")
+APPLET_NAMES = re.compile(rb"(\[\0\[\[\0(?:[\w.+-]+\0)+)\0")
 FORMAT = 4  # raise it when this file builds another image from the same inputs
 USERLAND_FORMAT = 2  # raise it when this file unpacks another userland from the same packages
 
@@ -124,7 +124,7 @@ def _userland(architecture: Architecture) -> Path:
     target = cache_root() / "userland" / hashlib.sha256(_userland_recipe(architecture).encode()).hexdigest()[:16]
     with storage_errors_named(), locked(target):
         if not target.exists():
-            suite = Suite(USERLAND_SUITE, architecture)
+            suite = Suite(userland_suite(architecture), architecture)
             suite.refresh()
             with built_whole(target) as scratch:
                 _unpack_userland(suite, architecture, scratch)
@@ -133,8 +133,9 @@ def _userland(architecture: Architecture) -> Path:
 
 def _userland_recipe(architecture: Architecture) -> str:
     """Return a text that changes with whatever the userland is made of, but for the packages' versions."""
-    programs = sorted(FOREIGN_PROGRAMS.items())
-    return repr((USERLAND_FORMAT, architecture.debian, USERLAND_SUITE, USERLAND_PACKAGES, programs, LEFT_OUT))
+    programs = sorted(foreign_programs(architecture).items())
+    suite = userland_suite(architecture)
+    return repr((USERLAND_FORMAT, architecture.debian, suite, USERLAND_PACKAGES, programs, LEFT_OUT))
 
 
 def _unpack_userland(suite: Suite, architecture: Architecture, root: Path) -> None:
@@ -154,7 +155,7 @@ def _unpack_userland(suite: Suite, architecture: Architecture, root: Path) -> No
 
     _link_sh(root)
     _link_busybox(root)
-    for name, program in FOREIGN_PROGRAMS.items():
+    for name, program in foreign_programs(architecture).items():
         foreign.install(name, program, architecture, root)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -115,6 +117,7 @@ def _download(name: str) -> Kernel:
         for deb in debs:
             unpack(deb, scratch, leave_out=("usr/share/doc",))
         shutil.rmtree(scratch / "debs")
+        _index_modules(scratch)
         kernel = _describe(name, scratch, [deb.name for deb in debs])
         manifest = {**asdict(kernel), "root": ""}
         (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1))
@@ -122,6 +125,14 @@ def _download(name: str) -> Kernel:
     if complete is None:
         raise StoreBroken(f"kernel {name} was unpacked into {_folder(name)} and cannot be read back")
     return complete
+
+
+def _index_modules(root: Path) -> None:
+    """Have the modules' dependencies listed here, where there is depmod: an emulated guest takes minutes for many."""
+    depmod = shutil.which("depmod", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    for modules in root.glob("**/lib/modules/*"):
+        if depmod and modules.is_dir():
+            subprocess.run([depmod, "-b", modules.parents[2], modules.name], capture_output=True, check=False)
 
 
 def _describe(name: str, root: Path, debs: list[str]) -> Kernel:
@@ -136,7 +147,7 @@ def _describe(name: str, root: Path, debs: list[str]) -> Kernel:
 
 def find_vmlinuz(root: Path) -> Path:
     """Return the boot image of an unpacked kernel; since 7.2 Debian keeps it beside the modules."""
-    for pattern in ("boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz*", "lib/modules/*/vmlinuz*"):
+    for pattern in ("boot/vmlinu[xz]-*", "usr/lib/modules/*/vmlinu[xz]*", "lib/modules/*/vmlinu[xz]*"):
         for path in sorted(root.glob(pattern)):
             return path
     raise StoreBroken(f"{root} holds no vmlinuz")

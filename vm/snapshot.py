@@ -29,14 +29,14 @@ from vm.image import GuestContent
 from vm.kernel_store import Kernel
 from vm.machine import Machine
 
-BOOT_SECONDS = 300.0  # ten times what an idle host takes
+BOOT_SECONDS = 900.0  # ten times what an idle host takes that emulates another processor
 # A guest that has nothing to do is idle nearly always; one that is not within seconds is taken as it is.
 IDLE_ATTEMPTS, IDLE_SECONDS = 100, 0.05
 BOOT_ATTEMPTS = 2  # QEMU has been seen to die early under TCG for no visible reason
 KEPT_PER_KERNEL = 4  # older snapshots of a kernel, two of each kind, are dropped when a new one is made
 WRITTEN_SECONDS = 30.0
 CAPABILITIES = [{"capability": "x-ignore-shared", "state": True}]
-PLACE = re.compile(r"\bPC=([0-9a-f]+)")
+PLACE = re.compile(r"\bpc(?:=| +)([0-9a-f]+)", re.IGNORECASE)
 Progress = Callable[[str], None]
 
 

@@ -76,7 +76,7 @@ CHECKS = {
     "exports": Check("exports.check_export_tables", when.exports),
     "imported-namespaces": Check("namespaces.check_imported_namespaces", when.imports_namespace_of_modules),
     "symbols": Check("symbols.check_symbols"),
-    "relocations": Check("relocations.check_relocations", when.to_relocate),
+    "relocations": Check("relocations.check_relocations", when.unusual_layout),
     "special-sections": Check("special_sections.check_special_sections"),
     "ftrace-trampoline": Check("plt_sections.check_trampoline", when.for_arm64),
     "duplicate-exports": Check("exports.check_duplicate_exports", when.exports),

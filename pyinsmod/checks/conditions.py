@@ -148,15 +148,8 @@ def for_arm64(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) ->
     return image.header.machine == elf.EM_AARCH64
 
 
-def to_relocate(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> bool:
-    """Some relocation may not fit: on x86-64 that shows at a glance."""
-    return for_arm64(image, facts, request) or unusual_layout(image, facts, request)
-
-
 def unusual_layout(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) -> bool:
     """Something about sections and relocations is not as build systems make them."""
-    if image.header.machine != elf.EM_X86_64:
-        return False
     from pyinsmod.checks.plain import is_plain
 
     return not is_plain(image)

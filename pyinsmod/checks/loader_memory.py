@@ -17,15 +17,9 @@ from pyinsmod.module_image import ModuleImage
 if TYPE_CHECKING:
     import mmap
 
-# Where x86-64 puts things: Documentation/arch/x86/x86_64/mm.rst.
-KERNEL_START, KERNEL_END = 0xFFFFFFFF81000000, 0xFFFFFFFFC0000000
-MODULE_START = 0xFFFFFFFFC0400000
-FILE_START = 0xFFFFC90000400000
-# Before 6.15 a per-cpu variable's address is its distance from the beginning of the per-cpu area.
-PERCPU_START = 0x30000
 AREA_GAP = 1 << 20
-# What is imported is taken to lie here, with that much of the kernel's image around it.
-IMPORTED, IMPORTED_REACH = KERNEL_START + 0x0080_0000, 1 << 16
+# What is imported is taken to lie so far inside of the kernel's image, with that much of it around.
+IMPORTED_AT, IMPORTED_REACH = 0x0080_0000, 1 << 16
 
 # Large pages that code is put into are twice as big; how far into one a module lies is not known.
 SHARED_TEXT = 1 << 20
@@ -36,11 +30,39 @@ AREA_NEIGHBOURS, SHARED_TEXT_NEIGHBOURS = 1 << 16, 1 << 22
 # enum module_state, which the kernel fills in before anything is relocated (`add_unformed_module`); then a list.
 STATE_UNFORMED, LIST_OFFSETS = 3, (8, 16)
 
+# This bit tells the kernel's addresses from those of programs where the byte above it means nothing.
+_HALF, _HIGHEST = 55, 0x1FF
+
 # Bytes that are not worth a mapping of their own.
 PLENTY = 1 << 16
 
 # A module of more is not laid out here; the largest of real ones has a twentieth of it.
 LARGEST = 1 << 28
+
+
+class AddressSpace(NamedTuple):
+    """Where an architecture puts things, as made-up addresses.
+
+    Attributes:
+        kernel: where the kernel's image may lie.
+        modules: where the first area of the module lies.
+        file: where the copy of the file lies.
+        percpu: where the module's per-cpu variables lie, as far as symbols tell.
+        modules_length: no area of a module can be bigger.
+        top_byte: whether the highest byte of an address may mean nothing: as the processor and its kernel have it.
+    """
+
+    kernel: tuple[int, int]
+    modules: int
+    file: int
+    percpu: int
+    modules_length: int
+    top_byte: bool = False
+
+    @property
+    def imported(self) -> int:
+        """Where what is imported is taken to lie."""
+        return self.kernel[0] + IMPORTED_AT
 
 
 class Fault(NamedTuple):
@@ -62,13 +84,17 @@ def _zeros(size: int) -> bytearray | mmap.mmap:
 class LoaderMemory:
     """Bytes of the areas, and of the copy of the file behind them."""
 
-    def __init__(self, image: ModuleImage, placement: Placement, *, shared_text: bool = False) -> None:
+    def __init__(
+        self, image: ModuleImage, placement: Placement, space: AddressSpace, *, shared_text: bool = False
+    ) -> None:
         """Take memory for the areas; `shared_text`: code of all modules shares large pages, above all else."""
         self.image = image
         self.placement = placement
+        self.space = space
+        self.headers = placement.headers
         self.shared_text = shared_text
         self.areas = [(0, _zeros(size)) for size in placement.areas]
-        start = MODULE_START
+        start = space.modules
         for area in sorted(range(len(self.areas)), key=lambda each: shared_text and each in (TEXT, INIT_TEXT)):
             self.areas[area] = start, self.areas[area][1]
             start += page_end(placement.areas[area]) + AREA_GAP
@@ -78,7 +104,7 @@ class LoaderMemory:
         """Return where a section is: in its area if it was given one, else in the copy of the file."""
         placed = self.placement.sections.get(number)
         if placed is None or not self.placement.flags[number] & elf.SHF_ALLOC:
-            return FILE_START + self.image.section_headers[number].offset if number else 0
+            return self.space.file + self.headers[number].offset if number else 0
         area, offset = placed
         if area >= len(self.areas) or not self.areas[area][1]:
             return offset
@@ -86,12 +112,14 @@ class LoaderMemory:
 
     def fill(self) -> Fault | None:
         """Copy the sections to their places (`move_module`); return the first copy that goes wrong."""
-        for number, header in enumerate(self.image.section_headers):
+        for number, header in enumerate(self.headers):
             if not self.placement.flags[number] & elf.SHF_ALLOC or header.type == elf.SHT_NOBITS or not header.size:
                 continue
-            content = self.read(FILE_START + header.offset, header.size)
+            content = self.read(self.space.file + header.offset, header.size)
             if content is None:
-                return Fault(FILE_START + header.offset, f"section {number} is read from behind the end of the file")
+                return Fault(
+                    self.space.file + header.offset, f"section {number} is read from behind the end of the file"
+                )
             if not self.write(self.address(number), content):
                 return Fault(self.address(number), f"section {number} is copied to where it has no memory")
         return None
@@ -101,7 +129,7 @@ class LoaderMemory:
         for start, content in self.areas:
             if start <= address and address + size <= start + len(content):
                 return bytes(content[address - start : address - start + size])
-        offset = address - FILE_START
+        offset = address - self.space.file
         if offset >= 0 and offset + size <= self.file_size:
             return self.image.data[offset : offset + size].ljust(size, b"\0")
         return None
@@ -112,7 +140,7 @@ class LoaderMemory:
             if start <= address and address + len(content) <= start + len(area):
                 area[address - start : address - start + len(content)] = content
                 return True
-        return address >= FILE_START and address - FILE_START + len(content) <= self.file_size
+        return 0 <= address - self.space.file <= self.file_size - len(content)
 
     def enter_in_list(self, struct_module: int) -> None:
         """Put into struct module, at its address, what it holds by the time of relocation, as far as it is certain."""
@@ -125,8 +153,12 @@ class LoaderMemory:
 
         Every area of vmalloc has a page behind it that is never there, so that there is none just before it, either.
         """
-        if FILE_START <= address < KERNEL_START:
-            return unsettled_behind_file(address - FILE_START - self.file_size)
+        if self.space.top_byte and address >> _HALF & 1 and address >> _HALF != _HIGHEST:
+            address |= _HIGHEST << _HALF
+            if self.read(address, 1) is not None:
+                return True
+        if self.space.file <= address < min(self.space.kernel[0], self.space.modules):
+            return unsettled_behind_file(address - self.space.file - self.file_size)
         shared = [start for start, _ in self._shared_areas()]
         own = [(start, len(content)) for start, content in self.areas if content and start not in shared]
         apart = [max(start - 1 - address, address - start - size) for start, size in own]
@@ -140,20 +172,36 @@ class LoaderMemory:
         areas = [start for start, content in self.areas for at in (one, other) if start <= at < start + len(content)]
         return len(areas) != 1 and len(set(areas)) < 2
 
+    def in_file(self, address: int) -> bool:
+        """Tell whether an address lies in the copy of the file."""
+        return 0 <= address - self.space.file < self.file_size
+
+    def area_of(self, address: int) -> int | None:
+        """Return the number of the area an address lies in; None if it is none of the module's."""
+        return next((n for n, (start, area) in enumerate(self.areas) if start <= address < start + len(area)), None)
+
     def writable(self, address: int) -> bool:
         """Tell whether the kernel could write 16 bytes there when it has protected the module's memory."""
-        if abs(address - IMPORTED) < IMPORTED_REACH:
+        if abs(address - self.space.imported) < IMPORTED_REACH:
             return True
         for number in self.placement.sections:
-            header, start = self.image.section_headers[number], self.address(number)
+            header, start = self.headers[number], self.address(number)
             if start <= address < start + header.size:
                 return header.flags & (elf.SHF_WRITE | elf.SHF_EXECINSTR) == elf.SHF_WRITE
         return self.read(address, 16) is not None
 
+    def executable(self, address: int) -> bool:
+        """Tell whether an address lies in code of the module."""
+        for number in self.placement.sections:
+            header, start = self.headers[number], self.address(number)
+            if start <= address < start + header.size:
+                return bool(header.flags & elf.SHF_EXECINSTR)
+        return False
+
     def mapped(self, address: int, size: int = 1) -> bool:
         """Tell whether the kernel could read there: in the module, in the file's copy, near to what is imported."""
         shared = any(start <= address < start + SHARED_TEXT for start, _ in self._shared_areas())
-        return shared or abs(address - IMPORTED) < IMPORTED_REACH or self.read(address, size) is not None
+        return shared or abs(address - self.space.imported) < IMPORTED_REACH or self.read(address, size) is not None
 
     def in_shared_text(self, target: int, address: int) -> bool:
         """Tell whether an address lies behind the code that `target` is part of, where other code and traps are."""

@@ -1,7 +1,7 @@
 """A module laid out in memory and relocated as the kernel would do it, up to the first thing that goes wrong.
 
-`move_module`, `simplify_symbols`, `apply_relocations` (kernel/module/main.c) and `__write_relocate_add`
-(arch/x86/kernel/module.c). Needed only for modules that no build system makes: see `relocations.is_plain`.
+`move_module`, `simplify_symbols`, `apply_relocations` (kernel/module/main.c); what each architecture does in its own
+way is in `loader_rules`. Needed only for modules that no build system makes: see `plain.is_plain`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import struct
 from pyinsmod import elf_format as elf
 from pyinsmod.checks import loader_memory as at
 from pyinsmod.checks.loader_memory import LoaderMemory
+from pyinsmod.checks.loader_rules import Relocation, Rules, not_followed, rules_for
 from pyinsmod.checks.memory_layout import LONG, place
 from pyinsmod.checks.relocation_findings import (
     REBUILD,
@@ -22,19 +23,14 @@ from pyinsmod.checks.relocation_findings import (
     unknown_type,
     unsettled_crash,
 )
-from pyinsmod.checks.relocation_overflow import overflow
-from pyinsmod.checks.relocation_types_x86_64 import KINDS
-from pyinsmod.elf_format import Section
+from pyinsmod.elf_format import Section, SectionHeader
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
-from pyinsmod.lean import Iterator, NamedTuple
+from pyinsmod.lean import Iterator, NamedTuple, Sequence
 from pyinsmod.module_image import ModuleImage
 
 MEMORY = "memory"
 _VALUE = struct.Struct("<Q")
-
-# MODULES_LEN of x86-64 with a kernel that moves its base: no area is bigger.
-MODULES_LENGTH = 1008 << 20
 
 
 class LoaderRun(NamedTuple):
@@ -52,6 +48,8 @@ class LoaderRun(NamedTuple):
 def loader_run(image: ModuleImage, facts: KernelFacts) -> LoaderRun:
     """Return the run of a loader like this kernel's over the module; made once for each kind of loader.
 
+    Of an architecture whose loader is not known so closely (`loader_rules`) it is one doubt.
+
     Raises:
         MalformedModule: a structure the loader needs cannot be read.
     """
@@ -59,32 +57,52 @@ def loader_run(image: ModuleImage, facts: KernelFacts) -> LoaderRun:
     tests_symbols = facts.has("symbol-sections-tested") is not False
     exports = facts.exports.value
     key = ("loader run", split, tests_symbols, id(exports))
-    return image.remembered(key, lambda it: _Loader(it, facts, split=split, tests_symbols=tests_symbols).run())
+    return image.remembered(key, lambda it: _run(it, facts, split=split, tests_symbols=tests_symbols))
+
+
+def _run(image: ModuleImage, facts: KernelFacts, *, split: bool, tests_symbols: bool) -> LoaderRun:
+    rules = rules_for(image, facts)
+    if rules is None:
+        return LoaderRun(None, (), (not_followed(image),))
+    headers, tripped = rules.prepared()
+    if tripped:
+        return LoaderRun(None, tripped)
+    return _Loader(image, facts, rules, headers, split=split, tests_symbols=tests_symbols).run()
 
 
 class _Loader:
-    def __init__(self, image: ModuleImage, facts: KernelFacts, *, split: bool, tests_symbols: bool) -> None:
+    def __init__(
+        self,
+        image: ModuleImage,
+        facts: KernelFacts,
+        rules: Rules,
+        headers: Sequence[SectionHeader],
+        *,
+        split: bool,
+        tests_symbols: bool,
+    ) -> None:
         self.image = image
+        self.rules = rules
+        self.space = rules.space
         self.exports = facts.exports.value
+        self.patches_live = facts.built_with("LIVEPATCH", "livepatch") is not False
         self.tests_symbols = tests_symbols
         self.memory = LoaderMemory.__new__(LoaderMemory)
-        self.placement = place(image, split=split, rox=bool(facts.has("symbol-strings-tested")))
+        self.placement = place(image, headers, split=split, rox=bool(facts.has("symbol-strings-tested")))
         self.percpu = image.percpu_section
         self.relocates_percpu = facts.has("symbol-strings-tested")
-        self.headers = image.section_headers
+        self.headers = headers
         self.symbols = image.symbol_sections[0]
         self.struct_module = image.struct_module_section
         # Since 5.19 every place that ftrace may change is looked up among the symbols (`test_for_valid_rec`).
-        traced = image.find_allocated("__mcount_loc")
+        traced = image.find_allocated("__mcount_loc") if rules.looks_names_up else None
         self.names_looked_up = tests_symbols and traced is not None and traced.size > 0
-        # Since 6.13 code is put into large pages that are shared, and full of traps (`execmem_fill_trapping_insns`).
-        self.shared_text = bool(facts.has("symbol-strings-tested"))
 
     def run(self) -> LoaderRun:
         filling = self._no_memory()
         if filling is not None:
             return LoaderRun(None, (filling,))
-        self.memory = LoaderMemory(self.image, self.placement, shared_text=self.shared_text)
+        self.memory = LoaderMemory(self.image, self.placement, self.space, shared_text=self.rules.shared_text)
         fault = self.memory.fill() or self._symbol_fault()
         if fault is not None:
             return LoaderRun(None, self._crash(MEMORY, 8, fault.address, fault.what))
@@ -102,15 +120,15 @@ class _Loader:
 
     def _no_memory(self) -> Finding | None:
         largest = max(self.placement.areas)
-        if largest > MODULES_LENGTH:
+        if largest > self.space.modules_length:
             return Finding(
                 MEMORY,
                 8,
                 "refuses",
-                f"wants {largest} bytes of module memory in one piece, and there are {MODULES_LENGTH}",
+                f"wants {largest} bytes of module memory in one piece, and there are {self.space.modules_length}",
                 errno="ENOMEM",
                 module_has=f"{largest} bytes",
-                kernel_has=f"at most {MODULES_LENGTH} bytes",
+                kernel_has=f"at most {self.space.modules_length} bytes",
                 remedy=REBUILD,
             )
         if sum(self.placement.areas) > at.LARGEST:
@@ -122,12 +140,14 @@ class _Loader:
         """Turn every symbol's value into an address (`simplify_symbols`)."""
         values = bytearray(self.image.symbol_bytes)
         addresses: dict[int, int | None] = {}
+        names = self.headers[self.image.symbol_sections[1]].offset + self.space.file
         room, own_room = self._room_for_names()
         for number, symbol in enumerate(elf.SYMBOL.iter_unpack(self.image.symbol_bytes)):
             place = symbol[3]
             stays = symbol[0] and place in self.placement.staying
             if number and (stays or not place) and (symbol[0] >= room or (stays and symbol[0] >= own_room)):
-                return at.Fault(0, f"the name of symbol {number} is read at {symbol[0]:#x} of the table of names")
+                address = names + symbol[0] if symbol[0] >= room else 0
+                return at.Fault(address, f"the name of symbol {number} is read at {symbol[0]:#x} of the table of names")
             if not number and len(self.headers) <= place < elf.SHN_LORESERVE:
                 # `elf_type` (kernel/module/kallsyms.c) reads the flags; nobody tests symbol 0 before it.
                 flags = self._header_field(place, 8)
@@ -146,7 +166,7 @@ class _Loader:
 
     def _header_field(self, section: int, offset: int) -> int:
         """Return where the loader reads a field of a section header, be there such a section or not."""
-        return at.FILE_START + self.image.header.shoff + elf.SECTION.size * section + offset
+        return self.space.file + self.image.header.shoff + elf.SECTION.size * section + offset
 
     def _room_for_names(self) -> tuple[int, int]:
         """Return how far names can be read from the beginning of their table: in the file's copy, in the module's own.
@@ -164,7 +184,7 @@ class _Loader:
         if section in (elf.SHN_UNDEF, elf.SHN_ABS, elf.SHN_COMMON, elf.SHN_LIVEPATCH):
             return 0
         if self.percpu is not None and section == self.percpu.number:
-            return at.PERCPU_START
+            return self.space.percpu
         if section < len(self.headers):
             return self.memory.address(section)
         if self.tests_symbols:
@@ -178,7 +198,7 @@ class _Loader:
             name = self.image.text_at(self.headers[self.image.symbol_sections[1]].offset + symbol[0])
             if name not in self.exports:
                 return 0
-        return (at.IMPORTED - symbol[4]) & LONG
+        return (self.space.imported - symbol[4]) & LONG
 
     def _symbols_spoilt(self) -> tuple[Finding, ...]:
         """A relocation may have hit the symbols: their names are read once more (`add_kallsyms`, `kallsyms_lookup`)."""
@@ -198,7 +218,8 @@ class _Loader:
             if target is None:
                 continue
             if section.flags & elf.SHF_RELA_LIVEPATCH:
-                yield self._livepatch(section)
+                if self.patches_live:
+                    yield self._livepatch(section)
             elif section.type == elf.SHT_REL:
                 yield (refusal("relocations without addends (REL)", "SHT_REL", "RELA", "REL relocation unsupported"),)
             elif section.type == elf.SHT_RELA:
@@ -243,8 +264,14 @@ class _Loader:
             if value is None:
                 yield self._crash(RELOCATIONS, 10, value_at, f"{where} names symbol {info >> 32}, which does not exist")
                 return
-            place_at, base = (start + offset) & LONG, int.from_bytes(value, "little")
-            yield from self._apply_one(where, start, place_at, info & 0xFFFFFFFF, base, addend)
+            kind = self.rules.types.kinds.get(info & 0xFFFFFFFF)
+            if kind is None:
+                yield (unknown_type(where, info & 0xFFFFFFFF, self.rules.types),)
+                return
+            base, place_at = int.from_bytes(value, "little"), (start + offset) & LONG
+            yield from self._apply_one(
+                Relocation(where, info & 0xFFFFFFFF, kind, place_at, info >> 32, base, addend), start
+            )
 
     def _in_use(self, address: int, width: int) -> bool:
         """Tell whether the kernel keeps its own values there by now: struct module, but for what a build relocates."""
@@ -254,26 +281,20 @@ class _Loader:
         offset = address - self.memory.address(section.number)
         return -width < offset < section.size and offset not in self.image.struct_module_pointers
 
-    def _apply_one(
-        self, where: str, start: int, place_at: int, kind_number: int, base: int, addend: int
-    ) -> Iterator[tuple[Finding, ...]]:
-        kind = KINDS.get(kind_number)
-        if kind is None:
-            yield (unknown_type(where, kind_number),)
+    def _apply_one(self, relocation: Relocation, start: int) -> Iterator[tuple[Finding, ...]]:
+        where, place_at, width = relocation.where, relocation.place, relocation.kind.width
+        if not width:
             return
-        if not kind.width:
-            return
-        before = self.memory.read(place_at, kind.width) if self.memory.same_area(start, place_at) else None
+        before = self.memory.read(place_at, width) if self.memory.same_area(start, place_at) else None
         if before is None and self.memory.in_shared_text(start, place_at):
-            before = b"\xcc" * kind.width
+            before = b"\xcc" * width
         if before is None:
             yield self._crash(RELOCATIONS, 10, place_at, f"{where} changes a place outside of the module")
             return
-        value = (base + addend - (place_at if kind.relative else 0)) & LONG
-        if any(before):
-            yield (not_zero(where, kind_number, before),)
-        elif self._in_use(place_at, kind.width):
+        if self.rules.types.empty and any(before):
+            yield (not_zero(where, relocation.number, before),)
+        elif self._in_use(place_at, width):
             yield (in_struct_module(where),)
-        elif kind.limits is not None:
-            yield from overflow(where, kind_number, value, base, kind.limits)
-        self.memory.write(place_at, (value & ((1 << 8 * kind.width) - 1)).to_bytes(kind.width, "little"))
+        else:
+            yield from self.rules.overflow(self.memory, relocation)
+        self.memory.write(place_at, self.rules.written(relocation, before))

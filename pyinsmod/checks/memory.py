@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyinsmod import elf_format as elf
 from pyinsmod.checks.plain import is_plain
-from pyinsmod.elf_format import EM_X86_64, Section
+from pyinsmod.elf_format import Section
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
@@ -21,7 +21,7 @@ def check_memory(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) 
     """Yield why there is no memory for the module, or what is copied to where there is none."""
     yield from _unfit_struct_module(image, facts)
     yield from _short_struct_module(image, facts)
-    if image.header.machine == EM_X86_64 and not is_plain(image):
+    if not is_plain(image):
         from pyinsmod.checks.loader_run import loader_run  # big, and only for modules that no build system makes
 
         yield from loader_run(image, facts).filling
@@ -52,12 +52,16 @@ def _unfit_struct_module(image: ModuleImage, facts: KernelFacts) -> Iterator[Fin
         )
 
 
-def _bytes_behind(image: ModuleImage, section: Section, count: int) -> bytes | None:
+def _bytes_behind(image: ModuleImage, facts: KernelFacts, section: Section, count: int) -> bytes | None:
     """Return what stands behind a section in the module's memory; None when that memory is not the module's."""
     from pyinsmod.checks.loader_memory import LoaderMemory
+    from pyinsmod.checks.loader_rules import rules_for
     from pyinsmod.checks.memory_layout import place
 
-    memory = LoaderMemory(image, place(image, split=False))
+    rules = rules_for(image, facts)
+    if rules is None:
+        return None
+    memory = LoaderMemory(image, place(image, rules.prepared()[0], split=False), rules.space)
     return None if memory.fill() else memory.read(memory.address(section.number) + section.size, count)
 
 
@@ -68,7 +72,7 @@ def _short_struct_module(image: ModuleImage, facts: KernelFacts) -> Iterator[Fin
         return
     from pyinsmod.checks.relocation_findings import REBUILD
 
-    behind = _bytes_behind(image, section, size - section.size)
+    behind = _bytes_behind(image, facts, section, size - section.size)
     harmless = size - section.size <= size // TAIL and behind is not None and not any(behind)
     what = f"struct module has {section.size} bytes, and is used as if it had {size}"
     yield Finding(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pyinsmod import elf_format as elf
 from pyinsmod.elf_format import PAGE, SectionHeader, page_end
-from pyinsmod.lean import Iterator, Mapping, NamedTuple
+from pyinsmod.lean import Iterator, Mapping, NamedTuple, Sequence
 from pyinsmod.module_image import ModuleImage
 
 CACHE_LINE = 64
@@ -47,12 +47,14 @@ class Placement(NamedTuple):
         areas: size of each area in bytes, in whole pages, as it is asked for.
         sections: number of a section → its area and its offset there; the offset may lie outside.
         flags: the sections' flags as they are after the loader changed them.
+        headers: the section headers as an architecture's own code left them.
         staying: numbers of the sections that stay when init is done, per-cpu variables among them.
     """
 
     areas: tuple[int, ...]
     sections: Mapping[int, tuple[int, int]]
     flags: tuple[int, ...]
+    headers: Sequence[SectionHeader]
     staying: frozenset[int] = frozenset()
 
 
@@ -67,28 +69,33 @@ def aligned(size: int, alignment: int) -> int:
     return (size + mask) & ~mask & WORD
 
 
-def place(image: ModuleImage, *, split: bool, rox: bool = False) -> Placement:
-    """Return where everything goes; `split` for loaders with seven areas, `rox` for those that share code pages.
+def place(image: ModuleImage, headers: Sequence[SectionHeader] = (), *, split: bool, rox: bool = False) -> Placement:
+    """Return where everything goes.
+
+    Args:
+        image: the module.
+        headers: its section headers, where the architecture's own code has changed them.
+        split: for loaders with seven areas.
+        rox: for those that can share pages of code, which have a member more in struct module_memory.
 
     Raises:
         MalformedModule: the sections or symbols cannot be read.
     """
-    layout = _Layout(image, split=split, rox=rox)
+    layout = _Layout(image, headers or image.section_headers, split=split, rox=rox)
     layout.run()
-    return Placement(
-        tuple(page_end(size) & WORD for size in layout.sizes), layout.placed(), tuple(layout.flags), layout.staying
-    )
+    areas = tuple(page_end(size) & WORD for size in layout.sizes)
+    return Placement(areas, layout.placed(), tuple(layout.flags), layout.headers, layout.staying)
 
 
 class _Layout:
-    def __init__(self, image: ModuleImage, *, split: bool, rox: bool) -> None:
+    def __init__(self, image: ModuleImage, headers: Sequence[SectionHeader], *, split: bool, rox: bool) -> None:
         self.image = image
         self.split = split
-        self.headers = image.section_headers
+        self.headers = headers
         self.names = [section.name for section in image.sections]
         self.sizes = _first_sizes(image, split=split, rox=rox)
         self.offsets: dict[int, int] = {}
-        self.flags = _changed_flags(image)
+        self.flags = _changed_flags(image, headers)
         self.staying: frozenset[int] = frozenset()
 
     def run(self) -> None:
@@ -172,9 +179,9 @@ def _first_sizes(image: ModuleImage, *, split: bool, rox: bool) -> list[int]:
     return [int.from_bytes(word, "little") for word in words]
 
 
-def _changed_flags(image: ModuleImage) -> list[int]:
+def _changed_flags(image: ModuleImage, headers: Sequence[SectionHeader]) -> list[int]:
     """Return the flags after `rewrite_section_headers` and `layout_and_allocate` have been over them."""
-    flags = [header.flags for header in image.section_headers]
+    flags = [header.flags for header in headers]
     for section in (image.modinfo_section, image.find_allocated("__versions"), image.percpu_section):
         if section is not None:
             flags[section.number] &= ~elf.SHF_ALLOC

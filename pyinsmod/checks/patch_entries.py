@@ -25,7 +25,7 @@ class Walk:
             table, reader = kinds[name], _READERS[name]
             start = self.memory.address(section.number)
             # A table found by its name is walked to its end, be it in the midst of an entry; others are counted.
-            count = -(-section.size // table.entry) if table.any_flags else section.size // table.entry
+            count = -(-section.size // table.entry) if table.found != "allocated" else section.size // table.entry
             for number in range(count):
                 at = start + number * table.entry
                 entry = self.memory.read(at, table.entry)
@@ -41,6 +41,15 @@ class Walk:
     def _code(self, where: int, size: int = 5) -> bytes:
         return self.memory.read(where, size) or b""
 
+    def traced(self, _at: int, entry: bytes) -> Trouble | None:
+        """`ftrace_init_nop` of arm64: 8 bytes are written there, wherever it is; a null pointer is passed over."""
+        where = struct.unpack("<Q", entry)[0]
+        if not where or self.tests.literals is False or self.memory.executable(where):
+            return self.tests.misaligned(where)
+        if self.tests.literals is None or self.memory.mapped(where, 8):
+            return Trouble("leads to what is no function of the module, and is written to", "cannot-tell")
+        return self._away(where, "leads to no function of the module, and is written to", 8)
+
     def site(self, at: int, entry: bytes) -> Trouble | None:
         """`apply_returns`, `apply_retpolines`: the instruction there is decoded."""
         where = near(at, struct.unpack("<i", entry)[0])
@@ -53,7 +62,8 @@ class Walk:
         away = self._away(near(at + 4, new), "takes instructions from outside of the module", new_length)
         if new_length and away:
             return away
-        return self.tests.alternative(entry, self._code(near(at, old), length))
+        trouble = self.tests.alternative(entry, self._code(near(at, old), length))
+        return trouble or self.tests.replacement(entry, self._code(near(at + 4, new), new_length))
 
     def paravirt(self, _at: int, entry: bytes) -> Trouble | None:
         """`apply_paravirt`."""
@@ -98,6 +108,7 @@ _READERS: dict[str, Callable[[Walk, int, bytes], Trouble | None]] = {
     ".return_sites": Walk.site,
     ".retpoline_sites": Walk.site,
     ".parainstructions": Walk.paravirt,
+    tables.TRACED: Walk.traced,
     tables.ALTERNATIVES: Walk.alternative,
     "__jump_table": Walk.jump_label,
     ".static_call_sites": Walk.static_call,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyinsmod.checks import patch_tables as tables
+from pyinsmod.elf_format import EM_AARCH64
 from pyinsmod.finding import Severity
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import NamedTuple, struct
@@ -28,10 +29,13 @@ class Tests(NamedTuple):
         nops: whether the code under a jump label is compared with the usual no-operation (5.10,
             `jump_label_apply_nops`).
         flags: whether struct alt_instr has flags (since 6.3).
+        literals: whether the function tracer puts something before each function it may trace, untested: arm64 with
+            CONFIG_DYNAMIC_FTRACE_WITH_CALL_OPS (`ftrace_init_nop`); None when that cannot be known.
     """
 
     nops: bool
     flags: bool
+    literals: bool | None = False
 
     @classmethod
     def of(cls, facts: KernelFacts) -> Tests:
@@ -49,6 +53,14 @@ class Tests(NamedTuple):
         if self.flags and flags & tables.DIRECT_CALL and (new_length != 5 or length < 6):
             return Trouble("is a direct call of another length, which the kernel takes for a bug of its own")
         return Trouble("changes an instruction outside of the module") if len(code) < length else None
+
+    def misaligned(self, where: int) -> Trouble | None:
+        """`ftrace_call_adjust` of arm64: of such a place it makes 0, and goes on with that."""
+        return Trouble("leads to no boundary of 8 bytes") if self.literals and where & 7 else None
+
+    def replacement(self, _entry: bytes, _code: bytes) -> Trouble | None:
+        """What is put there is taken as it is, but for its first bytes."""
+        return None
 
     def paravirt(self, entry: bytes, code: bytes) -> Trouble | None:
         """`apply_paravirt`: the call there is replaced by what the machine needs."""
@@ -74,3 +86,66 @@ class Tests(NamedTuple):
         if not tail and (code[0] == CALL or code[: len(NOP5)] in (NOP5, XOR5)):
             return None
         return Trouble("lies on code that is no call")
+
+
+class AArch64Tests(Tests):
+    """Those of arm64, whose alternatives are whole instructions (`__apply_alternatives`, arch/arm64)."""
+
+    def alternative(self, entry: bytes, code: bytes) -> Trouble | None:
+        """What is there is replaced if the processor has that feature, which no file tells."""
+        (feature,) = struct.unpack_from("<H", entry, 8)
+        length, new_length = entry[-2:]
+        if feature & ~BY_FUNCTION >= AARCH64_FEATURES:
+            return None
+        if new_length != (0 if feature & BY_FUNCTION else length):
+            return Trouble(f"replaces {length} bytes by {new_length}: a bug to a kernel that does so", "cannot-tell")
+        if len(code) < length:
+            return Trouble("changes instructions outside of the module", "cannot-tell")
+        return None
+
+    def replacement(self, entry: bytes, code: bytes) -> Trouble | None:
+        """`get_alt_insn`: what is counted from the instruction's own place cannot be put elsewhere."""
+        if entry[9] & (BY_FUNCTION >> 8):
+            return None
+        words = struct.unpack(f"<{len(code) // 4}I", code[: len(code) & ~3])
+        if any(word & mask == bits for word in words for mask, bits in UNMOVABLE):
+            return Trouble("has an instruction that cannot be put elsewhere: a bug to the kernel", "cannot-tell")
+        for place, word in enumerate(words):
+            distance = _branches(word)
+            if distance is not None and not -BRANCH_AWAY < distance + 4 * place < BRANCH_AWAY:
+                return Trouble("has a branch out of the module: a bug to the kernel", "cannot-tell")
+        return None
+
+
+# Of arm64's features: the bit that says that a function replaces the code, and a number that none of them has.
+BY_FUNCTION, AARCH64_FEATURES = 0x8000, 1024
+# (mask, bits) of adr, ldr and ldrsw of a literal, prfm (Arm Architecture Reference Manual, C4.1).
+UNMOVABLE = (
+    (0x9F000000, 0x10000000),
+    (0xBF000000, 0x18000000),
+    (0xFF000000, 0x98000000),
+    (0xFF000000, 0xD8000000),
+)
+# No module of a build is bigger.
+BRANCH_AWAY = 1 << 22
+
+
+def _branches(word: int) -> int | None:
+    """Return how far an instruction branches, in bytes; None if it is no branch to a place it says itself."""
+    for mask, bits, width, position in (
+        (0x7C000000, 0x14000000, 26, 0),  # b, bl
+        (0x7E000000, 0x34000000, 19, 5),  # cbz, cbnz
+        (0xFF000010, 0x54000000, 19, 5),  # b.cond
+        (0x7E000000, 0x36000000, 14, 5),  # tbz, tbnz
+    ):
+        if word & mask == bits:
+            distance = word >> position & (1 << width) - 1
+            return ((distance ^ 1 << width - 1) - (1 << width - 1)) * 4
+    return None
+
+
+def tests_of(machine: int, facts: KernelFacts) -> Tests:
+    """Return the tests of a kernel for modules of its machine."""
+    if machine != EM_AARCH64:
+        return Tests.of(facts)
+    return AArch64Tests(nops=False, flags=False, literals=facts.option("DYNAMIC_FTRACE_WITH_CALL_OPS"))

@@ -1,7 +1,7 @@
 """Has the module room for branches that do not reach? `module_frob_arch_sections`, `module_init_ftrace_plt` (arm64).
 
 kbuild puts two empty sections into every module of such an architecture (asm/module.lds.h); the loader makes them as
-big as it needs. A third, for the function tracer, is looked for when everything else is done.
+big as it needs. Others, for the function tracer, are looked for when everything else is done.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from pyinsmod.lean import Iterator
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 
-SECTIONS, TRAMPOLINE = (".plt", ".init.plt"), ".text.ftrace_trampoline"
+SECTIONS = (".plt", ".init.plt")
+# The second since 6.17, and where that was carried back.
+TRAMPOLINES = (".text.ftrace_trampoline", ".init.text.ftrace_trampoline")
 REMEDY = "link it again, by kbuild: make -C /lib/modules/$(uname -r)/build M=$PWD clean modules"
 
 
@@ -38,18 +40,19 @@ def check_plt_sections(image: ModuleImage, facts: KernelFacts, _request: LoadReq
 
 def check_trampoline(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
     """Yield ENOEXEC, which the kernel gives without a word, for an arm64 module the function tracer cannot reach."""
-    if image.header.machine != EM_AARCH64 or image.named(TRAMPOLINE):
-        return
     traced = facts.built_with("DYNAMIC_FTRACE", "dynamic-ftrace")
-    if traced is False:
+    if image.header.machine != EM_AARCH64 or traced is False:
         return
-    yield Finding(
-        "ftrace-trampoline",
-        10,
-        "cannot-tell" if traced is None else "refuses",
-        f"it lacks {TRAMPOLINE}: not linked as a module of a kernel with a function tracer",
-        errno="ENOEXEC",
-        module_has=f"no section {TRAMPOLINE}",
-        kernel_has="was built with CONFIG_DYNAMIC_FTRACE",
-        remedy=REMEDY,
-    )
+    for name, wanted in zip(TRAMPOLINES, (True, facts.has("init-trampoline-required")), strict=True):
+        if image.named(name) or wanted is False:
+            continue
+        yield Finding(
+            "ftrace-trampoline",
+            10,
+            "refuses" if traced and wanted else "cannot-tell",
+            f"it lacks {name}: not linked as a module of such a kernel with a function tracer",
+            errno="ENOEXEC",
+            module_has=f"no section {name}",
+            kernel_has="was built with CONFIG_DYNAMIC_FTRACE",
+            remedy=REMEDY,
+        )

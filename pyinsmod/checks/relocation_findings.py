@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pyinsmod.checks.relocation_types_x86_64 import KINDS, NAMES
+from pyinsmod.checks.relocation_kind import RelocationTypes
 from pyinsmod.finding import Finding
 
 RELOCATIONS = "relocations"
 UNSETTLED = "it depends on the memory of the running kernel whether it crashes, or goes on with what stands there"
+# So many types are worth naming each.
+FEW = 8
 REBUILD = "build it again: make -C /lib/modules/$(uname -r)/build M=$PWD clean modules"
 
 
@@ -16,15 +18,13 @@ def in_struct_module(where: str) -> Finding:
     return Finding(RELOCATIONS, 10, "cannot-tell", what, errno="ENOEXEC", remedy=REBUILD)
 
 
-def unknown_type(where: str, kind: int) -> Finding:
+def unknown_type(where: str, kind: int, types: RelocationTypes) -> Finding:
     """Return the refusal of a type that is not in the table."""
-    name = NAMES.get(kind, f"type {kind}")
-    return refusal(
-        f"{where} is of a kind the loader does not know: {name}",
-        name,
-        "wants " + ", ".join(known.name for known in KINDS.values()),
-        f"Unknown rela relocation: {kind}",
-    )
+    name = types.names.get(kind, f"type {kind}")
+    names = [known.name for known in types.kinds.values()]
+    wanted = ", ".join(names) if len(names) <= FEW else f"one of the {len(names)} types that it knows, as {names[2]}"
+    said = f"{where} is of a kind the loader does not know: {name}"
+    return refusal(said, name, f"wants {wanted}", types.unknown.format(kind))
 
 
 def not_zero(where: str, kind: int, before: bytes) -> Finding:

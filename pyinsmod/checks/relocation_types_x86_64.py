@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyinsmod.checks.relocation_kind import RelocationKind
+from pyinsmod.checks.relocation_kind import Pointers, RelocationKind, RelocationTypes
 
 # Number in the ELF psABI → what it does. Every other number is refused, those of position-independent code among them.
 KINDS: dict[int, RelocationKind] = {
@@ -33,3 +33,4 @@ NAMES: dict[int, str] = {
     41: "R_X86_64_GOTPCRELX",
     42: "R_X86_64_REX_GOTPCRELX",
 }
+TYPES = RelocationTypes(KINDS, NAMES, Pointers(near=2, wide=1, far=24), near=frozenset({11}), empty=True)

@@ -2,14 +2,13 @@
 
 No kernel tests where a relocation writes or whether its symbol exists: one that points out of the module is a write
 to memory that is not there, or not the module's. A module in which every relocation stays inside its section is
-judged in one sweep; any other is laid out in memory and relocated as the kernel would do it. For arm64, whose types
-have bounds of their own, see relocations_aarch64.py.
+judged in one sweep; any other is laid out in memory and relocated as the kernel would do it. What differs from one
+architecture to another: relocation_types_NAME.py, and loader_NAME.py for those whose loader is followed so far.
 """
 
 from __future__ import annotations
 
 from pyinsmod.checks.plain import is_plain
-from pyinsmod.elf_format import EM_AARCH64, EM_X86_64
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
@@ -21,11 +20,7 @@ NAME, STEP = "relocations", 10
 
 def check_relocations(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
     """Yield the first relocation that cannot be applied: the kernel goes no further."""
-    if image.header.machine == EM_X86_64 and not is_plain(image):
+    if not is_plain(image):
         from pyinsmod.checks.loader_run import loader_run  # big, and only for modules that no build system makes
 
         yield from loader_run(image, facts).relocating
-    elif image.header.machine == EM_AARCH64:
-        from pyinsmod.checks.relocations_aarch64 import relocation_faults
-
-        yield from relocation_faults(image, facts)

@@ -12,16 +12,16 @@ from pyinsmod.checks.patch_tables import (
     ALTERNATIVES,
     CODE,
     LONGEST_PATCH,
-    NEW_ALTERNATIVE,
-    OLD_ALTERNATIVE,
     PARAMETERS,
-    TABLES,
     WRITTEN,
+    Pointer,
     Table,
+    tables_of,
 )
-from pyinsmod.checks.patch_tests import Tests, Trouble
+from pyinsmod.checks.patch_tests import Tests, Trouble, tests_of
 from pyinsmod.checks.plain import is_plain
-from pyinsmod.elf_format import EM_AARCH64, EM_X86_64, Section
+from pyinsmod.checks.relocation_kind import types_of
+from pyinsmod.elf_format import Section
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Callable, Iterator, Mapping, NamedTuple, Sequence
@@ -51,17 +51,13 @@ def stray_parameter_names(image: ModuleImage, facts: KernelFacts, check: str, st
 
 
 def _stumbles(image: ModuleImage, facts: KernelFacts, place: tuple[str, int], *, parameters: bool) -> Iterator[Finding]:
-    if image.header.machine == EM_AARCH64 and not parameters:
-        yield from _written_to(image, place)
-    if image.header.machine != EM_X86_64:
-        return
-    tables = {**TABLES, ALTERNATIVES: NEW_ALTERNATIVE if facts.has("idempotent-load") else OLD_ALTERNATIVE}
+    tables = tables_of(image.header.machine, facts)
     found = {
         name: section
         for name, table in tables.items()
         if (name == PARAMETERS) == parameters and (section := _section(image, name, table))
     }
-    tests = Tests.of(facts)
+    tests = tests_of(image.header.machine, facts)
     protected = [] if parameters else list(_protected(image, found))
     if (
         not protected
@@ -75,6 +71,9 @@ def _stumbles(image: ModuleImage, facts: KernelFacts, place: tuple[str, int], *,
     from pyinsmod.checks.relocation_findings import REBUILD, crash, unsettled_crash
 
     run = loader_run(image, facts)
+    if run.memory is None and is_plain(image):
+        what = f"its tables are not as build systems make them ({', '.join(found)}): what they do here is not known"
+        yield Finding(*place, "cannot-tell", what, module_has="unusual tables", remedy=REBUILD)
     if run.memory is None or run.relocating:
         return
     for trouble in (*protected, *Walk(run.memory, tests).troubles(found, tables)):
@@ -84,16 +83,6 @@ def _stumbles(image: ModuleImage, facts: KernelFacts, place: tuple[str, int], *,
             yield crash(*place, trouble.what)
         else:
             yield Finding(*place, trouble.severity, trouble.what, module_has=trouble.what, remedy=REBUILD)
-        return
-
-
-def _written_to(image: ModuleImage, place: tuple[str, int]) -> Iterator[Finding]:
-    """Yield what is certain of arm64, whose tables have layouts of their own: memory made read-only is written to."""
-    found = {name: section for name in WRITTEN if (section := image.find_allocated(name))}
-    for trouble in _protected(image, found):
-        from pyinsmod.checks.relocation_findings import crash
-
-        yield crash(*place, trouble.what)
         return
 
 
@@ -113,9 +102,10 @@ def _writable(image: ModuleImage, place: int) -> bool:
 
 
 def _section(image: ModuleImage, name: str, table: Table) -> Section | None:
-    if not table.any_flags:
+    if table.found == "allocated":
         return image.find_allocated(name)
-    return next((section for section in reversed(image.sections) if section.name == name), None)
+    sections = image.sections if table.found == "first" else reversed(image.sections)
+    return next((section for section in sections if section.name == name), None)
 
 
 def _usual(image: ModuleImage, section: Section, table: Table, tests: Tests) -> bool:
@@ -136,35 +126,58 @@ def _usual(image: ModuleImage, section: Section, table: Table, tests: Tests) -> 
 
 def _pointers(image: ModuleImage, table: Table, entries: Sequence[tuple[int, ...]]) -> _Pointers | None:
     """Return what the pointers of a table lead to, or None when one leads where no such pointer leads."""
-    symbols = image.remembered("symbol places", _symbol_places)
-    found = _Pointers({}, set())
+    symbols = _symbol_places(image)
+    found = _Pointers({}, {}, set())
+    types = types_of(image.header.machine)
+    along = types.pointers.along if types else ()
     for offset, info, addend in entries:
         pointer = table.pointers.get(offset % table.entry)
         if pointer is None:
             continue
         place, value = symbols[info >> 32]
-        if not info >> 32 or info & 0xFFFFFFFF != pointer.relocation:
+        if info & 0xFFFFFFFF in along:
+            if value + addend != offset:
+                return None
+        elif info & 0xFFFFFFFF != pointer.relocation or not _is_right(image, pointer, info >> 32, addend):
             return None
-        if pointer.written and not _writable(image, place):
-            return None
-        if not _leads_right(image.sections, place, value, addend, code=pointer.leads_to == CODE):
-            return None
-        if not offset % table.entry:
-            found.first[offset] = place, value + addend
-        elif (value + addend) & 1:
-            found.odd.add(offset - offset % table.entry)
-    return found
+        else:
+            found.add(offset, table.entry, place, value + addend)
+    return None if any(value % table.aligned for _, value in found.first.values()) else found
+
+
+def _is_right(image: ModuleImage, pointer: Pointer, symbol: int, addend: int) -> bool:
+    """Tell whether a pointer leads where such pointers lead."""
+    place, value = _symbol_places(image)[symbol]
+    if not symbol or (pointer.written and not _writable(image, place)):
+        return False
+    return _leads_right(image.sections, place, value, addend, code=pointer.leads_to == CODE)
 
 
 class _Pointers(NamedTuple):
-    """Of each entry, by its offset: section and place the first pointer leads to; whether another is odd."""
+    """Of each entry, by its offset: section and place the first pointer leads to, and another; whether that is odd."""
 
     first: dict[int, tuple[int, int]]
+    others: dict[int, tuple[int, int]]
     odd: set[int]
+
+    def add(self, offset: int, size: int, place: int, value: int) -> None:
+        """Enter a pointer at an offset of a table with entries of a size."""
+        within = offset % size
+        if not within:
+            self.first[offset] = place, value
+            return
+        self.others[offset - within] = place, value
+        if value & 1:
+            self.odd.add(offset - within)
 
 
 def _symbol_places(image: ModuleImage) -> Sequence[tuple[int, int]]:
-    return [(entry[3], entry[4]) for entry in elf.SYMBOL.iter_unpack(image.symbol_bytes)]
+    """Return section and value of each symbol."""
+
+    def read(it: ModuleImage) -> Sequence[tuple[int, int]]:
+        return [(entry[3], entry[4]) for entry in elf.SYMBOL.iter_unpack(it.symbol_bytes)]
+
+    return image.remembered("symbol places", read)
 
 
 def _leads_right(sections: Sequence[Section], place: int, value: int, addend: int, *, code: bool) -> bool:
@@ -182,12 +195,26 @@ def _contents_usual(image: ModuleImage, section: Section, table: Table, pointers
     if test is None:
         return True
     content = image.section_bytes(section)
-    for at, (place, offset) in pointers.first.items():
-        code = image.sections[place]
-        instruction = image.data[code.offset + offset : code.offset + min(offset + LONGEST_PATCH, code.size)]
-        if test(tests, content[at : at + table.entry], instruction, at in pointers.odd) is not None:
+    for at, place in pointers.first.items():
+        entry, instruction = content[at : at + table.entry], _code(image, place)
+        if test(tests, entry, instruction, at in pointers.odd) is not None:
+            return False
+        if section.name == ALTERNATIVES and tests.replacement(entry, _replaced_by(image, pointers, at, entry)):
             return False
     return True
+
+
+def _replaced_by(image: ModuleImage, pointers: _Pointers, at: int, entry: bytes) -> bytes:
+    """Return the code that an alternative puts in place of other code."""
+    place = pointers.others.get(at, (elf.SHN_UNDEF, 0))
+    return b"" if place[0] == elf.SHN_UNDEF else _code(image, place)[: entry[-1]]
+
+
+def _code(image: ModuleImage, place: tuple[int, int]) -> bytes:
+    """Return as much as may be patched from a place on, in a section, by its number, of the module's own."""
+    number, offset = place
+    section = image.sections[number]
+    return image.data[section.offset + offset : section.offset + min(offset + LONGEST_PATCH, section.size)]
 
 
 _CONTENTS: dict[str, Callable[[Tests, bytes, bytes, bool], Trouble | None]] = {

@@ -102,6 +102,8 @@ FEATURES: dict[str, Evidence] = {
     "codetags": Evidence(("codetag_load_module",), (b"Failed to load code tags of type",)),
     # module_frob_arch_sections wants sections that kbuild makes room with (arm64; until 6.4 CONFIG_ARM64_MODULE_PLTS).
     "plt-sections-required": Evidence((), (b"module PLT section(s) missing",)),
+    # module_init_ftrace_plt of arm64 wants a second section, for what runs at init only (since 6.17, and 6.12.y).
+    "init-trampoline-required": Evidence((), (b".init.text.ftrace_trampoline",)),
     # Calls of the function tracer are patched in (CONFIG_DYNAMIC_FTRACE): `ftrace_init` says so at boot.
     "dynamic-ftrace": Evidence(("ftrace_module_init",), (b"ftrace: allocating %ld entries in %ld pages",)),
     # An error of add_sect_attrs is not ignored (since 6.12). No sentence came with that change; a function that is

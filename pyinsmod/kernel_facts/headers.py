@@ -24,7 +24,7 @@ CONFIGS = (".config", "include/config/auto.conf")
 RELEASES = ("include/generated/utsrelease.h", "include/config/kernel.release")
 
 # The option that stands for each architecture, and what asm/vermagic.h adds to the version magic there.
-_ARCHITECTURES = {62: (b"X86_64", ""), 183: (b"ARM64", "aarch64")}
+_ARCHITECTURES = {62: (b"X86_64", ""), 183: (b"ARM64", "aarch64"), 243: (b"RISCV", "riscv")}
 
 # A module of a kernel with CONFIG_RANDSTRUCT carries a word of its own; before 5.19 a compiler plugin did that.
 _RANDOM_LAYOUT = re.compile(rb"^CONFIG_(GCC_PLUGIN_RANDSTRUCT|RANDSTRUCT)=y", re.MULTILINE)

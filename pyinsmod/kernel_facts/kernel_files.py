@@ -16,6 +16,7 @@ from pyinsmod.kernel_facts.headers import CONFIGS, EXPORTS, RELEASES, KernelHead
 from pyinsmod.lean import Iterable, NamedTuple
 
 _IMAGE_NAMES = ("vmlinuz", "vmlinux", "bzImage", "Image.gz")
+_BUILT_IMAGES = ("arch/x86/boot/bzImage", "arch/arm64/boot/Image.gz", "arch/riscv/boot/Image")
 _MODULE_FOLDERS = ("lib/modules", "usr/lib/modules")
 # Debian: linux-headers-RELEASE, Fedora: kernels/RELEASE.
 _HEADER_FOLDERS = ("usr/src/linux-headers-", "usr/src/kernels/")
@@ -80,7 +81,7 @@ def installed_kernel(release: str, root: str = "") -> KernelFiles | None:
 
 def _files_of_headers(folder: str) -> KernelFiles:
     """Headers, or the folder a kernel was built in: that one has its boot image as well."""
-    image = _first(f"{folder}/{name}" for name in ("arch/x86/boot/bzImage", "arch/arm64/boot/Image.gz"))
+    image = _first(f"{folder}/{name}" for name in _BUILT_IMAGES)
     return KernelFiles(
         KernelHeaders(folder).release, image, headers=folder, config=_first(f"{folder}/{name}" for name in CONFIGS)
     )

@@ -38,7 +38,7 @@ from tests.agreement.table import Measured, answered, counted, markdown, said
 from vm.catalogue import KERNELS as CATALOGUE
 from vm.run import laboratory
 
-KERNELS = ("5.10", "6.1", "6.12", "7.2")
+KERNELS = ("5.10", "6.1", "6.12", "7.2", "6.1-arm64", "6.12-arm64", "7.2-arm64")
 PAGE = Path(__file__).parents[2] / "docs" / "agreement.md"
 
 

@@ -14,7 +14,7 @@ from tracer.decode.tables.architectures import BY_NAME, Architecture
 #: call, which is much of a short trace's time. No call is in two of them.
 FAMILIES = ("modules", "files", "processes", "memory", "descriptors", "signals", "times", "polling", "sockets")
 #: Those of what is different on one architecture, or only there.
-_ELSEWHERE = ("i386", "aarch64", "arm")
+_ELSEWHERE = ("i386", "aarch64", "arm", "riscv64")
 
 _UNKNOWN = Architecture("", 0, "", {})
 

@@ -2,7 +2,8 @@
 
 x86-64 encodings are those of the Intel 64 manual, volume 2; relocation types those of the x86-64 psABI
 that `apply_relocate_add()` in `arch/x86/kernel/module.c` knows. AArch64: the Arm Architecture Reference Manual
-(DDI 0487, C6.2), aaelf64, and `arch/arm64/kernel/module.c`.
+(DDI 0487, C6.2), aaelf64, and `arch/arm64/kernel/module.c`. RISC-V: the unprivileged instruction set manual, chapters
+RV32I and RV64I, the RISC-V ELF psABI, and `arch/riscv/kernel/module.c`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tracer.experiments.elf_records import EM_AARCH64, EM_X86_64
+from tracer.experiments.elf_records import EM_AARCH64, EM_RISCV, EM_X86_64
 from tracer.experiments.errors import UnsuitableDonor
 
 
@@ -138,7 +139,47 @@ def _assemble_aarch64(plan: FunctionPlan) -> Function:
     return Function(code + message, len(code), calls)
 
 
+def _assemble_riscv64(plan: FunctionPlan) -> Function:
+    words = [0xFF010113, 0x00113423]  # addi sp, sp, -16; sd ra, 8(sp)
+    calls = []
+
+    def call(role: str) -> None:
+        calls.append(Call(4 * len(words), role))
+        words.extend((0x00000097, 0x000080E7))  # auipc ra, 0; jalr ra
+
+    def load(value: int) -> None:
+        upper = value + 0x800 >> 12 & 0xFFFFF
+        words.append(0x00000537 | upper << 12)  # lui a0, upper
+        words.append(0x0005051B | (value & 0xFFF) << 20)  # addiw a0, a0, lower
+
+    message_at = len(words)
+    if plan.message is not None:
+        words.extend((0x00000517, 0x00050513))  # auipc a0, 0; addi a0, a0, message
+        call(PRINTK)
+    if plan.sleep_ms:
+        load(plan.sleep_ms)
+        call(MSLEEP)
+    load(plan.returns)
+    words += [0x00813083, 0x01010113, 0x00008067]  # ld ra, 8(sp); addi sp, sp, 16; ret
+    message = b""
+    if plan.message is not None:
+        words[message_at + 1] |= 4 * (len(words) - message_at) << 20
+        message = plan.message + b"\0"
+    code = struct.pack(f"<{len(words)}I", *words)
+    return Function(code + message, len(code), calls)
+
+
 _BY_MACHINE = {
+    EM_RISCV: MachineCode(
+        assemble=_assemble_riscv64,
+        alignment=16,
+        filler=b"\0",  # no instruction begins with sixteen zeros
+        call=19,  # R_RISCV_CALL_PLT
+        call_addend=0,
+        absolute=2,  # R_RISCV_64
+        relative=57,  # R_RISCV_32_PCREL
+        cut=1,  # R_RISCV_32
+    ),
     EM_AARCH64: MachineCode(
         assemble=_assemble_aarch64,
         alignment=16,

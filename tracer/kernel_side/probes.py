@@ -58,6 +58,7 @@ PROBES = (
 REGISTERS: Mapping[str, Sequence[str]] = {
     "x86_64": ("%di", "%si", "%dx", "%cx", "%r8", "%r9"),
     "aarch64": ("%x0", "%x1", "%x2", "%x3", "%x4", "%x5"),
+    "riscv64": ("%a0", "%a1", "%a2", "%a3", "%a4", "%a5"),
 }
 
 _FIELD = re.compile(r'(\w+)=("(?:.*?)"(?= \w+=|$)|\(fault\)|\S+)', re.DOTALL)

@@ -81,6 +81,11 @@ def _by_plt(place: int, branch: bytes) -> int | None:
 
 _BRANCH = RelocationType(4, "functions", lambda target, place: target - place >> 2, 0x3FFFFFF, _by_plt)
 
+
+def _upper(target: int, place: int) -> int:
+    return target - place + 0x800
+
+
 # psABI of each architecture; relocations of other types are not looked at.
 TYPES: dict[str, dict[int, RelocationType]] = {
     "x86_64": {
@@ -101,6 +106,14 @@ TYPES: dict[str, dict[int, RelocationType]] = {
         286: _lower(3),  # R_AARCH64_LDST64_ABS_LO12_NC
         282: _BRANCH,  # R_AARCH64_JUMP26
         283: _BRANCH,  # R_AARCH64_CALL26
+    },
+    # Of a pair of instructions the first, auipc, holds the upper twenty bits of a distance (RISC-V ELF psABI).
+    "riscv64": {
+        2: _data(8, "globals", relative=False),  # R_RISCV_64
+        57: _data(4, "globals", relative=True),  # R_RISCV_32_PCREL
+        18: RelocationType(4, "functions", _upper, 0xFFFFF000),  # R_RISCV_CALL
+        19: RelocationType(4, "functions", _upper, 0xFFFFF000),  # R_RISCV_CALL_PLT
+        23: RelocationType(4, "globals", _upper, 0xFFFFF000),  # R_RISCV_PCREL_HI20
     },
 }
 

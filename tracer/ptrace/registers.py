@@ -35,6 +35,7 @@ _LAYOUTS: Mapping[int, _Layout] = MappingProxyType(
         27 * 8: _Layout(8, result=10, number=15),  # x86-64: rax, orig_rax
         17 * 4: _Layout(4, result=6, number=11),  # i386: eax, orig_eax
         34 * 8: _Layout(8, result=0, number=None),  # aarch64: x0
+        32 * 8: _Layout(8, result=10, number=17),  # riscv64: a0, a7
         18 * 4: _Layout(4, result=0, number=None),  # arm, of a 64-bit kernel: r0
     }
 )

@@ -28,6 +28,7 @@ _LOST = "[LOST "
 ENTRIES: Mapping[str, Mapping[str, int]] = {
     "x86_64": {"__x64_sys_": 112, "__ia32_sys_": 40},
     "aarch64": {"__arm64_sys_": 0},
+    "riscv64": {"__riscv_sys_": 280},
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from vm import catalogue
 from vm.accelerator import usable_accelerator
 from vm.architectures import ARCHITECTURES, native
-from vm.catalogue import KERNELS, default_kernel, kernel_of_series, native_kernels
+from vm.catalogue import KERNELS, default_kernel, foreign_programs, kernel_of_series, native_kernels, userland_suite
 from vm.errors import StoreBroken
 from vm.image import _applets
 from vm.kernel_store import Kernel
@@ -31,8 +31,22 @@ def test_all_kernels_are_those_of_the_host(host: str, machine: str, monkeypatch:
 
 
 def test_a_host_without_kernels_of_its_own_emulates_those_of_x86(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(platform, "machine", lambda: "loongarch64")
     assert default_kernel() == "6.1"
+
+
+def test_the_kernel_that_is_meant_is_the_oldest_where_there_is_none_of_that_series(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    assert default_kernel() == native_kernels()[0] == "6.12-riscv64"
+
+
+def test_an_architecture_has_no_userland_and_no_programs_from_before_it_was_there() -> None:
+    assert userland_suite(ARCHITECTURES["x86_64"]) == "bookworm"
+    assert set(foreign_programs(ARCHITECTURES["x86_64"])) == {"kmod-28", "kmod-34"}
+    assert userland_suite(ARCHITECTURES["riscv64"]) == "trixie"
+    assert set(foreign_programs(ARCHITECTURES["riscv64"])) == {"kmod-34"}
 
 
 def test_a_series_is_looked_for_on_the_architecture_asked_for() -> None:

@@ -14,7 +14,11 @@ X86 = ARCHITECTURES["x86_64"]
 
 @pytest.mark.parametrize(
     ("machine", "emulator", "package"),
-    [("x86_64", "qemu-system-x86_64", "qemu-system-x86"), ("aarch64", "qemu-system-aarch64", "qemu-system-arm")],
+    [
+        ("x86_64", "qemu-system-x86_64", "qemu-system-x86"),
+        ("aarch64", "qemu-system-aarch64", "qemu-system-arm"),
+        ("riscv64", "qemu-system-riscv64", "qemu-system-misc opensbi"),
+    ],
 )
 def test_a_missing_emulator_is_one_apt_line(
     machine: str, emulator: str, package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -103,7 +103,7 @@ STACK_IN = pointed_in(_STACK)
 STACK_OUT = pointed_out(_STACK)
 
 #: Where rt_sigreturn finds the mask, from the stack pointer on: the kernel's struct rt_sigframe.
-_MASK_IN_FRAME = {"x86_64": 296, "aarch64": 168, "i386": 248}
+_MASK_IN_FRAME = {"x86_64": 296, "aarch64": 168, "riscv64": 168, "i386": 248}
 
 
 def _frame_reader(arch: Architecture) -> Reader:

@@ -79,12 +79,16 @@ COMMON_SINCE_5_1 = {
 # 283 is misnamed in python-ptrace 0.9.9; 334 to 336 came with 4.18, 6.11 and 6.18.
 _X86_64 = {283: "timerfd_create", 334: "rseq", 335: "uretprobe", 336: "uprobe"}
 
+# The generic table (include/uapi/asm-generic/unistd.h), as arm64 has it, and calls of its own (asm/unistd.h).
+_RISCV64 = {258: "riscv_hwprobe", 259: "riscv_flush_icache"}
+
 # Programs of the x32 interface use these, with another bit set.
 _X32 = range(512, 548)
 
 ARCHITECTURES = (
     Architecture("x86_64", 0xC000003E, "x86_64", COMMON_SINCE_5_1 | _X86_64, foreign=_X32),
     Architecture("aarch64", 0xC00000B7, "aarch64", COMMON_SINCE_5_1),
+    Architecture("riscv64", 0xC00000F3, "aarch64", COMMON_SINCE_5_1 | _RISCV64),
     Architecture("i386", 0x40000003, "i386", COMMON_SINCE_5_1, word=4, align_64=4, names_apart="i386"),
     Architecture("arm", 0x40000028, "", COMMON_SINCE_5_1, word=4, names_apart="arm"),
 )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pyinsmod.checks import CHECKS
+from pyinsmod.checks.loader_run import loader_run
 from pyinsmod.checks.relocation_types_aarch64 import KINDS, NAMES
 from pyinsmod.kernel_facts import Fact, KernelFacts
 from pyinsmod.kernel_facts.features import FEATURES
@@ -20,17 +21,17 @@ MakeFacts = Callable[..., KernelFacts]
 
 TEXT = 4
 PRINTK, WEAK = 1, 2
+TEXT_SYMBOL = 2  # where there is one
 ABS64, ABS32, ABS16, PREL32, LO19, CALL26, PAGE, LO12 = 257, 258, 259, 261, 273, 283, 275, 277
 PLT = ((".plt", 8, 6, b"\0"), (".init.plt", 8, 6, b"\0"), (".text.ftrace_trampoline", 8, 6, b"\0"))
-MINE = ("plt-sections", "relocations", "special-sections", "ftrace-trampoline")
+OPTIONS = {"DYNAMIC_FTRACE": "y", "DYNAMIC_FTRACE_WITH_CALL_OPS": "y"}
+MINE = ("plt-sections", "memory", "relocations", "special-sections", "ftrace-trampoline")
 
 
 @pytest.fixture
 def facts(make_facts: MakeFacts) -> KernelFacts:
     features = {**dict.fromkeys(FEATURES, False), "plt-sections-required": True}
-    return make_facts(
-        machine=Fact(183, "test"), features=Fact(features, "test"), config=Fact({"DYNAMIC_FTRACE": "y"}, "test")
-    )
+    return make_facts(machine=Fact(183, "test"), features=Fact(features, "test"), config=Fact(OPTIONS, "test"))
 
 
 def module(
@@ -38,11 +39,20 @@ def module(
     *entries: tuple[int, int, int, int],
     sections: tuple[tuple[str, int, int, bytes], ...] = PLT,
     kind: int = 4,
+    defined_in: int = 0,
 ) -> bytes:
-    """Return an arm64 module whose .text has relocations (offset, type, symbol, addend)."""
+    """Return an arm64 module whose .text has relocations (offset, type, symbol, addend).
+
+    `defined_in`: the section that its third symbol lies in, at 0.
+    """
     table = b"".join(struct.pack("<QQq", at, symbol << 32 | number, addend) for at, number, symbol, addend in entries)
     extra = [(".text", 1, 6, bytes(64)), (".rela.text", kind, 0x40, table), *sections]
-    data = bytearray(build_module(undefined=["_printk"], weak=["absent"], extra=extra))
+    data = bytearray(
+        build_module(undefined=["_printk", "in_text"] if defined_in else ["_printk"], weak=["absent"], extra=extra)
+    )
+    if defined_in:
+        at = data.index(struct.pack("<IBBHQQ", len("_printk") + 2, 1 << 4, 0, 0, 0, 0))
+        struct.pack_into("<H", data, at + 6, defined_in)
     struct.pack_into("<H", data, 18, 183)
     struct.pack_into("<I", data, struct.unpack_from("<Q", data, 40)[0] + 64 * (TEXT + 1) + 44, TEXT)
     return bytes(data)
@@ -105,11 +115,71 @@ def test_the_place_need_not_be_zero_nor_only_one(build_module: BuildModule, fact
     assert answer(module(build_module, (4, ABS64, PRINTK, 0), (8, ABS64, PRINTK, 0)), facts).outcome == "reaches-init"
 
 
-@pytest.mark.parametrize("entry", [(62, ABS64, PRINTK, 0), (4, ABS64, 99, 0), (1 << 40, LO12, PRINTK, 0)])
-def test_what_nobody_tests_is_left_open(
-    build_module: BuildModule, facts: KernelFacts, entry: tuple[int, int, int, int]
+@pytest.mark.parametrize(
+    ("entry", "outcome"),
+    [
+        ((62, ABS64, PRINTK, 0), "reaches-init"),  # behind the section, and still in the module's page
+        ((4, ABS64, 9, 0), "reaches-init"),  # zeros stand behind the symbols
+        ((1 << 40, LO12, PRINTK, 0), "crashes-kernel"),
+        ((0x9000, LO12, PRINTK, 0), "cannot-tell"),
+        ((4, ABS64, 1 << 31, 0), "crashes-kernel"),
+    ],
+)
+def test_what_nobody_tests_is_followed(
+    build_module: BuildModule, facts: KernelFacts, entry: tuple[int, int, int, int], outcome: str
 ) -> None:
-    assert answer(module(build_module, entry), facts).outcome == "cannot-tell"
+    assert answer(module(build_module, entry), facts).outcome == outcome
+
+
+def test_a_branch_that_was_not_counted_has_no_way_to_go(build_module: BuildModule, facts: KernelFacts) -> None:
+    """Seen on 6.12: `module_emit_plt_entry` warns, and the module is refused without a word."""
+    data = bytearray(module(build_module, (4, CALL26, PRINTK, 0)))
+    flags = struct.unpack_from("<Q", data, 40)[0] + 64 * TEXT + 8
+    struct.pack_into("<Q", data, flags, 2)
+    assert answer(bytes(data), facts).outcome == "cannot-tell"  # kernel and module may lie close to each other
+    far = module(build_module, (4, CALL26, TEXT_SYMBOL, 1 << 40), defined_in=TEXT)
+    found = answer(far, facts)
+    assert (found.outcome, found.errno, found.log) == ("refused", "ENOEXEC", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "addend", "expected"),
+    [
+        (CALL26, 0x94000000, 16, 0x94000003),
+        (LO19, 0x58000000, 8, 0x58000020),
+        (274, 0x10000000, 7, 0x70000000),
+        (279, 0x36000000, 12, 0x36000040),
+        (287, 0xD2800000, 20, 0xD2800200),
+        (287, 0xD2800000, -4, 0x928000E0),
+    ],
+)
+def test_a_value_is_put_into_the_field_of_its_instruction(
+    build_module: BuildModule, facts: KernelFacts, kind: int, word: int, addend: int, expected: int
+) -> None:
+    """Expected words: the encodings of the Arm manual, for an instruction at 4 and a target at 0 + addend."""
+    data = bytearray(module(build_module, (4, kind, TEXT_SYMBOL, addend), defined_in=TEXT))
+    (headers,) = struct.unpack_from("<Q", data, 40)
+    struct.pack_into("<I", data, struct.unpack_from("<Q", data, headers + 64 * TEXT + 24)[0] + 4, word)
+    image = ModuleImage(bytes(data))
+    memory = loader_run(image, facts).memory
+    assert memory is not None
+    assert memory.read(memory.address(TEXT) + 4, 4) == struct.pack("<I", expected)
+
+
+@pytest.mark.parametrize(
+    ("addend", "outcome"),
+    [(0, "reaches-init"), (8, "reaches-init"), (4, "crashes-kernel"), (1 << 40, "crashes-kernel")],
+)
+def test_the_function_tracer_writes_before_each_function(
+    build_module: BuildModule, facts: KernelFacts, addend: int, outcome: str
+) -> None:
+    """Seen on 6.12: `aarch64_insn_write_literal_u64` finds no page there."""
+    table = struct.pack("<QQq", 0, TEXT_SYMBOL << 32 | ABS64, addend)
+    sections = (*PLT, ("__patchable_function_entries", 1, 3, bytes(8)), (".rela__patchable", 4, 0x40, table))
+    data = bytearray(module(build_module, sections=sections, defined_in=TEXT))
+    (headers,) = struct.unpack_from("<Q", data, 40)
+    struct.pack_into("<I", data, headers + 64 * (TEXT + 2 + len(sections) - 1) + 44, TEXT + 2 + len(sections) - 2)
+    assert answer(bytes(data), facts).outcome == outcome
 
 
 def test_relocations_without_addends_are_refused(build_module: BuildModule, facts: KernelFacts) -> None:

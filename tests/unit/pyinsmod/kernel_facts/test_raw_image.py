@@ -114,3 +114,33 @@ def test_an_image_of_nothing_is_no_kernel() -> None:
 @pytest.mark.parametrize("end", range(60, 0x8000, 1999))
 def test_an_image_cut_short_is_read_as_far_as_it_goes(end: int) -> None:
     assert as_elf(raw_image()[:end]).startswith(b"\x7fELF")
+
+
+def test_tables_of_addresses_are_read_like_those_of_distances() -> None:
+    """RISC-V, whose kernel need not be one that can be moved: then nothing but the architecture tells where it is."""
+    link = 0xFFFFFFFF80000000
+    image = bytearray(raw_image(parameters=0))
+    image[56:60] = b"RSC\x05"
+    image[0x7000:] = bytes(len(image) - 0x7000)  # no relocations
+    names = sorted([b"_printk", *(name.encode() for name in NAMES), b"zz_last"])
+    strings = b"\0" + b"\0".join(names) + b"\0"
+    image[TABLES_AT:STRINGS_AT] = bytes(STRINGS_AT - TABLES_AT)
+    image[STRINGS_AT : STRINGS_AT + len(strings)] = strings
+    gpl = [b"gpl_" + name for name in names]
+    second = STRINGS_AT + len(strings)
+    image[second : second + 2000] = (b"\0".join(gpl) + b"\0").ljust(2000, b"\0")
+    entries = b"".join(
+        struct.pack("<QQQ", link + 0x100, link + image.index(b"\0" + name + b"\0", STRINGS_AT - 1) + 1, 0)
+        for name in (*names, *gpl)
+    )
+    crcs = struct.pack(f"<{2 * len(names)}I", *range(2 * len(names)))
+    start = STRINGS_AT - len(entries) - len(crcs)
+    image[start:STRINGS_AT] = entries + crcs
+    facts = facts_of(bytes(image))
+    assert facts.machine == 243
+    assert facts.exports is not None
+    assert {name: tuple(facts.exports[name])[1:] for name in ("_printk", "gpl_zz_last")} == {
+        "_printk": (names.index(b"_printk"), False, ""),
+        "gpl_zz_last": (2 * len(names) - 1, True, ""),
+    }
+    assert len(facts.exports) == 2 * len(names)

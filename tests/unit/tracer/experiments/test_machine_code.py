@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer.experiments.elf_records import EM_AARCH64, EM_X86_64
+from tracer.experiments.elf_records import EM_AARCH64, EM_RISCV, EM_X86_64
 from tracer.experiments.errors import UnsuitableDonor
 from tracer.experiments.machine_code import MSLEEP, PRINTK, Call, FunctionPlan, machine_code
 
@@ -30,8 +30,8 @@ def disassemble(objdump: Program, tmp_path: Path) -> Disassemble:
 
 
 def test_an_architecture_without_machine_code_is_named() -> None:
-    with pytest.raises(UnsuitableDonor, match="243"):
-        machine_code(243)
+    with pytest.raises(UnsuitableDonor, match="258"):
+        machine_code(258)
 
 
 def test_a_function_that_only_returns(disassemble: Disassemble) -> None:
@@ -102,3 +102,27 @@ def test_the_message_is_where_adr_leads() -> None:
     (adr,) = (word for word in words(function.content[: function.length]) if word >> 24 == 0x10)
     place = words(function.content[: function.length]).index(adr) * 4
     assert place + (adr >> 5 & 0x7FFFF) * 4 == function.length
+
+
+def test_a_function_that_prints_sleeps_and_returns_on_risc_v() -> None:
+    """Words as LLVM's disassembler reads them."""
+    function = machine_code(EM_RISCV).assemble(FunctionPlan(b"hello", 0x12345, -19))
+    assert words(function.content[: function.length]) == [
+        0xFF010113,  # addi sp, sp, -16
+        0x00113423,  # sd ra, 8(sp)
+        0x00000517,  # auipc a0, 0
+        0x03450513,  # addi a0, a0, 52: from the word before on, behind the code
+        0x00000097,  # auipc ra, 0, relocated
+        0x000080E7,  # jalr ra, relocated with it
+        0x00012537,  # lui a0, 18
+        0x3455051B,  # addiw a0, a0, 837
+        0x00000097,  # auipc ra, 0, relocated
+        0x000080E7,  # jalr ra, relocated with it
+        0x00000537,  # lui a0, 0
+        0xFED5051B,  # addiw a0, a0, -19
+        0x00813083,  # ld ra, 8(sp)
+        0x01010113,  # addi sp, sp, 16
+        0x00008067,  # ret
+    ]
+    assert function.content[function.length :] == b"hello\0"
+    assert function.calls == [Call(16, PRINTK), Call(32, MSLEEP)]
