@@ -42,7 +42,9 @@ def check_chains(types: Sequence[Type], first: int, base: BaseBtf | Sequence[Typ
             current = types[current - first].target
             if current >= end:
                 raise BtfFault(EINVAL, f"type {number} refers to type {current}, and the last one is {end - 1}")
-            kind = types[current - first].kind if current >= first else _base_kind(base, current)
+            # The kernel follows a chain no further than to its base, where only these two things can still be wrong.
+            asked = base if steps == LONGEST or (dialect.tags_first and not only_tags) else None
+            kind = types[current - first].kind if current >= first else _base_kind(asked, current)
         if types[number - first].kind in MODIFIERS:
             good = number
 

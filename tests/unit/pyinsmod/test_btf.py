@@ -138,6 +138,14 @@ def test_of_a_base_in_a_file_only_strings_are_read(tmp_path: Path) -> None:
     assert [base.string(at, 9) for at in (0, 1, 5, 14)] == [b"", b"int", b"pair", b"module"]
 
 
+def test_a_modules_chains_end_at_the_base_unread(tmp_path: Path) -> None:
+    """What a kernel's own types are does not matter to one that does not look at tags: there are 100,000 of them."""
+    base = in_file(tmp_path)
+    (tmp_path / "vmlinux").write_bytes(BASE[:24] + bytes(4 * len(BASE_TYPES)) + BASE_STRINGS)
+    own = btf([0, info(CONST), 3, 0, info(PTR), HERE.types], OWN_STRINGS)
+    check_module_btf(own, None, base, NEWEST)
+
+
 @pytest.mark.parametrize("length", [0, 62, 63, 64, 512, 513])
 def test_strings_of_a_base_are_as_long_as_names_may_be(tmp_path: Path, length: int) -> None:
     raw = btf(BASE_TYPES, BASE_STRINGS + b"n" * length + b"\0" + b"beyond")
@@ -244,6 +252,9 @@ TYPES: list[tuple[str, Words, int]] = [
     ("two consts of each other", lambda at: [0, info(CONST), at.types + 1, 0, info(CONST), at.types], errno.ELOOP),
     ("32 consts", lambda at: [*chain(at, 31), 0, info(CONST), 0], 0),
     ("33 consts", lambda at: [*chain(at, 32), 0, info(CONST), 0], errno.ELOOP),
+    ("31 consts of a const of the base", lambda at: [*chain(at, 30), 0, info(CONST), 3], 0),
+    ("32 consts of a const of the base", lambda at: [*chain(at, 31), 0, info(CONST), 3], errno.ELOOP),
+    ("32 consts of a struct of the base", lambda at: [*chain(at, 31), 0, info(CONST), 2], 0),
     ("the last of a chain comes first", lambda at: [0, info(CONST), 1, *chain(at, 40, forward=False)], 0),
 ]
 
