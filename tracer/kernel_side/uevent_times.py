@@ -1,8 +1,8 @@
 """When uevents were sent that were collected late: the kernel's own function that sends them tells.
 
 While a module call is under way nobody waits for uevents (see `watcher`). The traced tasks' calls of `SENDS_UEVENTS`
-are in the function graph, with their times. Where there are as many of them in a module call as uevents came of it, they
-are those, in the order of the uevents' numbers. Where not (another task sent some, or there are more network
+are in the function graph, with their times. Where there are as many of them in a module call as uevents came of it,
+they are those, in the order of the uevents' numbers. Where not (another task sent some, or there are more network
 namespaces), a uevent keeps the time it was collected at and `sent_after`, when the call began.
 """
 
