@@ -29,7 +29,6 @@ class Uevents:
         self._socket.bind((0, KERNEL_GROUP))
         self.descriptor = self._socket.fileno()
         self._received: list[tuple[int, int | None, bytes]] = []
-        self._collected = time.monotonic_ns()
 
     def stop(self) -> list[dict[str, Any]]:
         """Return the uevent records and close the socket.
@@ -46,9 +45,8 @@ class Uevents:
             for message in parse(data)
         ]
 
-    def collect(self, *, late: bool = False) -> None:
-        """Take what has come; `late`: not as soon as it came."""
-        after, now = self._collected if late else None, 0
+    def collect(self, after: int | None = None) -> None:
+        """Take what has come; `after`: not as soon as it came, but since then."""
         while True:
             try:
                 data = self._socket.recv(MESSAGE_SIZE)
@@ -58,9 +56,7 @@ class Uevents:
                 if refusal.errno == errno.ENOBUFS:  # more came than the socket holds: what is left is still there
                     continue
                 raise
-            now = now if late and now else time.monotonic_ns()
-            self._received.append((now, after, data))
-        self._collected = time.monotonic_ns()
+            self._received.append((time.monotonic_ns(), after, data))
 
 
 def _fields(message: Any) -> dict[str, Any]:  # noqa: ANN401 - pyroute2 ships no types

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,6 +32,7 @@ class Watcher:
         self._seen: dict[str, object] = {}
         self._changes: list[dict[str, Any]] = []
         self._inside = self._done = False
+        self._entered = 0
         self._asleep = threading.Event()
         self._told, self._tell = os.pipe2(os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -44,11 +46,12 @@ class Watcher:
             os.write(self._tell, b"!")
             self._asleep.wait(PATIENCE)
             self._uevents.collect()
+            self._entered = time.monotonic_ns()
 
     def leave(self) -> None:
         """Note that it has ended."""
         if self._inside:
-            self._uevents.collect(late=True)
+            self._uevents.collect(self._entered)
             self._inside = False
             os.write(self._tell, b"!")
 
@@ -77,7 +80,7 @@ class Watcher:
             os.read(self._told, 1)
 
     def _look(self) -> None:
-        self._uevents.collect(late=True)
+        self._uevents.collect(self._entered)
         records = state_records("during", self._names, details=False)
         if not self._inside:  # over while we looked: what was read may be of before or after the end
             return

@@ -37,6 +37,11 @@ def test_each_call_of_a_command_has_uevents_of_its_own() -> None:
     assert [(one["t"], one.get("sent_after")) for one in found] == [(30, None), (300, 200)]
 
 
+def test_uevents_of_one_call_may_be_collected_at_several_times() -> None:
+    found = timed([uevent(1, 60, 20), uevent(2, 100, 20)], sent(30, 62))
+    assert [one["t"] for one in found] == [30, 62]
+
+
 def test_what_was_collected_when_it_came_keeps_its_time() -> None:
     state = {"type": "state", "t": 1}
     assert timed([uevent(1, 100), state], sent(90)) == [uevent(1, 100), state]
