@@ -46,7 +46,7 @@ class LayeredExports(Mapping[str, KernelExport]):
     def _in_tree(self, symbol: str) -> KernelExport | None:
         """A module that exports the symbol itself is not told of others that do so too: they need not be loaded."""
         name = symbol.encode("utf-8", "surrogateescape")
-        offer = self._exports.offers.get(name)
+        offer = self._exports.offer(name)
         if offer is None:
             return None
         owner = self.number if self.number in self._exports.repeated.get(name, ()) else offer.owner
@@ -108,7 +108,7 @@ def exports_in(path: str, owner: str) -> Mapping[str, KernelExport]:
             each.name: KernelExport(owner, crcs.get(each.name), each.gpl, each.namespace or "")
             for each in image.exports
         }
-    return {_text(each.name): KernelExport(owner, each.crc, each.gpl, _text(each.namespace)) for each in exports}
+    return {_text(name): KernelExport(owner, crc, gpl, _text(space)) for name, crc, gpl, space in exports}
 
 
 def _text(raw: bytes) -> str:
