@@ -202,6 +202,18 @@ def test_a_module_without_the_tracers_section_is_refused_without_a_word(
     assert (found.outcome, found.errno, found.log) == ("refused", "ENOEXEC", None)
 
 
+def test_flags_of_sections_the_loader_makes_room_with_are_its_own(
+    build_module: BuildModule, facts: KernelFacts
+) -> None:
+    """Seen on 6.1: it overwrites them before it looks for what could be written and executed."""
+    data = bytearray(module(build_module))
+    (headers,) = struct.unpack_from("<Q", data, 40)
+    struct.pack_into("<Q", data, headers + 64 * (TEXT + 2) + 8, 7)  # .plt
+    assert not list(CHECKS["section-flags"](ModuleImage(bytes(data)), facts, LoadRequest()))
+    struct.pack_into("<Q", data, headers + 64 * TEXT + 8, 7)
+    assert list(CHECKS["section-flags"](ModuleImage(bytes(data)), facts, LoadRequest()))
+
+
 def test_struct_module_in_memory_made_read_only_is_the_kernels_end(
     build_module: BuildModule, facts: KernelFacts
 ) -> None:
