@@ -24,7 +24,7 @@ PRINTK, WEAK = 1, 2
 TEXT_SYMBOL = 2  # where there is one
 ABS64, ABS32, ABS16, PREL32, LO19, CALL26, PAGE, LO12 = 257, 258, 259, 261, 273, 283, 275, 277
 PLT = ((".plt", 8, 6, b"\0"), (".init.plt", 8, 6, b"\0"), (".text.ftrace_trampoline", 8, 6, b"\0"))
-OPTIONS = {"DYNAMIC_FTRACE": "y", "DYNAMIC_FTRACE_WITH_CALL_OPS": "y"}
+OPTIONS = {"STRICT_MODULE_RWX": "y", "DYNAMIC_FTRACE": "y", "DYNAMIC_FTRACE_WITH_CALL_OPS": "y"}
 MINE = ("plt-sections", "memory", "relocations", "special-sections", "ftrace-trampoline")
 
 
