@@ -18,7 +18,11 @@ def check_section_flags(image: ModuleImage, facts: KernelFacts, _request: LoadRe
     strict = facts.built_with("STRICT_MODULE_RWX", "strict-rwx")
     if strict is False:
         return
-    for number, header in enumerate(image.section_headers):
+    from pyinsmod.checks.loader_rules import rules_for  # few modules come here
+
+    rules = rules_for(image, facts)
+    headers = rules.prepared()[0] if rules else image.section_headers
+    for number, header in enumerate(headers):
         if header.flags & WRITE_EXEC == WRITE_EXEC:
             name = image.sections[number].name
             yield Finding(

@@ -20,6 +20,8 @@ _REACH = 4 << 20
 _FEWEST_EXPORTS = 64
 # What may stand between the end of a table and the first string that is pointed to.
 _SLACK = 256
+# What is put behind an image stands so much higher: memory follows there that begins as zeros, which no file holds.
+_BEHIND = 1 << 28
 SYMBOL = re.compile(rb"[A-Za-z_][\w.$]*\Z")
 POINTER = struct.Struct("<Q")
 
@@ -58,11 +60,12 @@ KINDS = (
 
 
 class Part(NamedTuple):
-    """A piece of the image: name of its section, first byte and the one after the last."""
+    """A piece of the image: name of its section, first byte and the one after the last, how much higher it stands."""
 
     name: str
     start: int
     end: int
+    higher: int = 0
 
 
 class Names(NamedTuple):
@@ -182,7 +185,7 @@ def with_distances(names: Names, parts: list[Part]) -> tuple[bytes, list[Part]]:
         for entry in range(part.start, part.end, names.kind.entry):
             for field in (0, names.kind.word, 2 * names.kind.word):
                 target = names.target(entry, field)
-                made += ((target - len(made)) & 0xFFFFFFFF if target else 0).to_bytes(4, "little")
-        changed.append(Part(part.name, start, len(made)))
+                made += ((target - len(made) - _BEHIND) & 0xFFFFFFFF if target else 0).to_bytes(4, "little")
+        changed.append(Part(part.name, start, len(made), _BEHIND))
         image = bytes(made)
     return image, changed

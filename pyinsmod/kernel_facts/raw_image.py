@@ -169,7 +169,7 @@ def _elf_file(image: bytes, machine: int, base: int, parts: list[Part]) -> bytes
     """Return an executable whose sections are these parts of the image."""
     names, headers = b"\0", b"\0" * 64
     for part in parts:
-        place = (base + part.start, _FILE_STARTS + part.start, part.end - part.start)
+        place = (base + part.start + part.higher, _FILE_STARTS + part.start, part.end - part.start)
         headers += struct.pack("<IIQQQQIIQQ", len(names), SHT_PROGBITS, SHF_ALLOC, *place, 0, 0, 1, 0)
         names += part.name.encode() + b"\0"
     strings_at = _FILE_STARTS + len(image)

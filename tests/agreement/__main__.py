@@ -96,6 +96,7 @@ def forbidden(result: Result) -> bool:
 
 async def _run(bench: Bench, chosen: list[Case], *, fresh: bool) -> list[Result]:
     async with laboratory(bench.kernel, guest_content(), note) as machines:
+        await machines.ready()  # a kernel that does not come up is no answer to anything
         return await measured(bench, chosen, machines, Answers(bench.kernel.name), fresh=fresh)
 
 

@@ -93,8 +93,15 @@ def calls_in(trace: bytes) -> list[dict[str, Any]]:
 
 
 def _without_ignored(trace: strace_lines.Trace) -> strace_lines.Trace:
-    """Leave out what a Python program does about signals that its caller, the agent, ignores."""
-    tasks = {place: [line for line in lines if "(SIGXFSZ" not in line] for place, lines in trace.tasks.items()}
+    """Leave out what a Python program does about signals that its caller, the agent, ignores.
+
+    And the one call that the guest's strace has no name for.
+    """
+    ignored = "(SIGXFSZ", "syscall_0x102(", "riscv_hwprobe("
+    tasks = {
+        place: [line for line in lines if not any(each in line for each in ignored)]
+        for place, lines in trace.tasks.items()
+    }
     return trace._replace(tasks=tasks)
 
 

@@ -24,7 +24,7 @@ PRINTK, WEAK = 1, 2
 TEXT_SYMBOL = 2  # where there is one
 ABS64, ABS32, ABS16, PREL32, LO19, CALL26, PAGE, LO12 = 257, 258, 259, 261, 273, 283, 275, 277
 PLT = ((".plt", 8, 6, b"\0"), (".init.plt", 8, 6, b"\0"), (".text.ftrace_trampoline", 8, 6, b"\0"))
-OPTIONS = {"DYNAMIC_FTRACE": "y", "DYNAMIC_FTRACE_WITH_CALL_OPS": "y"}
+OPTIONS = {"STRICT_MODULE_RWX": "y", "DYNAMIC_FTRACE": "y", "DYNAMIC_FTRACE_WITH_CALL_OPS": "y"}
 MINE = ("plt-sections", "memory", "relocations", "special-sections", "ftrace-trampoline")
 
 
@@ -200,6 +200,18 @@ def test_a_module_without_the_tracers_section_is_refused_without_a_word(
 ) -> None:
     found = answer(module(build_module, sections=PLT[:2]), facts)
     assert (found.outcome, found.errno, found.log) == ("refused", "ENOEXEC", None)
+
+
+def test_flags_of_sections_the_loader_makes_room_with_are_its_own(
+    build_module: BuildModule, facts: KernelFacts
+) -> None:
+    """Seen on 6.1: it overwrites them before it looks for what could be written and executed."""
+    data = bytearray(module(build_module))
+    (headers,) = struct.unpack_from("<Q", data, 40)
+    struct.pack_into("<Q", data, headers + 64 * (TEXT + 2) + 8, 7)  # .plt
+    assert not list(CHECKS["section-flags"](ModuleImage(bytes(data)), facts, LoadRequest()))
+    struct.pack_into("<Q", data, headers + 64 * TEXT + 8, 7)
+    assert list(CHECKS["section-flags"](ModuleImage(bytes(data)), facts, LoadRequest()))
 
 
 def test_struct_module_in_memory_made_read_only_is_the_kernels_end(
