@@ -14,9 +14,6 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any, Self
 
-from qemu.qmp import QMPClient, QMPError
-from qemu.qmp.events import EventListener
-
 from vm import qemu
 from vm.architectures import Architecture
 from vm.errors import GuestCrashed, GuestHung, MachineEnded, MachineLost
@@ -38,7 +35,11 @@ class Machine:
         self._frames: deque[tuple[bytes, bytes]] = deque()
         self._console: asyncio.Task[None] | None = None
         self._writers: list[asyncio.StreamWriter] = []
-        self.monitor = QMPClient("machine")
+        from qemu import qmp  # here: Debian has no such package, and most commands start no machine
+
+        self.monitor = qmp.QMPClient("machine")
+        self._shutdowns = qmp.events.EventListener("SHUTDOWN")
+        self._broken = (qmp.QMPError, EOFError, OSError)  # what a monitor raises whose QEMU has gone
 
     async def __aenter__(self) -> Self:
         self._qemu = await qemu.start(self.architecture, self._arguments)
@@ -58,11 +59,10 @@ class Machine:
         self._console = asyncio.create_task(self._listen(console))
         self._reader, self._writer = await asyncio.open_connection(sock=self._qemu.channel)
         self._writers.append(self._writer)
-        self._shutdowns = EventListener("SHUTDOWN")
         self.monitor.register_listener(self._shutdowns)
         try:
             await self.monitor.connect(self._qemu.monitor)
-        except (QMPError, OSError) as failure:
+        except self._broken as failure:
             raise await self._ending("QEMU did not start") from failure
 
     def kill(self) -> None:
@@ -73,7 +73,7 @@ class Machine:
     async def _stop(self) -> None:
         self.kill()
         await self._qemu.process.wait()
-        with contextlib.suppress(QMPError, OSError, EOFError):
+        with contextlib.suppress(*self._broken):
             await self.monitor.disconnect()
         if self._console:
             self._console.cancel()
@@ -100,7 +100,7 @@ class Machine:
         """Run one QMP command."""
         try:
             return await self.monitor.execute(command, arguments or None)
-        except (QMPError, EOFError, OSError) as failure:
+        except self._broken as failure:
             raise await self._ending(f"QMP command {command} failed: {failure}") from failure
 
     async def send(self, frame: bytes) -> None:

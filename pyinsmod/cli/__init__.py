@@ -72,14 +72,20 @@ def program() -> NoReturn:
 
 
 def _run(name: str, arguments: list[str]) -> int:
-    command = __import__(f"pyinsmod.cli.{COMMANDS[name]}", fromlist=("run",))  # importlib is slower to import
     try:
+        command = __import__(f"pyinsmod.cli.{COMMANDS[name]}", fromlist=("run",))  # importlib is slower to import
         return int(command.run(arguments))
     except UsageError as error:
         print(f"pyinsmod: {printable(str(error))}", file=sys.stderr)
         return 2
     except PyinsmodError as error:
         print(f"pyinsmod: {printable(str(error))}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as missing:
+        remedy = __import__("pyinsmod.cli.packages", fromlist=("remedy",)).remedy(missing)
+        if remedy is None:
+            raise
+        print(f"pyinsmod: {name} {remedy}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not try to flush more at exit.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pyinsmod.cli.packages import need_machines
 from pyinsmod.cli.terminal import note
 from tracer.claims import Claims
 from tracer.compare import Run
@@ -30,6 +31,7 @@ def measured(claims: Claims, names: Sequence[str], loaders: Sequence[str], optio
         return _measured_here(claims, loaders)
     from pyinsmod.cli.laboratory import run_matrix
 
+    need_machines()
     kernels = [_fetched_with_notice(name) for name in names]
     how = {"fresh": options.fresh, "workers": options.workers}
     return _timed(claims, loaders, len(kernels), lambda done: run_matrix(claims, kernels, loaders, note, done, **how))

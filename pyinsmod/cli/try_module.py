@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pyinsmod.agreement import in_words
 from pyinsmod.cli.arguments import ArgumentParser
+from pyinsmod.cli.packages import need_machines
 from pyinsmod.cli.reality import SECONDS, Reality
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, complain
 from pyinsmod.cli.trial import Foretold, Subject, Trial, slots, try_on
@@ -29,6 +30,7 @@ def run(argv: Sequence[str]) -> int:
     options = parser().parse_intermixed_args(argv)
     if options.timeout <= 0:
         raise UsageError("--timeout wants a number of seconds above 0")
+    need_machines()
     subject = _subject(options.file, options.parameters)
     names = list(dict.fromkeys(options.kernel or [default_kernel(subject.image)]))
     kernels = [try_kernel(name) for name in names]

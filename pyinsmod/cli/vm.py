@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from pyinsmod.cli.guest import guest_content
+from pyinsmod.cli.packages import need_machines
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain, note
 from pyinsmod.text import printable
 from vm.cache import cache_root
@@ -138,6 +139,7 @@ def _prune(options: argparse.Namespace) -> int:
 async def _in_machine(
     name: str, job: Job, on_start: Callable[[], object] = lambda: None
 ) -> tuple[int, dict[str, bytes], dict[str, str]]:
+    need_machines()
     kernel = await asyncio.to_thread(fetch, name) if fetched(name) is None else fetch(name)
     async with laboratory(kernel, guest_content(), note) as machines:
         on_start()
