@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from vm.errors import StoreBroken
 CACHE_VARIABLE = "PYINSMOD_CACHE"
 # What a full or read-only disk answers.
 STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+
+SCRATCH_NAME = re.compile(r"\..+\.[a-z0-9_]{8}")  # as tempfile ends them
 
 
 def cache_root() -> Path:
@@ -60,10 +63,12 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
 def built_whole(target: Path) -> Iterator[Path]:
     """Yield a scratch folder that becomes `target` when the block succeeds and vanishes when it does not.
 
-    An interrupted build never leaves something that looks finished: the rename is the last step.
+    An interrupted build never leaves something that looks finished: the rename is the last step. What a killed one
+    left is removed by the next beside it: a scratch folder is locked for as long as somebody works in it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    _remove_abandoned(target.parent)
+    scratch, lock = _scratch_folder(target)
     try:
         yield scratch
         if target.exists():
@@ -72,6 +77,32 @@ def built_whole(target: Path) -> Iterator[Path]:
         scratch.rename(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        os.close(lock)
+
+
+def _scratch_folder(target: Path) -> tuple[Path, int]:
+    """Return a new folder beside `target`, and the descriptor whose closing says that nobody works in it any more."""
+    while True:
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        lock = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with contextlib.suppress(OSError):  # taken for abandoned in the moment before this
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if scratch.exists():
+                return scratch, lock
+        os.close(lock)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for path in folder.glob(".*"):
+        if not SCRATCH_NAME.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+            continue
+        with contextlib.suppress(OSError):  # gone, or somebody works in it
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path)
+            finally:
+                os.close(lock)
 
 
 @contextlib.contextmanager

@@ -42,6 +42,7 @@ async def run_here(job: Job, kept: Iterable[str] = ()) -> JobResult:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pyinsmod-", dir="/var/tmp") as side:
         order = {
+            "parent": os.getpid(),
             "argv": list(job.argv),
             "links": dict(job.links),
             "prepare": [list(command) for command in job.prepare],

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -85,7 +87,7 @@ def test_nothing_is_left_running(script: str) -> None:
         shell(script, seconds=2.0)
     except GuestHung:
         assert "exec" in script
-    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"1234567" in _read(path)]
+    assert not running("1234567")
 
 
 def test_a_job_that_is_not_done_in_time_is_ended() -> None:
@@ -96,9 +98,30 @@ def test_a_job_that_is_not_done_in_time_is_ended() -> None:
     assert not list(Path(MOUNT_POINTS).glob("pyinsmod-*"))
 
 
+def test_nothing_is_left_running_when_whoever_asked_is_killed() -> None:
+    job = "import asyncio, vm.running_system as r, vm.jobs as j; asyncio.run(r.run_here(j.Job(('sleep', '7654321'))))"
+    with subprocess.Popen([sys.executable, "-c", job]) as asking:
+        wait_for(lambda: len(running("7654321")) >= 1)
+        asking.kill()
+    wait_for(lambda: not running("7654321"))
+
+
 def test_what_runs_from_where_the_experiments_files_go_is_refused() -> None:
     with pytest.raises(MachineLost, match="/root is where"):
         done(Job(("true",)), "/root")
+
+
+def running(mark: str) -> list[int]:
+    """Return the sleeps with this argument; who starts them has it among its arguments, too."""
+    wanted = f"sleep\0{mark}\0".encode()
+    return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if _read(path) == wanted]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def _read(path: Path) -> bytes:

@@ -7,6 +7,7 @@ interpreter, which under emulation saves seconds. Every other job is an ordinary
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import importlib
@@ -87,7 +88,9 @@ class Agent:
 
     def _run(self, request: dict[str, Any]) -> None:
         if "realtime" in request:  # a restored machine still has the snapshot's wall clock
-            time.clock_settime(time.CLOCK_REALTIME, request["realtime"])
+            # The kernel takes no time before its own start for one (timekeeping: EINVAL), and the host's may be 1970.
+            with contextlib.suppress(OSError):
+                time.clock_settime(time.CLOCK_REALTIME, request["realtime"])
         failed = prepare(request)
         if failed:
             self.send(frames.encode_json(frames.EXIT, {"error": failed}))

@@ -28,15 +28,19 @@ HIDDEN = {"/root": "0700", "/tmp": "1777", "/run": "0755"}  # noqa: S108 - cover
 #: What is no file's home, but the kernel's or a device's face.
 INTERFACES = ("/proc", "/sys", "/dev")
 COMMAND_FOLDERS = ("/usr/bin", "/usr/sbin")
-PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 PATIENCE = 60.0  # seconds for killed processes to leave a call that cannot be broken off, such as a slow init
 
 
 def main() -> None:
     """Do as ordered; told to end, end the job first."""
-    order = json.load(sys.stdin)
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # whoever ordered may be killed, and cannot tell us to end then
+    order = json.load(sys.stdin)
+    if os.getppid() != order["parent"]:
+        sys.exit("whoever ordered this is no more")
     side = Path(order["side"])
     try:
         furnish(side, order["kept"], [folder for folder in COMMAND_FOLDERS if changes(order, folder)])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,39 @@ def test_another_users_cache_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_pat
         os.chown(tmp_path, 4711, -1)
     with pytest.raises(StoreBroken, match="PYINSMOD_CACHE"):
         insist_on_own(tmp_path)
+
+
+def _killed_builder(target: str) -> None:
+    with built_whole(Path(target)) as scratch:
+        (scratch / "half").write_text("half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_a_killed_builder_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    builder = multiprocessing.get_context("spawn").Process(target=_killed_builder, args=(str(tmp_path / "thing"),))
+    builder.start()
+    builder.join()
+    assert builder.exitcode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert (left / "half").exists()
+    with built_whole(tmp_path / "other"):
+        assert not left.exists()
+
+
+def test_what_another_builder_works_in_is_left_alone(tmp_path: Path) -> None:
+    with built_whole(tmp_path / "thing") as first:
+        with built_whole(tmp_path / "thing") as second:
+            assert first.exists()
+            (second / "content").write_text("second")
+        (first / "content").write_text("first")
+    assert [path.name for path in tmp_path.iterdir()] == ["thing"]
+    assert (tmp_path / "thing/content").read_text() == "first"
+
+
+def test_nothing_else_is_taken_for_a_builders(tmp_path: Path) -> None:
+    others = [tmp_path / ".thing.lock", tmp_path / ".thing", tmp_path / "thing.abcdefgh", tmp_path / ".a.ABCDEFGH"]
+    for path in others:
+        path.mkdir()
+    with built_whole(tmp_path / "thing"):
+        pass
+    assert all(path.is_dir() for path in others)
