@@ -2,8 +2,9 @@
 
 PYTHON := .venv/bin/python
 REPORT := build/report
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: validate test lint benchmark agreement fuzz man picture clean
+.PHONY: validate test lint benchmark agreement fuzz man picture vagrant-test deb deb-test coverage mutation clean
 
 # The document against real kernels. Status 1 of pyinsmod says that a claim is contradicted: that is a
 # result, and the run was sound.
@@ -23,7 +24,8 @@ lint:
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
 	@$(PYTHON) -m mypy
-	@shellcheck tools/setup-host .ci/run vm/guest/init vm/guest/prepare vm/guest/provision
+	@shellcheck tools/setup-host .ci/run vm/guest/init vm/guest/prepare vm/guest/provision vm/box/prepare vm/box/finish vm/box/disk \
+	    tools/build-deb debian/tests/installed
 
 # Ratios against the peers, measured side by side in one run, and printed as Markdown.
 benchmark: SHARED := benchmarks/generic_kernel.py benchmarks/markdown.py
@@ -43,7 +45,21 @@ fuzz:
 	@$(PYTHON) -c 'import atheris' 2>/dev/null || $(PYTHON) -m pip install -q --disable-pip-version-check -e '.[dev,fuzz]'
 	@$(PYTHON) -m tests.fuzz $(ARGUMENTS)
 
-# The manual pages in docs/man, from the commands' parsers and docs/claims-format.md.
+# Branches of the pure code that no quick test takes: pyproject.toml says which code, and how much of it is enough.
+COVERED := tests/unit/pyinsmod tests/unit/tracer
+coverage:
+	@tools/setup-host test
+	@$(PYTHON) -c 'import coverage' 2>/dev/null || $(PYTHON) -m pip install -q --disable-pip-version-check 'coverage>=7.4'
+	@$(PYTHON) -m coverage run --data-file build/coverage -m pytest -q $(COVERED)
+	@$(PYTHON) -m coverage report --data-file build/coverage
+
+# Small changes of the checks and of compare: which of them does no test notice?
+mutation:
+	@tools/setup-host test
+	@$(PYTHON) -c 'import cosmic_ray' 2>/dev/null || $(PYTHON) -m pip install -q --disable-pip-version-check 'cosmic-ray>=8.3'
+	@$(PYTHON) -m tools.mutation $(ARGUMENTS)
+
+# The manual pages in docs/man and the shells' parts in docs/completions, from the commands' parsers and docs/claims-format.md.
 man:
 	@tools/setup-host test
 	@$(PYTHON) -m tools.man_pages
@@ -55,6 +71,20 @@ picture:
 	@$(PYTHON) -m tools.session docs/session.svg
 	@$(PYTHON) -m pyinsmod validate --kernel all --loader all --html $(REPORT)/matrix.html >/dev/null || [ $$? -eq 1 ]
 	@$(PYTHON) -m tools.picture $(REPORT)/matrix.html docs/report.png
+
+# The Vagrantfile's steps, in a box made of Debian packages: minutes, and nothing stays but the box.
+vagrant-test:
+	@tools/setup-host vagrant
+	@$(AS_ROOT) $(abspath $(PYTHON)) -m tools.vagrant_test $(ARGUMENTS)
+
+# Source and binary package in build/deb, from the sdist, as lintian wants them.
+deb:
+	@tools/setup-host deb
+	@tools/build-deb
+
+# The Debian package in clean systems of two suites, and the wheel by pipx and uv.
+deb-test: deb
+	@$(AS_ROOT) $(abspath $(PYTHON)) -m tools.package_test
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

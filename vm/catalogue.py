@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from vm.architectures import ARCHITECTURES, native
 
@@ -61,7 +62,8 @@ def default_kernel() -> str:
 
 # One userland for every kernel, so that what differs between two runs is the kernel.
 USERLAND_SUITE = "bookworm"
-USERLAND_PACKAGES = ("busybox-static", "dash", "kmod", "libc-bin", "python3", "strace", "toybox")
+# In a file of its own, which the shell reads, too: what vm/guest/provision adds to a machine that is there already.
+USERLAND_PACKAGES = tuple((Path(__file__).parent / "guest/packages").read_text().split())
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ PACKAGES = ("pyinsmod", "tracer", "elftools", "ptrace", "pyroute2")
 LEFT_OUT = (
     *("pyinsmod/documents", "pyinsmod/cli/here.py", "pyinsmod/cli/laboratory.py", "pyinsmod/cli/manual_pages.py"),
     *("pyinsmod/cli/measuring.py", "pyinsmod/cli/recorded.py", "pyinsmod/cli/validate.py"),
-    *("vm/running_system.py", "vm/guest/private_room.py"),
+    *("vm/box", "vm/running_system.py", "vm/guest/private_room.py"),
     *("tracer/claims", "tracer/compare.py", "tracer/describe.py", "tracer/selectors.py"),
     *("tracer/errno_table.py", "tracer/experiments", "tracer/manual", "tracer/report"),
 )
@@ -70,5 +70,5 @@ def _checks() -> list[str]:
 def _package_folder(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"the package {name} is not installed: run make test once, or pip install pyinsmod")
+        raise ModuleNotFoundError(f"the package {name} is not installed", name=name)
     return Path(spec.origin).parent
