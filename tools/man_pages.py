@@ -1,6 +1,7 @@
-"""Write the manual pages in docs/man: from the commands' parsers, and from docs/claims-format.md.
+"""Write the manual pages in docs/man, from the commands' parsers and docs/claims-format.md, and docs/completions.
 
-`make man`. A page whose text has not changed keeps its date.
+`make man`. A page whose text has not changed keeps its date. The shells' parts are for packages to install; they are
+what `pyinsmod completion` prints.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from argcomplete.shell_integration import shellcode
 from argparse_manpage.manpage import Manpage
 
 from pyinsmod import __version__
@@ -22,6 +24,9 @@ from pyinsmod.cli.parsers import first_sentence, parser_of, program_parser
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs/man"
+COMPLETIONS = ROOT / "docs/completions"
+# As each shell looks for what completes a program.
+SHELL_FILES = {"bash": "pyinsmod", "zsh": "_pyinsmod", "fish": "pyinsmod.fish"}
 NO_SUCH_STATUS = "2 wrong usage"
 
 # What a status means, where argparse cannot know.
@@ -134,6 +139,12 @@ def _without_empty_lines(text: str) -> str:
     return re.sub(r"\n{2,}", "\n", text)
 
 
+def completions() -> Iterator[tuple[str, str]]:
+    """Yield the file name and text of each shell's part."""
+    for shell, name in SHELL_FILES.items():
+        yield name, f"{shellcode(['pyinsmod'], shell=shell)}\n"
+
+
 def undated(page: str) -> str:
     """Return a page without its date."""
     return re.sub(r'\A(\.TH "\S+" "\d" )"[\d-]*"', r"\1", page)
@@ -148,6 +159,9 @@ def main() -> None:
         if not path.exists() or undated(path.read_text()) != undated(text):
             path.write_text(text)
             print(path.relative_to(ROOT), file=sys.stderr)
+    COMPLETIONS.mkdir(exist_ok=True)
+    for name, text in completions():
+        (COMPLETIONS / name).write_text(text)
 
 
 if __name__ == "__main__":

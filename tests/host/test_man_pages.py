@@ -31,4 +31,10 @@ def test_mandoc_finds_nothing(page: Path) -> None:
 def test_every_page_is_installed() -> None:
     project = tomllib.loads((man_pages.ROOT / "pyproject.toml").read_text())
     shared = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
-    assert sorted(shared) == [str(path.relative_to(man_pages.ROOT)) for path in PAGES]
+    wanted = [*PAGES, *man_pages.COMPLETIONS.iterdir()]
+    assert sorted(shared) == sorted(str(path.relative_to(man_pages.ROOT)) for path in wanted)
+
+
+def test_the_shells_parts_are_those_of_today() -> None:
+    kept = {path.name: path.read_text() for path in man_pages.COMPLETIONS.iterdir()}
+    assert kept == dict(man_pages.completions()), "run: make man"
