@@ -45,13 +45,17 @@ fuzz:
 	@$(PYTHON) -c 'import atheris' 2>/dev/null || $(PYTHON) -m pip install -q --disable-pip-version-check -e '.[dev,fuzz]'
 	@$(PYTHON) -m tests.fuzz $(ARGUMENTS)
 
-# Branches of the pure code that no quick test takes: pyproject.toml says which code, and how much of it is enough.
-COVERED := tests/unit/pyinsmod tests/unit/tracer
+# Branches of the pure code that no test takes, those left out that load modules: pyproject.toml says which code, and how
+# much of it is enough.
+COVERED := tests/unit/pyinsmod tests/unit/tracer tests/host
 coverage:
 	@tools/setup-host test
-	@$(PYTHON) -c 'import coverage' 2>/dev/null || $(PYTHON) -m pip install -q --disable-pip-version-check 'coverage>=7.4'
-	@$(PYTHON) -m coverage run --data-file build/coverage -m pytest -q $(COVERED)
-	@$(PYTHON) -m coverage report --data-file build/coverage
+	@$(PYTHON) -c 'import coverage' 2>/dev/null || $(PYTHON) -m pip install -q --disable-pip-version-check 'coverage>=7.10'
+	@rm -rf build/coverage
+	@mkdir -p build/coverage
+	@$(PYTHON) -m coverage run -m pytest -q $(COVERED)
+	@$(PYTHON) -m coverage combine -q
+	@$(PYTHON) -m coverage report
 
 # Small changes of the checks and of compare: which of them does no test notice?
 mutation:

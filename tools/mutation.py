@@ -56,8 +56,8 @@ def main() -> int:
         drawn = draw(room, options.sample, random.Random(options.seed))
         with ThreadPoolExecutor(options.jobs) as pool:
             survived = [mutant for mutant in pool.map(lambda one: survivor(one, tests), drawn) if mutant]
-        noticed = len(drawn) - len(survived)
-        print(f"{room}: {noticed} of {len(drawn)} changes noticed ({100 * noticed / len(drawn):.0f} %)\n", flush=True)
+        found = len(drawn) - len(survived)
+        print(f"{room}: {found} of {len(drawn)} changes noticed ({100 * found / len(drawn):.0f} %)\n", flush=True)
         print("\n".join(survived), flush=True)
     return 0
 

@@ -72,6 +72,8 @@ def under_strace(strace: str, command: list[str], folder: Path) -> tuple[Trace, 
 _RUN = """
 import os, sys
 sys.path.insert(0, {root!r})
+for name in [name for name in os.environ if name.startswith("COVERAGE")]:
+    del os.environ[name]
 from pyinsmod.cli import main
 sys.exit(main())
 """
@@ -86,7 +88,7 @@ def under_ours(command: list[str], folder: Path) -> tuple[Trace, int]:
         capture_output=True,
         stdin=subprocess.DEVNULL,
         cwd=prepare(folder),
-        env=environment(),
+        env={**environment(), **{name: text for name, text in os.environ.items() if name.startswith("COVERAGE")}},
         timeout=60,
     )
     return strace_lines.read((folder / "ours").read_text(errors="replace")), done.returncode

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from tracer.describe import sentence
 
 
@@ -43,3 +45,39 @@ def test_a_survey_names_an_example_of_what_is_missing() -> None:
 
 def test_a_line_of_the_kernels_log_is_data_too() -> None:
     assert sentence({"type": "log", "text": "\x1b[2Jgone\x7f"}) == r"the kernel logged “\x1b[2Jgone\x7f”"
+
+
+RELOCATIONS = (
+    "in memory, 2 of 3 relocations of functions hold the target's address and 1 were patched again by the"
+    " architecture's code"
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"type": "kernel_call", "name": "load_module"}, "the kernel ran load_module()"),
+        ({"type": "kernel_call", "name": "load_module", "return": -8}, "the kernel ran load_module() = -8"),
+        ({"type": "kernel_event", "name": "module_load"}, "tracepoint module_load"),
+        ({"type": "uevent", "action": "add", "devpath": "/module/mymod"}, "uevent add@/module/mymod"),
+        ({"type": "log", "text": "mymod: loaded"}, "the kernel logged “mymod: loaded”"),
+        ({"type": "exit", "pid": 7, "signal": "SIGKILL"}, "process 7 was killed by SIGKILL"),
+        ({"type": "exit", "pid": 7, "signal": None, "status": 1}, "it exited with status 1"),
+        ({"type": "end", "status": 139}, "the command ended with status 139"),
+        ({"type": "exec", "path": "/bin/kmod", "argv": ["insmod"]}, "/bin/kmod was executed as ['insmod']"),
+        ({"type": "output", "stream": "stdout", "text": " out\n"}, "it wrote to standard output: “out”"),
+        ({"type": "file", "moment": "before", "path": "/f", "exists": False}, "before the command, /f was not there"),
+        ({"type": "file", "moment": "after", "path": "/f", "exists": True, "content": "1\n"},
+         "after the command, /f held “1”"),
+        ({"type": "file", "path": "/f", "exists": True, "content": "1\n"}, "meanwhile, /f held “1”"),
+        ({"type": "state", "what": "module", "moment": "after", "module": "m", "proc_modules": {"state": "Live"},
+          "sys_module": {}}, "after the command, m was listed as Live in /proc/modules and not in /sys/module"),
+        ({"type": "state", "what": "module_file", "symbols": 3, "sections": {".text": 1, ".bss": 2, ".odd": 3}},
+         "the file has 3 symbols and the sections .text, .bss"),
+        ({"type": "state", "what": "relocations", "functions": {"fixed": 2, "sites": 3, "patched_again": 1}},
+         RELOCATIONS),
+        ({"type": "state", "what": "something", "moment": "one day"}, "something one day"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_record_has_its_sentence(record: dict[str, object], said: str) -> None:
+    assert sentence(record) == said
