@@ -20,7 +20,8 @@ import pytest
 
 from pyinsmod.cli.guest import guest_content
 from tests.machine.conftest import InMachine
-from vm.cache import CACHE_VARIABLE, cache_root
+from vm.cache import cache_root
+from vm.cache_folder import CACHE_VARIABLE
 from vm.jobs import Job, JobResult
 from vm.kernel_store import fetch
 from vm.run import laboratory
