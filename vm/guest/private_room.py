@@ -88,7 +88,7 @@ def make_read_only() -> None:
     """Let nothing be written to any file system there is; what is mounted afterwards is not concerned."""
     for line in Path("/proc/self/mounts").read_text().splitlines():
         path = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), line.split()[1])
-        if not path.startswith(INTERFACES) and os.path.ismount(path):  # noqa: PTH204 - /proc has text
+        if not path.startswith(INTERFACES) and os.path.ismount(path):
             mount("-o", "remount,bind,ro", path)
 
 
