@@ -9,6 +9,8 @@ from __future__ import annotations
 #: The kernel asks once for each uevent and each network namespace whether anybody listens, and then sends it. What
 #: calls that, like all of lib/, is built without the function tracer's hooks.
 SENDS_UEVENTS = "netlink_has_listeners"
+#: In it a module's own init function runs, which may ask for reasons of its own.
+RUNS_INIT = "do_one_initcall"
 
 #: Called many times a load, and worth following only where the compiler left nothing of the function they serve.
 STAND_INS = {"find_symbol": "resolve_symbol", "find_exported_symbol_in_section": "resolve_symbol"}

@@ -1,19 +1,21 @@
 """When uevents were sent that were collected late: the kernel's own function that sends them tells.
 
-While a module call is under way nobody waits for uevents (see `watcher`). The traced tasks' calls of `SENDS_UEVENTS`
-are in the function graph, with their times. Where there are as many of them in a module call as uevents came of it,
-they are those, in the order of the uevents' numbers. Where not (another task sent some, or there are more network
-namespaces), a uevent keeps the time it was collected at and `sent_after`, when the call began.
+While a module call is under way nobody waits for uevents (see `watcher`). The loader's own, of the subsystem `module`,
+are preceded by a call of `SENDS_UEVENTS`, which is in the function graph with its time. Where a module call has as many
+of those, outside the module's init function, as such uevents came of it, they are those, in the order of the uevents'
+numbers. Any other uevent keeps the time it was collected at, though not one after that of the next, and `sent_after`,
+when the call began.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from tracer.kernel_side.functions import SENDS_UEVENTS
+from tracer.kernel_side.functions import RUNS_INIT, SENDS_UEVENTS
 
 Record = dict[str, Any]
 
@@ -23,19 +25,28 @@ def timed(watched: Sequence[Record], kernel: Sequence[Record]) -> list[Record]:
 
     Those calls are left out: there is no more to them.
     """
-    sent = sorted(record["t"] for record in kernel if record.get("name") == SENDS_UEVENTS)
+    inits = [(record["t"], _end(record)) for record in kernel if record.get("name") == RUNS_INIT]
+    asked = (record["t"] for record in kernel if record.get("name") == SENDS_UEVENTS)
+    sent = sorted(t for t in asked if not any(begin <= t <= end for begin, end in inits))
     late: dict[int, list[Record]] = defaultdict(list)
     for record in watched:
         if "sent_after" in record:
             late[record["sent_after"]].append(record)
     for after, group in late.items():
-        until = max(record["t"] for record in group)
-        times = sent[bisect_left(sent, after) : bisect_right(sent, until)]
-        if len(times) == len(group):
-            for record, t in zip(sorted(group, key=_number), times, strict=True):
+        group.sort(key=_number)
+        own = [record for record in group if record.get("subsystem") == "module"]
+        times = sent[bisect_left(sent, after) : bisect_right(sent, max(record["t"] for record in group))]
+        if len(times) == len(own):
+            for record, t in zip(own, times, strict=True):
                 del record["sent_after"]
                 record["t"] = t
+        for record, following in zip(reversed(group[:-1]), reversed(group), strict=False):
+            record["t"] = min(record["t"], following["t"])
     return [*(record for record in kernel if record.get("name") != SENDS_UEVENTS), *watched]
+
+
+def _end(call: Record) -> int | float:
+    return call["t"] + call["duration"] if call.get("duration") is not None else math.inf
 
 
 def _number(uevent: Record) -> int:

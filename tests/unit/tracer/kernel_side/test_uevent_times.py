@@ -11,7 +11,14 @@ from tracer.kernel_side.uevent_times import timed
 
 def uevent(number: int, t: int, after: int | None = None) -> dict[str, Any]:
     late = {} if after is None else {"sent_after": after}
-    return {"type": "uevent", "t": t, "action": "add", "variables": {"SEQNUM": str(number)}, **late}
+    return {
+        "type": "uevent",
+        "t": t,
+        "action": "add",
+        "subsystem": "module",
+        "variables": {"SEQNUM": str(number)},
+        **late,
+    }
 
 
 def sent(*times: int) -> list[dict[str, Any]]:
@@ -40,6 +47,17 @@ def test_each_call_of_a_command_has_uevents_of_its_own() -> None:
 def test_uevents_of_one_call_may_be_collected_at_several_times() -> None:
     found = timed([uevent(1, 60, 20), uevent(2, 100, 20)], sent(30, 62))
     assert [one["t"] for one in found] == [30, 62]
+
+
+@pytest.mark.parametrize("duration", [30, None])
+def test_what_init_does_is_its_own_affair_and_stays_in_the_order_of_the_numbers(duration: int | None) -> None:
+    device = {**uevent(2, 100, 20), "subsystem": "net"}
+    init = {"type": "kernel_call", "name": "do_one_initcall", "t": 40, "duration": duration}
+    found = timed([uevent(1, 100, 20), device, uevent(3, 100, 20)], [*sent(25, 60, 80), init])[1:]
+    if duration is None:  # it never returned: whatever was sent after its begin may be its
+        assert [one["t"] for one in found] == [100, 100, 100]
+    else:
+        assert [(one["t"], one.get("sent_after")) for one in found] == [(25, None), (80, 20), (80, None)]
 
 
 def test_what_was_collected_when_it_came_keeps_its_time() -> None:
