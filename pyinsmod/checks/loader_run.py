@@ -146,7 +146,7 @@ class _Loader:
             place = symbol[3]
             stays = symbol[0] and place in self.placement.staying
             if number and (stays or not place) and (symbol[0] >= room or (stays and symbol[0] >= own_room)):
-                address = names + symbol[0] if symbol[0] >= room else 0
+                address = names + symbol[0] if 0 <= symbol[0] - room < at.AREA_NEIGHBOURS else 0
                 return at.Fault(address, f"the name of symbol {number} is read at {symbol[0]:#x} of the table of names")
             if not number and len(self.headers) <= place < elf.SHN_LORESERVE:
                 # `elf_type` (kernel/module/kallsyms.c) reads the flags; nobody tests symbol 0 before it.
