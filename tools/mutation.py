@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,9 +54,9 @@ def main() -> int:
         if noticed(ROOT, tests):
             print(f"{room}: its tests fail without any change", file=sys.stderr)
             return 1
-        drawn = draw(room, options.sample, random.Random(options.seed))
+        drawn = draw(room, options.sample, random.Random(options.seed))  # noqa: S311 - a sample is to be drawn again
         with ThreadPoolExecutor(options.jobs) as pool:
-            survived = [mutant for mutant in pool.map(lambda one: survivor(one, tests), drawn) if mutant]
+            survived = list(filter(None, pool.map(partial(survivor, tests=tests), drawn)))
         found = len(drawn) - len(survived)
         print(f"{room}: {found} of {len(drawn)} changes noticed ({100 * found / len(drawn):.0f} %)\n", flush=True)
         print("\n".join(survived), flush=True)
