@@ -8,6 +8,7 @@ or a change that changes nothing.
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
 import os
 import random
@@ -30,7 +31,7 @@ ROOMS = {
     "tracer/compare.py": ("tests/unit/tracer/test_compare.py",),
 }
 COPIED = ("pyinsmod", "tracer", "vm", "tests", "docs", "pyproject.toml", "README.md")
-# Changes that no program can show: types are not looked at when it runs, and texts are not operators' business.
+# Changes that make nonsense of a source, or none of its behaviour.
 NOT_SHOWN = ("core/VariableInserter", "core/VariableReplacer", "core/RemoveDecorator")
 PATIENCE = 600.0  # seconds; a change may make a loop endless
 
@@ -72,9 +73,12 @@ def draw(room: str, count: int, chance: random.Random) -> list[Mutant]:
     while len(drawn) < count:
         (path,) = chance.choices(paths, sizes)
         name = chance.choice(operators)
-        occurrences = changes(path.read_text(), name)
+        code = path.read_text()
+        occurrences = changes(code, name)
         if occurrences:
-            drawn[Mutant(str(path.relative_to(ROOT)), name, chance.randrange(occurrences))] = None
+            number = chance.randrange(occurrences)
+            if what_runs(str(mutate_code(code, get_operator(name)(), number))) != what_runs(code):
+                drawn[Mutant(str(path.relative_to(ROOT)), name, number)] = None
     return list(drawn)
 
 
@@ -84,6 +88,19 @@ def changes(code: str, operator: str) -> int:
     while mutate_code(code, get_operator(operator)(), number) is not None:
         number += 1
     return number
+
+
+def what_runs(code: str) -> str:
+    """Return a source without what no program can show: types, and decorators that only forbid."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg | ast.AnnAssign):
+            node.annotation = ast.Constant(None)
+        if isinstance(node, ast.ClassDef):
+            node.decorator_list = []
+    return ast.dump(tree)
 
 
 def survivor(mutant: Mutant, tests: tuple[str, ...]) -> str:

@@ -32,6 +32,7 @@ SEE_LATER = ({"type": "kernel_call", "name": "free_module"},)
         (Observation(), "harness-broke"),
         (Observation(records=(HEADER, CALL)), "harness-broke"),
         (Observation(records=(CALL, END)), "harness-broke"),
+        (Observation(records=(HEADER, END, CALL)), "harness-broke"),
         (Observation(records=(HEADER, CALL, END), broke="the machine was lost"), "harness-broke"),
         (Observation(inapplicable="no such word in this kernel's vermagic"), "not-applicable"),
         (trace(CALL), "confirmed"),
@@ -153,6 +154,31 @@ class TestOptional:
         assert "load: the kernel ran load_module(), then free:" in found.reality
         assert found.reality.endswith("not to be seen here: log")
 
+    def test_all_of_an_optional_order_but_one_is_still_an_order(self) -> None:
+        last = {"type": "kernel_call", "t": 30, "name": "do_free_init"}
+        order = (*SEE_LATER, *SEE, {"type": "kernel_call", "name": "do_free_init"}, {"type": "log"})
+        assert judged(trace(CALL, LATER, last), with_selectors(order=order, optional=True)).verdict == "contradicted"
+
+
+def test_reality_is_of_the_runs_in_which_something_could_be_seen() -> None:
+    claim = Claim("id", 1, None, "q", "s", (ClaimTest("load", given=SEE_LATER, see=SEE),))
+    elsewhere = Observation(inapplicable="no such word in this kernel's vermagic")
+    runs = [Run(name, "r", "kmod", "30", {"load": seen}) for name, seen in (("6.1", trace()), ("7.2", elsewhere))]
+    assert judge(claim, runs).reality.startswith("the experiment did not get there")
+    assert "vermagic" not in judge(claim, runs).reality
+
+
+def test_reality_tells_what_must_be_seen_and_one_of_the_alternatives() -> None:
+    found = judged(trace(CALL, LATER), with_selectors(see=SEE, any=SEE_LATER))
+    assert found.reality == "the kernel ran load_module(); the kernel ran free_module()"
+
+
+def test_two_lines_of_the_log_have_one_clock() -> None:
+    first, second = {"type": "log", "t": 10, "text": "second"}, {"type": "log", "t": 15, "text": "first"}
+    header = {**HEADER, "kernel_side": {"log_clock_error_ns": 500}}
+    order = ({"type": "log", "text": "first"}, {"type": "log", "text": "second"})
+    assert verdict_of(Observation((header, first, second, END)), order=order) == "contradicted"
+
 
 def test_errors_of_a_call_are_looked_for_in_every_experiment() -> None:
     failed = {"type": "syscall", "t": 5, "name": "f", "errno": "EPERM", "args": {}, "return": -1}
@@ -164,7 +190,8 @@ def test_errors_of_a_call_are_looked_for_in_every_experiment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("doubt", "verdict"), [(0, "contradicted"), (4, "contradicted"), (5, "confirmed"), (500, "confirmed")]
+    ("doubt", "verdict"),
+    [(0, "contradicted"), (4, "contradicted"), (5, "confirmed"), (10, "confirmed"), (500, "confirmed")],
 )
 def test_a_log_line_may_be_as_early_as_its_clock_is_wrong(doubt: int, verdict: Verdict) -> None:
     """Measured: the line of an init function was stamped microseconds before the tracepoint of its start."""
