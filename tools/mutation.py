@@ -77,7 +77,7 @@ def draw(room: str, count: int, chance: random.Random) -> list[Mutant]:
         occurrences = changes(code, name)
         if occurrences:
             number = chance.randrange(occurrences)
-            if what_runs(str(mutate_code(code, get_operator(name)(), number))) != what_runs(code):
+            if what_runs(str(mutate_code(code, get_operator(name)(), number))) not in ("", what_runs(code)):
                 drawn[Mutant(str(path.relative_to(ROOT)), name, number)] = None
     return list(drawn)
 
@@ -91,8 +91,11 @@ def changes(code: str, operator: str) -> int:
 
 
 def what_runs(code: str) -> str:
-    """Return a source without what no program can show: types, and decorators that only forbid."""
-    tree = ast.parse(code)
+    """Return a source without what no program can show: types, and decorators that only forbid; "" if it is none."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return ""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
