@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from vm.cache_folder import CACHE_VARIABLE, cache_folder
 from vm.errors import StoreBroken
 
-CACHE_VARIABLE = "PYINSMOD_CACHE"
 # What a full or read-only disk answers.
 STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -23,11 +23,7 @@ SCRATCH_NAME = re.compile(r"\..+\.[a-z0-9_]{8}")  # as tempfile ends them
 
 def cache_root() -> Path:
     """Return the cache folder: `$PYINSMOD_CACHE`, else `pyinsmod` below the user's cache folder."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "pyinsmod"
+    return Path(cache_folder())
 
 
 def insist_on_own(root: Path) -> None:

@@ -7,17 +7,16 @@ from __future__ import annotations
 import sys
 
 from pyinsmod.errors import PyinsmodError, UsageError
-from pyinsmod.examination import Examination, examine, image_at
-from pyinsmod.finding import Finding
-from pyinsmod.kernel_facts import KernelFacts, running_kernel
 from pyinsmod.kernel_facts.files import exists, is_folder
 from pyinsmod.lean import TYPE_CHECKING, Iterator, NamedTuple, Sequence, os
-from pyinsmod.module_image import SUFFIXES
-from pyinsmod.prediction import decisive_finding
 from pyinsmod.text import printable, shortened
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    from pyinsmod.examination import Examination
+    from pyinsmod.finding import Finding
+    from pyinsmod.kernel_facts import KernelFacts
 
 CANNOT_TELL = 3
 
@@ -53,6 +52,8 @@ def run(argv: Sequence[str]) -> int:
         from pyinsmod.cli import check_tree
 
         return check_tree.run(argv)
+    from pyinsmod.examination import examine  # which a tree does without
+
     options = _plain_options(argv) or _parsed_options(argv)
     files = [file for path in options.paths for file in modules_at(path)]
     try:
@@ -112,6 +113,8 @@ def _parsed_options(argv: Sequence[str]) -> Options:
 def kernels_named(names: Sequence[str]) -> Sequence[KernelFacts]:
     """Return the kernels of the command line, each once; the running one when it names none."""
     if not names:
+        from pyinsmod.kernel_facts import running_kernel
+
         return (running_kernel(),)
     from pyinsmod.cli.kernels import kernel_named
 
@@ -124,6 +127,8 @@ def modules_at(path: str | PathLike[str]) -> Iterator[str]:
     Raises:
         UsageError: there is no such path, or no module below it.
     """
+    from pyinsmod.module_image import SUFFIXES
+
     path = os.fspath(path)
     if not is_folder(path):
         if not exists(path):
@@ -167,6 +172,8 @@ def _print_text(results: Iterator[Examination], kernels: Sequence[KernelFacts]) 
 
 def _lines(result: Examination, where: str) -> Iterator[str]:
     """Yield, escaped: the prediction with its decisive reason and both values, then every other finding."""
+    from pyinsmod.prediction import decisive_finding
+
     prediction = result.prediction
     decisive = decisive_finding(result.findings)
     answer = {"refused": "refused", "reaches-init": "reaches init"}.get(prediction.outcome, prediction.outcome)
@@ -206,6 +213,8 @@ def _values_and_remedy(finding: Finding) -> Iterator[str]:
 
 def _print_report(argv: Sequence[str], results: Sequence[Examination], kernels: Sequence[KernelFacts]) -> None:
     """Print a block for an issue tracker for each file on each kernel."""
+    from pyinsmod.examination import image_at
+    from pyinsmod.finding import Finding
     from pyinsmod.report import Case, report
 
     facts = {each.name: each for each in kernels}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pyinsmod.cli.arguments import ArgumentParser
-from pyinsmod.cli.kernels import HELP
-
-ALL = "all"
+from pyinsmod.cli.kernels import ALL, HELP
 
 
 def parser() -> ArgumentParser:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
-from argparse import Namespace
-from contextlib import contextmanager
 
-from pyinsmod.cli.check_arguments import ALL, parser
-from pyinsmod.cli.kernels import PACKAGES
+from pyinsmod.cli.check_tree_options import TreeOptions, tree_options
+from pyinsmod.cli.kernels import ALL, PACKAGES
 from pyinsmod.cli.terminal import complain
 from pyinsmod.errors import PyinsmodError, UsageError
 from pyinsmod.kernel_facts.facts_cache import FactsCache
@@ -23,7 +21,7 @@ CANNOT_TELL = 3
 
 def run(argv: Sequence[str]) -> int:
     """Predict; exit status 0 all reach init, 1 some (or some more than before) are refused, 2 usage, 3 cannot tell."""
-    options = parser().parse_args(argv)
+    options = tree_options(argv)
     gc.disable()  # what is made here is kept to the end: to look through it again and again finds nothing
     found = _found(options.paths)
     kernels, unknown = _kernels([*options.kernel, *([options.since] if options.since else [])])
@@ -37,20 +35,31 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _checked(
-    options: Namespace, found: Found, kernels: Sequence[OtherKernel]
+    options: TreeOptions, found: Found, kernels: Sequence[OtherKernel]
 ) -> tuple[TreeCheck, Sequence[ModuleResult]]:
-    """Check everything; return the check and its results in order."""
-    with _engine(options) as engine:
-        check = TreeCheck(
-            found,
-            kernels,
-            _cache(),
-            relocations=not options.no_relocations,
-            whole=options.json or options.json_lines,
-            engine=engine,
-        )
-        results = _streamed(check.run()) if options.json_lines else check.run()
-        return check, _in_order(results, found.files, kernels)
+    """Check everything, here or by the workers of a cluster; return the check and its results in order."""
+    if options.scheduler is None:
+        return _checked_by(LocalProcesses(options.jobs), options, found, kernels)
+    from pyinsmod.cluster.engine import DaskCluster
+
+    gc.enable()
+    with DaskCluster(options.scheduler) as cluster:
+        return _checked_by(cluster, options, found, kernels)
+
+
+def _checked_by(
+    engine: Engine, options: TreeOptions, found: Found, kernels: Sequence[OtherKernel]
+) -> tuple[TreeCheck, Sequence[ModuleResult]]:
+    check = TreeCheck(
+        found,
+        kernels,
+        _cache(),
+        relocations=not options.no_relocations,
+        whole=options.json or options.json_lines,
+        engine=engine,
+    )
+    results = _streamed(check.run()) if options.json_lines else check.run()
+    return check, _in_order(results, found.files, kernels)
 
 
 def _found(paths: Sequence[str]) -> Found:
@@ -73,19 +82,6 @@ def _found(paths: Sequence[str]) -> Found:
     return Found(common_root(paths), tuple(dict.fromkeys(files)), tuple(unreadable), tuple(listings))
 
 
-@contextmanager
-def _engine(options: Namespace) -> Iterator[Engine]:
-    """Yield who does the work: processes here, or the workers of a cluster."""
-    if options.scheduler is None:
-        yield LocalProcesses(options.jobs)
-        return
-    from pyinsmod.cluster.engine import DaskCluster
-
-    gc.enable()
-    with DaskCluster(options.scheduler) as cluster:
-        yield cluster
-
-
 def _unpacked(package: str) -> str:
     from pyinsmod.cli.kernels import unpacked_package
 
@@ -93,9 +89,9 @@ def _unpacked(package: str) -> str:
 
 
 def _cache() -> FactsCache:
-    from vm.cache import cache_root
+    from vm.cache_folder import cache_folder
 
-    return FactsCache(str(cache_root() / "facts"))
+    return FactsCache(f"{cache_folder()}/facts")
 
 
 def _kernels(names: Sequence[str]) -> tuple[list[OtherKernel], bool]:
@@ -141,7 +137,7 @@ def _in_order(
     return sorted(results, key=lambda one: (file_number.get(one.file, last), kernel_number.get(one.kernel, last)))
 
 
-def _output(options: Namespace, check: TreeCheck, results: Sequence[ModuleResult]) -> int:
+def _output(options: TreeOptions, check: TreeCheck, results: Sequence[ModuleResult]) -> int:
     from pyinsmod.cli.tree_output import Outcome, write
 
     return write(Outcome(options, check, results))

@@ -10,12 +10,14 @@ from pyinsmod.kernel_facts.facts_cache import FactsCache
 from pyinsmod.kernel_facts.kernel_files import KernelFiles, installed_kernel, kernel_files
 from pyinsmod.kernel_facts.other_kernel import OtherKernel, other_kernel
 from pyinsmod.lean import TYPE_CHECKING
-from vm.cache import cache_root
+from vm.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RUNNING = "running"
+# Of a folder or package: every kernel of the store.
+ALL = "all"
 PACKAGES = (".deb", ".rpm")
 
 HELP = (
@@ -37,7 +39,7 @@ def kernel_named(name: str) -> OtherKernel:
     """
     if not name:
         raise UsageError("--kernel wants the name of a kernel (pyinsmod vm list shows some)")
-    facts_cache = FactsCache(str(cache_root() / "facts"))
+    facts_cache = FactsCache(f"{cache_folder()}/facts")
     if name == RUNNING:
         return _running(facts_cache)
     return other_kernel(_files(name), name, facts_cache)
@@ -71,7 +73,7 @@ def _in_store(name: str) -> KernelFiles | None:
 
     `fetch` also compares its checksum, before a machine boots it, and that takes longer than all the rest here.
     """
-    store = str(cache_root() / "kernels")
+    store = f"{cache_folder()}/kernels"
     names = _names(store)
     for known in [name] if name in names else sorted(names):
         files = None if known.startswith(".") else kernel_files(f"{store}/{known}")
@@ -106,7 +108,7 @@ def stored_kernels() -> list[str]:
     """Return the names of all kernels in the store for this architecture, oldest first as far as names tell."""
     from vm.catalogue import KERNELS, native_kernels
 
-    store, native = str(cache_root() / "kernels"), native_kernels()
+    store, native = f"{cache_folder()}/kernels", native_kernels()
     names = [name for name in _names(store) if not name.startswith(".") and (name in native or name not in KERNELS)]
     return sorted(
         names, key=lambda name: [int(word) if word.isdigit() else 0 for word in name.replace("-", ".").split(".")]
@@ -121,7 +123,7 @@ def kernel_of_tree(root: str, release: str) -> OtherKernel | None:
         files = KernelFiles()
     found = files if files.release == release and (files.image or files.config) else None
     found = found or installed_kernel(release) or _in_store(release)
-    return None if found is None else other_kernel(found, release, FactsCache(str(cache_root() / "facts")))
+    return None if found is None else other_kernel(found, release, FactsCache(f"{cache_folder()}/facts"))
 
 
 def unpacked_package(package: str) -> Path:
@@ -141,7 +143,7 @@ def unpacked_package(package: str) -> Path:
 
     state = os.stat(package)  # noqa: PTH116
     word = f"{os.path.realpath(package)}\0{state.st_size}\0{state.st_mtime_ns}".encode("utf-8", "surrogateescape")
-    folder = cache_root() / "debs" / blake2b(word, digest_size=16).hexdigest()
+    folder = Path(cache_folder(), "debs") / blake2b(word, digest_size=16).hexdigest()
     unpacks = unpack_rpm if package.endswith(".rpm") else unpack
     try:
         if not folder.exists():

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from argparse import Namespace
-from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
-
+from pyinsmod.cli.check_tree_options import TreeOptions
 from pyinsmod.cli.tree_report import OF_ANOTHER_KERNEL, kernel_lines, note_lines, plural
 from pyinsmod.errors import UsageError
+from pyinsmod.lean import NamedTuple, Sequence
 from pyinsmod.text import printable
 from pyinsmod.tree.baseline import broken_since, refusals_in, worse
 from pyinsmod.tree.grouping import KernelGroups, grouped
@@ -22,7 +18,7 @@ CANNOT_TELL = 3
 class Outcome(NamedTuple):
     """The command line, the check that was made, and all its results."""
 
-    options: Namespace
+    options: TreeOptions
     check: TreeCheck
     results: Sequence[ModuleResult]
 
@@ -33,6 +29,8 @@ def write(outcome: Outcome) -> int:
     judged, known = _judged(outcome)
     groups = [grouped(judged, name) for name in _kernels(outcome)]
     if options.json:
+        import json
+
         from pyinsmod.cli.tree_json import document
 
         print(json.dumps(document(check, results)))
@@ -64,6 +62,9 @@ def _judged(outcome: Outcome) -> tuple[list[ModuleResult], dict[str, int]]:
 
 
 def _earlier(file: str) -> object:
+    import json
+    from pathlib import Path
+
     try:
         return json.loads(Path(file).read_text())
     except (OSError, ValueError) as error:
@@ -124,6 +125,8 @@ def _write_files(outcome: Outcome, judged: Sequence[ModuleResult], groups: Seque
 
 
 def _write(file: str, text: str, *, append: bool = False) -> None:
+    from pathlib import Path
+
     try:
         with Path(file).open("a" if append else "w", encoding="utf-8", errors="backslashreplace") as opened:
             opened.write(text)

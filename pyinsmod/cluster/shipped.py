@@ -15,7 +15,6 @@ from pyinsmod.kernel_facts.export_lookup import LookedUpExports
 from pyinsmod.kernel_facts.facts import FACTS, Fact, KernelExport, KernelFacts
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Any, Mapping, NamedTuple, Sequence
-from pyinsmod.tree.exported import TreeExport
 from pyinsmod.tree.overlay import LayeredExports
 from pyinsmod.tree.resolution import TreeExports
 from pyinsmod.tree.scan import Row
@@ -87,7 +86,7 @@ class TreeValues(NamedTuple):
 
 def rows_of(tree: TreeValues) -> list[Row]:
     """Return the rows of a tree with what others need to know of them."""
-    return [Row(name, exports=tuple(map(TreeExport._make, exports))) for name, exports in tree.modules]
+    return [Row(name, exports=exports) for name, exports in tree.modules]
 
 
 class NotShippedError(Exception):

@@ -9,7 +9,11 @@ import marshal
 import os
 import zlib
 from contextlib import suppress
-from hashlib import blake2b
+
+try:
+    from _blake2 import blake2b
+except ImportError:  # hashlib brings OpenSSL along, which takes longer to load than what is kept here
+    from hashlib import blake2b
 
 from pyinsmod.lean import Any, Callable, NamedTuple, T
 

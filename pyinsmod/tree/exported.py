@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from array import array
+from operator import add
 
 from pyinsmod import elf_format as elf
-from pyinsmod.lean import NamedTuple
-from pyinsmod.module_exports import ENTRY_SIZE, NAME_AT, NAMESPACE_AT
+from pyinsmod.lean import NamedTuple, TypeAlias, cache
+from pyinsmod.module_exports import NAME_AT, NAMESPACE_AT
 from pyinsmod.tree.sweep import Bytes, Sound
 
 _TABLES = (b"__ksymtab", b"__ksymtab_gpl")
-_ENTRY, _CRC, _FLAGS = _PREFIXES = b"__ksymtab_", b"__crc_", b"__flags_"
+_PREFIXES = b"ksymtab", b"crc", b"flags"
+# A section, and a place in it.
+_Spot: TypeAlias = tuple[int, int]
+
+
+@cache
+def _mark() -> re.Pattern[bytes]:
+    """Return a pattern of what symbols are marked with; one name may be the end of another, so little is consumed."""
+    return re.compile(b"__(?=(" + b"|".join(_PREFIXES) + b")_)")
 
 
 class TreeExport(NamedTuple):
@@ -39,70 +49,73 @@ class _Reader:
         self._pieces: dict[int, bytes] = {}
 
     def exports(self) -> tuple[TreeExport, ...] | None:
-        marked = self._marked()
-        targets = self._targets({place for prefix, place, _ in marked.values() if prefix == _ENTRY})
+        entries, crcs, flags = self._marked()
+        tables = {place: self._targets(place) for place in {place for place, _ in entries.values()}}
+        gpl = self._layout.number.get(b"__ksymtab_gpl")
         found = []
-        for symbol, (prefix, place, value) in marked.items():
-            if prefix != _ENTRY:
-                continue
-            name, space = targets.get((place, value + NAME_AT)), targets.get((place, value + NAMESPACE_AT))
-            own = symbol[len(_ENTRY) :]
-            if name != own:
+        for name, (place, value) in entries.items():
+            targets = tables[place]
+            if targets is None or not self._is_name(targets.get(value + NAME_AT), name):
                 return None
-            found.append(
-                TreeExport(name, self._crc(marked.get(_CRC + own)), self._gpl(place, own, marked), space or b"")
-            )
+            space = self._namespace(targets.get(value + NAMESPACE_AT))
+            limited = self._bytes_at(*flags[name], 1) == b"\x01" if name in flags else place == gpl
+            found.append(TreeExport(name, self._crc(*crcs[name]) if name in crcs else None, limited, space))
         return tuple(found)
 
-    def _marked(self) -> dict[bytes, tuple[bytes, int, int]]:
-        """Return the symbols that tell of exports: name → prefix, section, value."""
-        found = {}
-        strings, find, marked = self._strings, self._strings.index, self._strings.startswith
-        for number, at in enumerate(self._names):
-            if marked(_PREFIXES, at) and self._places[number]:
-                name = strings[at : find(0, at)]
-                prefix = next(each for each in _PREFIXES if name.startswith(each))
-                found[name] = prefix, self._places[number], self._values[number]
-        return found
+    def _marked(self) -> list[dict[bytes, _Spot]]:
+        """Return where entries, CRCs and flags of exports are by their symbols, which are named after the export."""
+        found: dict[bytes, dict[bytes, _Spot]] = {prefix: {} for prefix in _PREFIXES}
+        strings, find, places, values = self._strings, self._strings.index, self._places, self._values
+        numbers = {at: number for number, at in enumerate(self._names) if places[number]}
+        for match in _mark().finditer(strings):
+            at = match.start()
+            number = numbers.get(at)
+            if number is not None:
+                prefix = match[1]
+                found[prefix][strings[at + 3 + len(prefix) : find(0, at)]] = places[number], values[number]
+        return list(found.values())
 
-    def _targets(self, tables: set[int]) -> dict[tuple[int, int], bytes]:
-        """Return what the entries' fields lead to: (section, offset) → string."""
-        found: dict[tuple[int, int], bytes] = {}
+    def _targets(self, table: int) -> dict[int, _Spot] | None:
+        """Return what the fields of a table's entries lead to: offset → section and place; None for a damaged table."""
+        found: dict[int, _Spot] = {}
         for number, kind in enumerate(self._layout.types):
-            if kind == elf.SHT_RELA and self._layout.infos[number] in tables:
+            if kind == elf.SHT_RELA and self._layout.infos[number] == table:
                 longs = array("q", self._content(number))
-                symbols = array("I", longs.tobytes())[3::6]
-                for offset, symbol, addend in zip(longs[0::3], symbols, longs[2::3], strict=True):
-                    if offset % ENTRY_SIZE and symbol < len(self._places):
-                        text = self._text(self._places[symbol], self._values[symbol] + addend)
-                        if text is not None:
-                            found[self._layout.infos[number], offset] = text
+                symbols = array("I", longs.tobytes())[3::6].tolist()
+                if max(symbols, default=0) >= len(self._places):
+                    return None
+                values = map(add, map(self._values.__getitem__, symbols), longs[2::3])
+                found.update(
+                    zip(longs[0::3], zip(map(self._places.__getitem__, symbols), values, strict=True), strict=True)
+                )
         return found
 
     def _content(self, number: int) -> bytes:
         if number not in self._pieces:
-            size = self._layout.sizes[number] if self._layout.types[number] != elf.SHT_NOBITS else 0
-            whole = size - size % elf.RELA.size if self._layout.types[number] == elf.SHT_RELA else size
-            self._pieces[number] = self._source.piece(self._layout.offsets[number], whole)
+            self._pieces[number] = self._read(number) if 0 < number < len(self._layout.types) else b""
         return self._pieces[number]
 
-    def _text(self, place: int, value: int) -> bytes | None:
-        content = self._content(place) if 0 < place < len(self._layout.types) else b""
-        end = content.find(b"\0", value) if 0 <= value < len(content) else -1
-        return content[value:end] if end >= 0 else None
+    def _read(self, number: int) -> bytes:
+        size = self._layout.sizes[number] if self._layout.types[number] != elf.SHT_NOBITS else 0
+        whole = size - size % elf.RELA.size if self._layout.types[number] == elf.SHT_RELA else size
+        return self._source.piece(self._layout.offsets[number], whole)
 
-    def _crc(self, found: tuple[bytes, int, int] | None) -> int | None:
+    def _is_name(self, spot: _Spot | None, name: bytes) -> bool:
+        return spot is not None and spot[1] >= 0 and self._content(spot[0]).startswith(name + b"\0", spot[1])
+
+    def _namespace(self, spot: _Spot | None) -> bytes:
+        if spot is None or spot[1] < 0:
+            return b""
+        content = self._content(spot[0])
+        end = content.find(b"\0", spot[1])
+        return content[spot[1] : end] if end >= 0 else b""
+
+    def _bytes_at(self, place: int, value: int, size: int) -> bytes:
+        return self._content(place)[value : value + size]
+
+    def _crc(self, place: int, value: int) -> int | None:
         """`__crc_NAME` is the CRC's place, or in older modules the CRC itself."""
-        if found is None:
-            return None
-        _, place, value = found
         if place == elf.SHN_ABS:
             return value & 0xFFFFFFFF
-        word = self._content(place)[value : value + 4] if place < len(self._layout.types) else b""
+        word = self._bytes_at(place, value, 4)
         return int.from_bytes(word, "little") if len(word) == 4 else None
-
-    def _gpl(self, place: int, name: bytes, marked: dict[bytes, tuple[bytes, int, int]]) -> bool:
-        flags = marked.get(_FLAGS + name)
-        if flags is not None:
-            return self._content(flags[1])[flags[2] : flags[2] + 1] == b"\x01"
-        return place == self._layout.number.get(b"__ksymtab_gpl")

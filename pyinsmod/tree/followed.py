@@ -19,22 +19,29 @@ from pyinsmod.checks.patch_tables import (
     Table,
 )
 from pyinsmod.checks.patch_tests import Tests, Trouble
-from pyinsmod.checks.special_sections import LARGEST_OBJECT
-from pyinsmod.lean import Callable, NamedTuple, Sequence
+from pyinsmod.lean import Callable, Iterable, NamedTuple, Sequence
+from pyinsmod.tree.regular import Regular, leads_right, writable
 from pyinsmod.tree.relocated import Relocations
+from pyinsmod.tree.sweep import Sound
 
 _TABLES = {name.encode(): table for name, table in TABLES.items()}
 _ALTERNATIVES, _PARAVIRT = ALTERNATIVES.encode(), b".parainstructions"
 _JUMPS, _CALLS = b"__jump_table", b".static_call_sites"
 _ON_CODE = frozenset({_ALTERNATIVES, _PARAVIRT, _JUMPS, _CALLS})
-_WRITE_EXEC = elf.SHF_WRITE | elf.SHF_EXECINSTR
 _WRITTEN = tuple(name.encode() for name in WRITTEN)
+
+
+def usual_for(content: bytes, sound: Sound, tests: Iterable[Tests]) -> dict[Tests, bool]:
+    """Tell by which of these tests a sound module's relocations, and the tables the kernel follows, are usual."""
+    relocations = Relocations(content, sound)
+    plain = relocations.plain()
+    return {each: plain and tables_usual(relocations, each) for each in set(tests)}
 
 
 def tables_usual(relocations: Relocations, tests: Tests) -> bool:
     """Tell whether every entry has its pointers, and each leads to where such a pointer leads."""
     layout = relocations.layout
-    if any(name in layout.number and not _writable(relocations, layout.number[name]) for name in _WRITTEN):
+    if any(name in layout.number and not writable(relocations, layout.number[name]) for name in _WRITTEN):
         return False
     by_target = {layout.infos[number]: number for number, kind in enumerate(layout.types) if kind == elf.SHT_RELA}
     tables = {**_TABLES, _ALTERNATIVES: NEW_ALTERNATIVE if tests.flags else OLD_ALTERNATIVE}
@@ -53,62 +60,22 @@ class _Place(NamedTuple):
     number: int
 
 
-def _writable(relocations: Relocations, place: int) -> bool:
-    return not place or (
-        place < len(relocations.layout.types) and relocations.layout.flags[place] & _WRITE_EXEC == elf.SHF_WRITE
-    )
-
-
 def _usual(relocations: Relocations, place: _Place, rela: int | None, tests: Tests) -> bool:
     (_, table, number), layout = place, relocations.layout
     if not layout.flags[number] & elf.SHF_ALLOC or rela is None or -layout.sizes[number] % table.entry > table.last:
         return False
     raw = relocations.entries(rela)
+    if Regular(relocations, place.name, table, number).is_usual(raw, tests):
+        return True
     longs, words = array("q", raw), array("I", raw)
     columns = longs[0::3].tolist(), words[2::6].tolist(), words[3::6].tolist(), longs[2::3].tolist()
-    offsets = columns[0]
     wanted = {at + offset for at in range(0, layout.sizes[number], table.entry) for offset in table.pointers}
-    if not wanted.issubset(offsets):
+    if not wanted.issubset(columns[0]):
         return False
-    if len(table.pointers) == 1 and len(wanted) == len(offsets):
-        return _column_right(relocations, table, columns)
     return _pointers_right(relocations, place, columns, tests)
 
 
 _Columns = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]
-
-
-def _column_right(relocations: Relocations, table: Table, columns: _Columns) -> bool:
-    """Tell whether each entry is one pointer that leads right: by the furthest that is reached from each symbol."""
-    (pointer,) = table.pointers.values()
-    _, kinds, symbols, addends = columns
-    if set(kinds) != {pointer.relocation} or 0 in symbols:
-        return False
-    used = set(symbols)
-    if len(used) == 1:
-        reached = {symbols[0]: (min(addends), max(addends))}
-        return all(
-            _leads_right(relocations, symbol, addend, code=pointer.leads_to == CODE, written=pointer.written)
-            for symbol, both in reached.items()
-            for addend in both
-        )
-    return all(
-        _leads_right(relocations, symbol, addend, code=pointer.leads_to == CODE, written=pointer.written)
-        for symbol, addend in zip(symbols, addends, strict=True)
-    )
-
-
-def _leads_right(relocations: Relocations, symbol: int, addend: int, *, code: bool, written: bool) -> bool:
-    layout, place = relocations.layout, relocations.places[symbol]
-    if written and not _writable(relocations, place):
-        return False
-    if not place:
-        return not code and -4 <= addend < LARGEST_OBJECT
-    if place >= len(layout.types) or not layout.flags[place] & elf.SHF_ALLOC:
-        return False
-    if not 0 <= relocations.values[symbol] + addend <= layout.sizes[place]:
-        return False
-    return not code or bool(layout.flags[place] & elf.SHF_EXECINSTR)
 
 
 def _pointers_right(relocations: Relocations, place: _Place, columns: _Columns, tests: Tests) -> bool:
@@ -123,7 +90,7 @@ def _pointers_right(relocations: Relocations, place: _Place, columns: _Columns, 
             continue
         if not symbol or kind != pointer.relocation:
             return False
-        if not _leads_right(relocations, symbol, addend, code=pointer.leads_to == CODE, written=pointer.written):
+        if not leads_right(relocations, symbol, addend, code=pointer.leads_to == CODE, written=pointer.written):
             return False
         where = relocations.values[symbol] + addend
         if not at:

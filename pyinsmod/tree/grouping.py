@@ -95,20 +95,34 @@ def grouped(results: Iterable[ModuleResult], kernel: str) -> KernelGroups:
     """Return one kernel's results by cause: decisive ones first, the biggest first."""
     outcomes: dict[Outcome, int] = {}
     members: dict[tuple[Cause, bool], list[ModuleResult]] = {}
+    shared: dict[int, list[list[ModuleResult]]] = {}
     for result in results:
         if result.kernel != kernel:
             continue
         outcomes[result.prediction.outcome] = outcomes.get(result.prediction.outcome, 0) + 1
-        decisive = decisive_cause(result)
-        if decisive is not None:
-            members.setdefault((decisive, True), []).append(result)
-        for cause in dict.fromkeys(_causes(result)):
-            if cause != decisive:
-                members.setdefault((cause, False), []).append(result)
+        if not result.findings and not result.symbols:
+            continue
+        # Findings that many modules have in common are the same object.
+        known = shared.get(id(result.findings)) if not result.symbols else None
+        if known is None:
+            known = _places(result, members)
+            if not result.symbols:
+                shared[id(result.findings)] = known
+        for place in known:
+            place.append(result)
     groups = [
         Group(cause, tuple(found), decisive, _symbols(cause, found)) for (cause, decisive), found in members.items()
     ]
     return KernelGroups(kernel, outcomes, tuple(sorted(groups, key=_rank)))
+
+
+def _places(result: ModuleResult, members: dict[tuple[Cause, bool], list[ModuleResult]]) -> list[list[ModuleResult]]:
+    """Return the lists that a result belongs to."""
+    decisive = decisive_cause(result)
+    keys = [(cause, False) for cause in dict.fromkeys(_causes(result)) if cause != decisive]
+    if decisive is not None:
+        keys.insert(0, (decisive, True))
+    return [members.setdefault(key, []) for key in keys]
 
 
 def _causes(result: ModuleResult) -> Iterable[Cause]:

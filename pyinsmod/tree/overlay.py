@@ -46,7 +46,7 @@ class LayeredExports(Mapping[str, KernelExport]):
     def _in_tree(self, symbol: str) -> KernelExport | None:
         """A module that exports the symbol itself is not told of others that do so too: they need not be loaded."""
         name = symbol.encode("utf-8", "surrogateescape")
-        offer = self._exports.offers.get(name)
+        offer = self._exports.offer(name)
         if offer is None:
             return None
         owner = self.number if self.number in self._exports.repeated.get(name, ()) else offer.owner

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from pyinsmod.btf.header import BtfFault
 from pyinsmod.checks.percpu import TAKEN_TO_BE_FREE
-from pyinsmod.lean import Iterator, NamedTuple, TypeAlias
+from pyinsmod.lean import Iterator, NamedTuple, Sequence, TypeAlias
 from pyinsmod.module_exports import ENTRY_SIZE
 from pyinsmod.module_image import CRC_SIZE
 from pyinsmod.tree.signed import Signatures
-from pyinsmod.tree.sweep import Bytes, Sound
+from pyinsmod.tree.sweep import Bytes, Sound, records_in
 from pyinsmod.tree.target import LAYOUT, Target
 from pyinsmod.tree.type_information import skim
 
@@ -31,12 +31,18 @@ class Answer(NamedTuple):
 
     `differs` are symbols of the kernel of another CRC; `missing` symbols it does not export, each with the CRC the
     module was built for (0 without versions). Both with their place in the symbol table, which decides whose errno
-    the caller gets.
+    the caller gets. Where nothing differs, `wanted` stands for `missing`: those symbols' records of __versions.
     """
 
     keys: tuple[Key, ...] = ()
     differs: tuple[tuple[int, bytes], ...] = ()
     missing: tuple[tuple[int, bytes, int], ...] = ()
+    wanted: bytes = b""
+
+    @property
+    def lacking(self) -> Sequence[tuple[int, bytes, int]]:
+        """What is missing, one by one."""
+        return self.missing or [(at, *_name_and_crc(record)) for at, record in enumerate(records_in(self.wanted))]
 
 
 CLEAN = Answer()
@@ -70,11 +76,11 @@ def answer(
     symbols = _symbols(sound, target)
     if symbols is None or not _type_information(source, sound, target):
         return None
-    layout, differs, missing = symbols
+    layout, differs, missing, wanted = symbols
     if layout is not None:
         keys.append(("modversions", layout, sound.vermagic))
     keys += _remarks(sound, target)
-    return Answer(tuple(keys), differs, missing) if keys or differs or missing else CLEAN
+    return Answer(tuple(keys), differs, missing, wanted) if keys or differs or missing or wanted else CLEAN
 
 
 def _remarks(sound: Sound, target: Target) -> Iterator[Key]:
@@ -121,17 +127,20 @@ def _type_information(source: Bytes, sound: Sound, target: Target) -> bool:
     return True
 
 
-_Symbols: TypeAlias = tuple[int | None, tuple[tuple[int, bytes], ...], tuple[tuple[int, bytes, int], ...]]
+_Symbols: TypeAlias = tuple[int | None, tuple[tuple[int, bytes], ...], tuple[tuple[int, bytes, int], ...], bytes]
 
 
 def _symbols(sound: Sound, target: Target) -> _Symbols | None:
-    """Return the CRC of module_layout if it differs, the symbols that differ, and those the kernel does not have."""
+    """Return the CRC of module_layout if it differs, the symbols that differ, and those the kernel does not have.
+
+    The latter as `missing` or as `wanted`, see Answer.
+    """
     if not target.imported_spaces.isdisjoint(sound.undefined) and not _imports(sound, target):
         return None
     if not target.compares:
         names = enumerate(sound.undefined)
         absent = ((at, name, 0) for at, name in names if name not in target.crcs and _wanted(sound, name))
-        return None, (), tuple(absent)
+        return None, (), tuple(absent), b""
     return _versions(sound, target)
 
 
@@ -149,23 +158,36 @@ def _versions(sound: Sound, target: Target) -> _Symbols | None:
     """Compare all versions at once; only what is not the kernel's own is looked at one by one."""
     if sound.records is None:
         return None
-    same = set(filter(None, map(target.names.get, sound.records)))
-    others = [record for record in sound.records if record not in target.names]
-    carried = {record[CRC_SIZE:].partition(b"\0")[0]: int.from_bytes(record[:CRC_SIZE], "little") for record in others}
-    # The first record of a name counts, so that none may be there twice.
-    if len(carried) < len(others) or not same.isdisjoint(carried) or LAYOUT not in target.crcs:
-        return None
-    rest = [(at, name) for at, name in enumerate(sound.undefined) if name not in same]
-    if LAYOUT not in same and LAYOUT not in carried:
+    known = target.names
+    same = set(map(known.get, sound.records))
+    carried: dict[bytes, bytes] = {}
+    if None in same:
+        same.discard(None)
+        others = [record for record in sound.records if record not in known]
+        carried = {record[CRC_SIZE:].partition(b"\0")[0]: record for record in others}
+        # The first record of a name counts, so that none may be there twice.
+        if len(carried) < len(others) or not same.isdisjoint(carried):
+            return None
+    crcs = target.crcs
+    if LAYOUT not in crcs or not (LAYOUT in same or LAYOUT in carried):
         return None
     # Bytes behind the NUL of a name make another record of the same version.
-    differs = tuple((at, name) for at, name in rest if target.crcs.get(name, carried.get(name)) != carried.get(name))
-    absent = [(at, name) for at, name in rest if name not in target.crcs and _wanted(sound, name)]
+    rest = [(at, name) for at, name in enumerate(sound.undefined) if name not in same]
+    absent = [(at, name) for at, name in rest if name not in crcs and _wanted(sound, name)]
+    differs = [(at, name) for at, name in rest if name in crcs]
     if not all(name in carried for _, name in (*differs, *absent)):
         return None
-    layout = carried.get(LAYOUT, target.crcs[LAYOUT])
-    return (
-        None if layout == target.crcs[LAYOUT] else layout,
-        differs,
-        tuple((at, name, carried[name]) for at, name in absent),
-    )
+    differs = [(at, name) for at, name in differs if crcs[name] != _crc(carried[name])]
+    layout = _crc(carried[LAYOUT]) if LAYOUT in carried else crcs[LAYOUT]
+    changed = None if layout == crcs[LAYOUT] else layout
+    if differs:
+        return changed, tuple(differs), tuple([(at, name, _crc(carried[name])) for at, name in absent]), b""
+    return changed, (), (), b"".join([carried[name] for _, name in absent])
+
+
+def _crc(record: bytes) -> int:
+    return int.from_bytes(record[:CRC_SIZE], "little")
+
+
+def _name_and_crc(record: bytes) -> tuple[bytes, int]:
+    return record[CRC_SIZE:].partition(b"\0")[0], _crc(record)

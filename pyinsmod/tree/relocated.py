@@ -7,12 +7,12 @@ a tenth of the time of taking each entry apart. What passes here passes there; w
 from __future__ import annotations
 
 from array import array
-from operator import itemgetter, sub
+from operator import add, itemgetter, le, sub
 
 from pyinsmod import elf_format as elf
 from pyinsmod.checks.plain import LARGEST_ADDEND, LARGEST_MODULE
 from pyinsmod.checks.relocation_types_x86_64 import KINDS
-from pyinsmod.lean import Sequence, cached_property
+from pyinsmod.lean import Sequence, cache, cached_property
 from pyinsmod.module_image import THIS_MODULE, pointer_windows
 from pyinsmod.tree.sweep import Layout, Sound
 
@@ -25,6 +25,9 @@ _NARROW = bytes(kind for kind, width in _WIDTHS.items() if width == 4)
 _WIDE = bytes(kind for kind, width in _WIDTHS.items() if width == 8)
 _PLAIN_KINDS = bytes(KINDS)
 _BOTH = b"\0\xff"
+_ZEROES = bytes(1 << 20)
+# Tables of pointers up to so many bytes are compared with a row of offsets that is made once.
+_LONGEST_ROW = 1 << 17
 # The byte that decides whether an addend is small: below 2^23, or no less than -2^23 (LARGEST_ADDEND).
 _SMALL = bytes(0 if byte < 0x80 else 0xFF for byte in range(256))
 assert LARGEST_ADDEND == 1 << 23  # noqa: S101 - what the table above is made for
@@ -112,46 +115,21 @@ class Relocations:
         if _NONE in kinds:
             raw = b"".join([raw[at : at + SIZE] for at in range(0, len(raw), SIZE) if raw[at + _KIND]])
             kinds = raw[_KIND::SIZE]
-        if not kinds.translate(None, _NARROW):
-            return not kinds or self._places_plain(raw, target, 4)
-        if not kinds.translate(None, _WIDE):
-            return self._places_plain(raw, target, 8)
-        return self._mixed_plain(raw, target, kinds)
+            if not kinds:
+                return True
+        start, size = self.layout.offsets[target], self.layout.sizes[target]
+        width = 4 if not kinds.translate(None, _NARROW) else 8 if not kinds.translate(None, _WIDE) else 0
+        content = self.content[start : start + size]
+        offsets = array("Q", raw)[0::3]
+        if width and is_empty(content) and in_a_row(offsets, width):
+            return len(offsets) * width <= size
+        return _apart(offsets.tolist(), content, width) if width else _mixed_apart(offsets.tolist(), content, kinds)
 
     def _symbols_there(self, raw: bytes, count: int) -> bool:
         """Tell whether each entry names a symbol that is there."""
         if _zero(raw, count, 13, 14, 15):
             return max(raw[_SYMBOL::SIZE]) * elf.SYMBOL.size < len(self._symbols)
         return max(array("I", raw)[3::6]) * elf.SYMBOL.size < len(self._symbols)
-
-    def _places_plain(self, raw: bytes, target: int, width: int) -> bool:
-        """Tell whether all places lie in the section, apart from each other, and are empty."""
-        start, size = self.layout.offsets[target], self.layout.sizes[target]
-        offsets = array("Q", raw)[0::3].tolist()
-        if len(offsets) == 1:
-            at = start + offsets[0]
-            return offsets[0] + width <= size and not any(self.content[at : at + width])
-        if min(map(sub, offsets[1:], offsets)) < width:
-            offsets.sort()
-            if min(map(sub, offsets[1:], offsets)) < width:
-                return False
-        if offsets[-1] + width > size:
-            return False
-        pick, zeroes = itemgetter(*offsets), (0,) * len(offsets)
-        return all(pick(self.content[start + at : start + size]) == zeroes for at in range(width))
-
-    def _mixed_plain(self, raw: bytes, target: int, kinds: bytes) -> bool:
-        """Tell the same of a table whose entries change now four, now eight bytes."""
-        start, size = self.layout.offsets[target], self.layout.sizes[target]
-        content = self.content[start : start + size]
-        places = list(zip(array("Q", raw)[0::3].tolist(), map(_WIDTHS.__getitem__, kinds), strict=True))
-        places.sort()
-        end = 0
-        for offset, width in places:
-            if offset < end or any(content[offset : offset + width]):
-                return False
-            end = offset + width
-        return end <= size
 
     def _values_plain(self, raw: bytes) -> bool:
         """Tell whether what must fit into 32 bits does: mostly that goes for all entries."""
@@ -177,6 +155,58 @@ class Relocations:
         if self.values[symbol] > LARGEST_MODULE or place >= len(self.layout.types):
             return False
         return not place or (bool(self.layout.flags[place] & elf.SHF_ALLOC) and place not in _staying(self.layout))
+
+
+def is_empty(content: bytes) -> bool:
+    """Tell whether there is nothing but zeroes."""
+    return _ZEROES.startswith(content) if len(content) <= len(_ZEROES) else not content.strip(b"\0")
+
+
+def in_a_row(offsets: array[int], width: int) -> bool:
+    """Tell whether offsets are 0, `width`, twice that, and so on: those of a table of pointers are."""
+    if len(offsets) * width > _LONGEST_ROW:
+        return offsets.tolist() == list(range(0, len(offsets) * width, width))
+    return _rows()[width].startswith(offsets.tobytes())
+
+
+@cache
+def _rows() -> dict[int, bytes]:
+    return {width: array("Q", range(0, _LONGEST_ROW, width)).tobytes() for width in (4, 8)}
+
+
+def _apart(offsets: list[int], content: bytes, width: int) -> bool:
+    """Tell whether all places of one width lie in the section, apart from each other, and are empty."""
+    if len(offsets) == 1:
+        (at,) = offsets
+        return at + width <= len(content) and not any(content[at : at + width])
+    if min(map(sub, offsets[1:], offsets)) < width:
+        offsets.sort()
+        if min(map(sub, offsets[1:], offsets)) < width:
+            return False
+    return offsets[-1] + width <= len(content) and _zero_at(offsets, content, range(width))
+
+
+def _mixed_apart(offsets: list[int], content: bytes, kinds: bytes) -> bool:
+    """Tell the same of a table whose entries change now four, now eight bytes."""
+    widths = list(map(_WIDTHS.__getitem__, kinds))
+    if not all(map(le, map(add, offsets, widths), offsets[1:])):
+        pairs = sorted(zip(offsets, widths, strict=True))
+        offsets, widths = [offset for offset, _ in pairs], [width for _, width in pairs]
+        if not all(map(le, map(add, offsets, widths), offsets[1:])):
+            return False
+    wide = [offset for offset, width in zip(offsets, widths, strict=True) if width == 8]
+    inside = offsets[-1] + widths[-1] <= len(content)
+    return inside and (
+        is_empty(content) or (_zero_at(offsets, content, range(4)) and _zero_at(wide, content, range(4, 8)))
+    )
+
+
+def _zero_at(offsets: list[int], content: bytes, places: range) -> bool:
+    """Tell whether these bytes behind all offsets are zero."""
+    if len(offsets) < 2:
+        return not any(content[offset + at] for offset in offsets for at in places)
+    pick = itemgetter(*offsets)
+    return not any(any(pick(content[at:])) for at in places)
 
 
 def _staying(layout: Layout) -> tuple[int | None, ...]:

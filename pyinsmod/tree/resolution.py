@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pyinsmod.lean import Iterator, Mapping, NamedTuple, Sequence
+from pyinsmod.lean import Any, Iterator, Mapping, NamedTuple, Sequence, cached_property
 from pyinsmod.tree.exported import TreeExport
 from pyinsmod.tree.scan import Row
+from pyinsmod.tree.target import has_record, pack_version
 
 
 class Offer(NamedTuple):
@@ -19,23 +20,39 @@ class TreeExports:
     """All that the modules of a tree export.
 
     Attributes:
-        offers: symbol → the first file, by name, that exports it.
+        first: symbol → the first file, by name, that exports it, and how.
         repeated: symbol → all files that export it, where there are several.
         named: module → the files that hold one of that name.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self.offers: dict[bytes, Offer] = {}
+        self.first: dict[bytes, tuple[int, tuple[Any, ...]]] = {}
         self.repeated: dict[bytes, list[int]] = {}
         self.named: dict[bytes, list[int]] = {}
         for number, row in enumerate(rows):
             if row.name is not None:
                 self.named.setdefault(row.name, []).append(number)
-            name = (row.name or b"").decode("utf-8", "surrogateescape")
             for export in row.exports:
-                first = self.offers.setdefault(export.name, Offer(number, export, name))
-                if first.owner != number:
-                    self.repeated.setdefault(export.name, [first.owner]).append(number)
+                owner, _ = self.first.setdefault(export[0], (number, export))
+                if owner != number:
+                    self.repeated.setdefault(export[0], [owner]).append(number)
+        self._rows = rows
+
+    def offer(self, symbol: bytes) -> Offer | None:
+        """Return who exports a symbol, None if nobody does."""
+        if symbol not in self.first:
+            return None
+        owner, export = self.first[symbol]
+        return Offer(owner, TreeExport(*export), (self._rows[owner].name or b"").decode("utf-8", "surrogateescape"))
+
+    @cached_property
+    def versions(self) -> Mapping[bytes, int]:
+        """Record of __versions, as a module has it that uses the symbol → the file; symbols in namespaces have none."""
+        return {
+            pack_version(crc, symbol): owner
+            for symbol, (owner, (_, crc, _, space)) in self.first.items()
+            if crc is not None and not space and has_record(symbol)
+        }
 
 
 def refused_along(needs: Mapping[int, frozenset[int]], refused: Sequence[int]) -> dict[int, int]:
@@ -62,6 +79,7 @@ def cycles(needs: Mapping[int, frozenset[int]]) -> list[list[int]]:
 
     Iterative: a chain of dependencies may be longer than Python's stack.
     """
+    needs = _in_circles(needs)
     order: dict[int, int] = {}
     lowest: dict[int, int] = {}
     stack: list[int] = []
@@ -91,6 +109,19 @@ def cycles(needs: Mapping[int, frozenset[int]]) -> list[list[int]]:
             else:
                 lowest[number] = min(lowest[number], lowest[following])
     return sorted(found)
+
+
+def _in_circles(needs: Mapping[int, frozenset[int]]) -> Mapping[int, frozenset[int]]:
+    """Return what is left when those who need nobody, or whom nobody needs, are taken away again and again."""
+    left = dict(needs)
+    while left:
+        needed = frozenset().union(*left.values())
+        kept = {number: owners for number, owners in left.items() if number in needed}
+        kept = {number: rest for number, owners in kept.items() if (rest := owners.intersection(kept))}
+        if len(kept) == len(left):
+            break
+        left = kept
+    return left
 
 
 def _popped(stack: list[int], number: int) -> list[int]:

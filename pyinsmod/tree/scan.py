@@ -10,23 +10,23 @@ import stat
 from errno import ENOENT
 
 from pyinsmod.checks import findings_of
-from pyinsmod.checks.patch_tests import Tests
 from pyinsmod.compression import compression_of
+from pyinsmod.elf_format import MAGIC
 from pyinsmod.errors import MalformedModule
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.module_tree import crcs_of
-from pyinsmod.lean import Any, NamedTuple, Sequence, TypeAlias
+from pyinsmod.lean import TYPE_CHECKING, Any, NamedTuple, Sequence, TypeAlias
 from pyinsmod.load_request import LoadRequest
-from pyinsmod.module_file import KINDS
 from pyinsmod.module_image import ModuleImage, read_image
 from pyinsmod.tree.exported import TreeExport, exports_of
-from pyinsmod.tree.followed import tables_usual
-from pyinsmod.tree.quick import Answer, Key, answer
-from pyinsmod.tree.relocated import Relocations
+from pyinsmod.tree.quick import CLEAN, Answer, Key, answer
 from pyinsmod.tree.signed import Signatures
 from pyinsmod.tree.sources import FileBytes, MemoryBytes
 from pyinsmod.tree.sweep import Bytes, Sound, sound_module
 from pyinsmod.tree.target import Target
+
+if TYPE_CHECKING:
+    from pyinsmod.checks.patch_tests import Tests
 
 # So many bytes tell whether a file is compressed.
 MAGIC_SIZE = 6
@@ -39,8 +39,7 @@ class Row(NamedTuple):
 
     Attributes:
         name: the module's name; None for what is none.
-        depends: the names it says it depends on, comma-separated.
-        exports: what it exports.
+        exports: what it exports, each as the fields of a TreeExport.
         imports: the namespaces it imports.
         vermagic: its version magic, where it is known.
         answers: for each kernel what `quick` says, None where it does not know.
@@ -49,8 +48,7 @@ class Row(NamedTuple):
     """
 
     name: bytes | None
-    depends: bytes = b""
-    exports: tuple[TreeExport, ...] = ()
+    exports: tuple[Plain, ...] = ()
     answers: tuple[Answer | None, ...] = ()
     imports: tuple[bytes, ...] = ()
     vermagic: bytes = b""
@@ -60,25 +58,17 @@ class Row(NamedTuple):
     @classmethod
     def from_plain(cls, plain: Plain) -> Row:
         """Make it again from what `to_plain` returned."""
-        name, depends, exports, answers, imports, vermagic, undefined, fault = plain
-        return cls(
-            name,
-            depends,
-            tuple(map(TreeExport._make, exports)),
-            tuple(None if each is None else Answer(*each) for each in answers),
-            imports,
-            vermagic,
-            undefined,
-            None if fault is None else Finding(*fault),
-        )
+        name, exports, answers, imports, vermagic, undefined, fault = plain
+        made = tuple([None if each is None else Answer(*each) if each else CLEAN for each in answers])
+        found = None if fault is None else Finding(*fault)
+        return cls(name, exports, made, imports, vermagic, undefined, found)
 
     def to_plain(self) -> Plain:
         """Return it as built-in types only."""
-        answers = tuple(None if each is None else tuple(each) for each in self.answers)
+        answers = tuple([None if each is None else () if each is CLEAN else tuple(each) for each in self.answers])
         fault = None if self.fault is None else tuple(self.fault)
         return (
             self.name,
-            self.depends,
             tuple(map(tuple, self.exports)),
             answers,
             self.imports,
@@ -94,7 +84,13 @@ class Scanner:
     def __init__(self, targets: Sequence[Target], *, relocations: bool = True) -> None:
         self._targets = targets
         self._relocations = relocations
-        self._tests = [Tests.of(target.facts) for target in targets]
+        self._tests: list[Tests] = []
+        if relocations:
+            from pyinsmod.checks.patch_tests import Tests
+            from pyinsmod.tree.followed import usual_for  # as big as all the rest
+
+            self._tests = [Tests.of(target.facts) for target in targets]
+            self._usual_for = usual_for
         self._signatures = Signatures()
         # (number of the kernel, key) → what the check says.
         self._said: dict[tuple[int, Key], tuple[Plain, ...]] = {}
@@ -129,11 +125,12 @@ class Scanner:
         except OSError as error:
             return _unreadable(file, error)
         try:
-            state = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(state):
-                return _no_regular_file(state)
-            source: Bytes = FileBytes(descriptor)
-            if compression_of(source.piece(0, MAGIC_SIZE)):
+            state = os.fstat(descriptor)
+            if not stat.S_ISREG(state.st_mode):
+                return _no_regular_file(state.st_mode)
+            source: Bytes = FileBytes(descriptor, state.st_size, whole=self._relocations)
+            magic = source.piece(0, MAGIC_SIZE)
+            if magic[: len(MAGIC)] != MAGIC and compression_of(magic):
                 source = MemoryBytes(bytes(read_image(source.whole()).data))
             return self._looked_at(source)
         except OSError as error:
@@ -159,13 +156,11 @@ class Scanner:
         undefined = tuple(name for name in sound.undefined if name not in sound.weak) if None in answers else ()
         imports = sound.modinfo.split(_IMPORT)[1:] if _IMPORT in sound.modinfo else ()
         spaces = tuple(each.partition(b"\0")[0] for each in imports)
-        return Row(sound.name, sound.depends, exports, answers, spaces, sound.vermagic, undefined)
+        return Row(sound.name, exports, answers, spaces, sound.vermagic, undefined)
 
     def _relocated(self, content: bytes, sound: Sound, answers: tuple[Answer | None, ...]) -> tuple[Answer | None, ...]:
         """Return the answers that hold when relocations and the tables that are followed are looked at as well."""
-        relocations = Relocations(content, sound)
-        plain = relocations.plain()
-        usual = {tests: plain and tables_usual(relocations, tests) for tests in set(self._tests)}
+        usual = self._usual_for(content, sound, self._tests)
         return tuple(
             each if not _goes_on(each) or usual[tests] else None
             for each, tests in zip(answers, self._tests, strict=True)
@@ -190,6 +185,8 @@ def _unreadable(file: str, error: OSError) -> Row:
 
 
 def _no_regular_file(mode: int) -> Row:
+    from pyinsmod.module_file import KINDS  # with ctypes behind it
+
     kind = KINDS.get(stat.S_IFMT(mode), "not a regular file")
     return Row(
         None,
@@ -209,7 +206,7 @@ def _odd(image: ModuleImage, targets: int) -> Row:
             TreeExport(_raw(each.name), crcs.get(each.name), each.gpl, _raw(each.namespace or ""))
             for each in image.exports
         )
-        return Row(name, _raw(image.modinfo_value("depends") or ""), exports, (None,) * targets, undefined=wanted)
+        return Row(name, exports, (None,) * targets, undefined=wanted)
     except MalformedModule:
         known = image.known_name
         return Row(None if known is None else _raw(known), answers=(None,) * targets)

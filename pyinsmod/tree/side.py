@@ -11,14 +11,17 @@ from pyinsmod.module_image import ModuleImage
 from pyinsmod.prediction import Prediction, predict
 from pyinsmod.tree.exported import TreeExport
 from pyinsmod.tree.overlay import LayeredExports, WithTree
-from pyinsmod.tree.quick import Answer, Key
+from pyinsmod.tree.quick import CLEAN, Answer, Key
 from pyinsmod.tree.resolution import Offer, TreeExports, cycles, refused_along
 from pyinsmod.tree.results import ModuleResult, Symbol, SymbolFault
 from pyinsmod.tree.scan import Row
+from pyinsmod.tree.sweep import records_in
 from pyinsmod.tree.symbol_findings import differs, missing, symbol_of
 from pyinsmod.tree.target import Target
 
 DEPENDENCIES, STEP = "dependencies", 9
+FINE = predict(())
+_NONE = frozenset[int]()
 
 
 class _Symbols(dict[bytes, Symbol]):
@@ -53,6 +56,9 @@ class Side:
         self._predictions: dict[object, Prediction] = {}
         self._elsewhere: dict[bytes, Offer | None] = {}
         self._after: dict[int, Finding] = {}
+        # By identity; what it is the identity of is kept with it.
+        self._common: dict[int, tuple[tuple[Finding, ...], Prediction]] = {}
+        self._found: dict[tuple[Key, ...], tuple[Finding, ...]] = {}
         self._differing, self._missing = _Symbols("differs"), _Symbols("missing")
 
     def resolve(
@@ -70,28 +76,53 @@ class Side:
                 self.findings[number] = (row.fault,)
             elif answer is None:
                 self._take_long_way(number, row.undefined)
-            else:
+            elif answer is not CLEAN:
                 self._settle(number, answer)
         self.waiting = self.long | refused_along(self.needs, sorted(self.long)).keys()
         self.settle()
 
     def _take_long_way(self, number: int, undefined: Sequence[bytes]) -> None:
         self.long.add(number)
-        own = {self.exports.offers[name].owner for name in undefined if self._offered(name)}
+        own = {self.exports.first[name][0] for name in undefined if self._offered(name)}
         if own - {number}:
             self.needs[number] = frozenset(own - {number})
 
     def _offered(self, name: bytes) -> bool:
-        return name in self.exports.offers and not (self.target.quick and name in self.target.crcs)
+        return name in self.exports.first and not (self.target.quick and name in self.target.crcs)
 
     def _settle(self, number: int, answer: Answer) -> None:
+        owners = self._owners_of(number, answer.wanted) if answer.wanted else _NONE
+        if owners is None or answer.differs or answer.missing:
+            return self._settle_symbols(number, answer)
+        if owners:
+            self.needs[number] = owners
+        if answer.keys:
+            self._find(number, answer.keys)
+        return None
+
+    def _owners_of(self, number: int, wanted: bytes) -> frozenset[int] | None:
+        """Return who of the tree exports just the versions that are wanted; None where it is not as plain as that."""
+        owners = set(map(self.exports.versions.get, records_in(wanted)))
+        if None in owners or number in owners or not self.target.compares or self.target.facts.loaded.value:
+            return None
+        return frozenset(owner for owner in owners if owner is not None)
+
+    def _find(self, number: int, keys: tuple[Key, ...]) -> None:
+        if keys not in self._found:
+            self._found[keys] = tuple(each for key in keys for each in self.said[self.place, key])
+        self.findings[number] = self._found[keys]
+        if self.whole and self.findings[number]:
+            self.long.add(number)
+
+    def _settle_symbols(self, number: int, answer: Answer) -> None:
         differing = self._differing
         found = [(at, differing[name]) for at, name in answer.differs]
         owners = set()
-        for at, name, crc in answer.missing:
+        lacking = answer.lacking
+        for at, name, crc in lacking:
             offer = self._offer(name)
             if self.target.facts.loaded.value or not self._settled(number, offer):
-                return self._take_long_way(number, [each for _, each, _ in answer.missing])
+                return self._take_long_way(number, [each for _, each, _ in lacking])
             if offer is None:
                 found.append((at, self._missing[name]))
                 continue
@@ -101,10 +132,11 @@ class Side:
                 found.append((at, Symbol("differs", _text(name), offer.name)))
         if owners:
             self.needs[number] = frozenset(owners)
-        self.symbols[number] = tuple(symbol for _, symbol in sorted(found))
-        self.findings[number] = tuple(each for key in answer.keys for each in self.said[self.place, key])
-        if self.whole and (self.symbols[number] or self.findings[number]):
-            self.long.add(number)
+        self._find(number, answer.keys)
+        if found:
+            self.symbols[number] = tuple(symbol for _, symbol in sorted(found))
+            if self.whole:
+                self.long.add(number)
         return None
 
     def _settled(self, number: int, offer: Offer | None) -> bool:
@@ -117,7 +149,7 @@ class Side:
 
     def _offer(self, name: bytes) -> Offer | None:
         """Return who has a symbol: a module of the tree, or else of the kernel's own."""
-        offer = self.exports.offers.get(name)
+        offer = self.exports.offer(name)
         if offer is not None or name in self._elsewhere:
             return offer or self._elsewhere[name]
         export = self._layers.of_own_module(_text(name))
@@ -135,7 +167,8 @@ class Side:
             names = " → ".join(self._name(each) for each in (*group, group[0]))
             why = f"it is part of a circle of modules that need each other, so that none can be the first: {names}"
             self._after.update((each, _dependency(why, None)) for each in group)
-        refused = [number for number in range(len(self.rows)) if self._own(number).bad or number in self._after]
+        touched = self.findings.keys() | self.symbols.keys() | self.long | self._after.keys()
+        refused = [number for number in sorted(touched) if self._own(number).bad or number in self._after]
         for number, owner in refused_along(self.needs, refused).items():
             decisive = self._root_cause(owner)
             why = f"depends on '{self._name(owner)}', which is refused: {decisive}"
@@ -154,20 +187,32 @@ class Side:
     def _own(self, number: int) -> Prediction:
         """Return what comes of a file by itself, every module it needs being loaded."""
         findings = self.findings.get(number, ())
+        if number not in self.long and number not in self.symbols:
+            return self._of_findings(findings)
         symbols = () if number in self.long else self.symbols.get(number, ())
         key = (findings, symbols[-1].fault if symbols else None, number in self.long)
         if key not in self._predictions:
             last = [self._symbol_finding(symbols[-1])] if symbols else []
-            # Words of a check that was asked once for many name one of them only, and so does its line of the log.
             found = predict([*findings, *last])
             self._predictions[key] = found if number in self.long else found._replace(log=None)
         return self._predictions[key]
+
+    def _of_findings(self, findings: tuple[Finding, ...]) -> Prediction:
+        """Return what comes of what many modules have in common; the same object is met again and again."""
+        known = self._common.get(id(findings))
+        if known is None:
+            # Words of a check that was asked once for many name one of them only, and so does its line of the log.
+            known = self._common[id(findings)] = findings, predict(findings)._replace(log=None)
+        return known[1]
 
     def _symbol_finding(self, symbol: Symbol) -> Finding:
         return missing(symbol, self.target.facts) if symbol.fault == "missing" else differs(symbol, self.target.facts)
 
     def result(self, number: int) -> ModuleResult:
         """Return what is told of a file."""
+        if self._is_fine(number):
+            fine = _text(self.rows[number].name or b"")
+            return ModuleResult(self.files[number], fine, self.target.facts.name, FINE, (), (), True)
         row, findings, symbols = self.rows[number], self.findings.get(number, ()), self.symbols.get(number, ())
         prediction = self._own(number)
         after = self._after.get(number)
@@ -179,6 +224,11 @@ class Side:
             prediction = prediction if prediction.bad else predict([*self.findings.get(number, ()), after])
         name = None if row.name is None else _text(row.name)
         return ModuleResult(self.files[number], name, self.target.facts.name, prediction, findings, symbols, whole)
+
+    def _is_fine(self, number: int) -> bool:
+        """Tell whether nobody has anything to say of a file."""
+        told = (self.findings, self.symbols, self._after, self.long)
+        return not any(number in each for each in told) and self.rows[number].name is not None
 
     def is_settled(self, number: int) -> bool:
         """Tell whether nothing that is still waited for can change what is told of a file, once its findings are in."""
@@ -197,7 +247,7 @@ class Side:
         for number in self.long:
             row = self.rows[number]
             answer = row.answers[self.place] if row.answers else None
-            names = row.undefined if answer is None else [name for _, name, _ in answer.missing]
+            names = row.undefined if answer is None else [name for _, name, _ in answer.lacking]
             for name in map(_text, names):
                 if name not in found:
                     found[name] = self._layers.of_own_module(name)

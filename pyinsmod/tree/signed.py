@@ -6,17 +6,13 @@ once. One that it verifies is verified here as well.
 
 from __future__ import annotations
 
-from hashlib import new as new_digest
+from pyinsmod.lean import TYPE_CHECKING, NamedTuple
 
-from pyinsmod.kernel_facts.facts import TrustedKey
-from pyinsmod.lean import NamedTuple
-from pyinsmod.signatures.algorithms import Algorithm
-from pyinsmod.signatures.ber import NotDecoded
-from pyinsmod.signatures.message import parse_message
-from pyinsmod.signatures.public_key import verify
-from pyinsmod.signatures.verdict import Keys, judge, key_for
-from pyinsmod.tree.sweep import Bytes, Sound
-from pyinsmod.tree.target import Target
+if TYPE_CHECKING:
+    from pyinsmod.kernel_facts.facts import TrustedKey
+    from pyinsmod.signatures.algorithms import Algorithm
+    from pyinsmod.tree.sweep import Bytes, Sound
+    from pyinsmod.tree.target import Target
 
 # What the verdict depends on the message alone for, not on the signature in it.
 _BY_MESSAGE = ("key-unknown", "unavailable-key", "unsupported-crypto")
@@ -57,6 +53,10 @@ class Signatures:
 
     def _is_verified(self, content: bytes, message: bytes, certificate: TrustedKey, name: str) -> bool:
         """Verify a module once with each certificate, however many kernels have it."""
+        from hashlib import new as new_digest
+
+        from pyinsmod.signatures.public_key import verify
+
         if self._message is not message:
             self._message, self._verified = message, {}
         if certificate not in self._verified:
@@ -65,6 +65,10 @@ class Signatures:
         return self._verified[certificate]
 
     def _find_out(self, source: Bytes, message: bytes, target: Target) -> _Known | None:
+        from pyinsmod.signatures.ber import NotDecoded
+        from pyinsmod.signatures.message import parse_message
+        from pyinsmod.signatures.verdict import Keys, judge, key_for
+
         def knows(algorithm: Algorithm) -> bool | None:
             return True if algorithm.feature is None else target.facts.has(algorithm.feature)
 

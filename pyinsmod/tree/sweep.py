@@ -10,7 +10,8 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from operator import add
+from itertools import compress
+from operator import add, not_
 
 from pyinsmod import elf_format as elf
 from pyinsmod.checks.licence import GPL_COMPATIBLE, PROPRIETARY_NAMES
@@ -29,12 +30,16 @@ _ALIGNMENTS = frozenset({0, *(1 << shift for shift in range(LARGEST_ALIGNMENT.bi
 _WRITE_EXEC = elf.SHF_WRITE | elf.SHF_EXECINSTR
 _SHT_REL = elf.SHT_REL
 _MODINFO, _VERSIONS, _THIS = b".modinfo", b"__versions", THIS_MODULE.encode()
-_EXPORT_TABLES = (b"__ksymtab", b"__ksymtab_gpl")
+_LOOKED_AT = (_MODINFO, _VERSIONS, _THIS, b".BTF", b".symtab", b".strtab")
+# So many bytes nobody asked for cost no more than another call.
+LARGEST_GAP = 16 << 10
 _LICENCES = frozenset(licence.encode() for licence in GPL_COMPATIBLE)
 _ODD_NAMES = frozenset(name.encode() for name in (*PROPRIETARY_NAMES, "", "vmlinux"))
 # The words of .modinfo that taint, and the ones whose lack does: checks/taints.py.
 _TAINTING, _EXPECTED = (b"\0staging=", b"\0test="), (b"\0intree=", b"\0retpoline=")
 _ABSOLUTE = {elf.SHN_ABS}
+# st_info of global symbols, whatever their types.
+_STRONG, _NONE = bytes(1 << 4 | kind for kind in range(16)), frozenset[bytes]()
 LITTLE = sys.byteorder == "little"
 
 
@@ -56,7 +61,7 @@ class Sound(NamedTuple):
     Attributes:
         name: in struct module.
         struct_size: bytes of struct module.
-        vermagic, depends: from .modinfo.
+        vermagic: from .modinfo.
         modinfo: the strings, each between NULs.
         taints: which words that taint are there, which expected ones are not.
         records: the 64-byte records of __versions; None without that section.
@@ -69,7 +74,6 @@ class Sound(NamedTuple):
     name: bytes
     struct_size: int
     vermagic: bytes
-    depends: bytes
     modinfo: bytes
     taints: tuple[bool, ...]
     records: tuple[bytes, ...] | None
@@ -112,7 +116,19 @@ def sound_module(source: Bytes) -> Sound | None:
             return None
     length = source.size if signature is None else signature[0]
     layout = _layout(source, source.piece(at, count * entry), names, length) if end <= length else None
-    return None if layout is None else _sound(source, layout, signature)
+    if layout is None:
+        return None
+    _bring_in(source, layout)
+    return _sound(source, layout, signature)
+
+
+def _bring_in(source: Bytes, layout: Layout) -> None:
+    """Read all that is looked at with one call, where it lies close together: code and relocations do not."""
+    numbers = [layout.number[name] for name in _LOOKED_AT if name in layout.number]
+    start = min([layout.offsets[number] for number in numbers], default=0)
+    end = max([layout.offsets[number] + layout.sizes[number] for number in numbers], default=0)
+    if end - start <= sum([layout.sizes[number] for number in numbers]) + LARGEST_GAP:
+        source.read_window(start, end)
 
 
 def _signature(source: Bytes, mark: int) -> tuple[int, bytes] | None:
@@ -175,7 +191,6 @@ def _sound(source: Bytes, layout: Layout, signature: tuple[int, bytes] | None) -
     return Sound(
         *struct_module,
         vermagic,
-        _value(modinfo, b"\0depends=") or b"",
         modinfo,
         (*(word in modinfo for word in _TAINTING), *(word in modinfo for word in _EXPECTED)),
         _records(source, layout),
@@ -235,21 +250,27 @@ def _undefined(table: bytes, strings: bytes, layout: Layout) -> tuple[tuple[byte
     """
     places = array("H", table)[3::12].tolist()
     names = array("I", table)[0::6].tolist()
-    if max(names) >= len(strings) or max(set(places) - _ABSOLUTE) >= len(layout.types):
+    if max(names) >= len(strings) or max(set(places) - _ABSOLUTE, default=0) >= len(layout.types):
         return None
     first = layout.infos[layout.types.index(elf.SHT_SYMTAB)]
     if not 0 < first <= len(places) or 0 in places[1:first]:
         return None
-    missing = [number for number, place in enumerate(places[first:], first) if not place]
     find = strings.index
-    undefined = tuple([strings[names[number] : find(0, names[number])] for number in missing])
-    bindings = table[4::24]
-    weak = [name for name, number in zip(undefined, missing, strict=True) if bindings[number] >> 4 == 2]
-    return undefined, frozenset(weak)
+    undefined = tuple(
+        [strings[name : find(0, name)] for name, place in zip(names[first:], places[first:], strict=True) if not place]
+    )
+    bindings = table[4 + 24 * first :: 24]
+    if not bindings.translate(None, _STRONG):
+        return undefined, _NONE
+    weak = [kind >> 4 == elf.STB_WEAK for kind in compress(bindings, map(not_, places[first:]))]
+    return undefined, frozenset(compress(undefined, weak))
 
 
 def _records(source: Bytes, layout: Layout) -> tuple[bytes, ...] | None:
     raw = _text(source, layout, _VERSIONS)
-    if raw is None or len(raw) % VERSION_SIZE:
-        return None
+    return None if raw is None or len(raw) % VERSION_SIZE else records_in(raw)
+
+
+def records_in(raw: bytes) -> tuple[bytes, ...]:
+    """Return the records of __versions."""
     return tuple([raw[at : at + VERSION_SIZE] for at in range(0, len(raw), VERSION_SIZE)])

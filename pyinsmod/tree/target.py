@@ -19,6 +19,7 @@ VMLINUX = "vmlinux"
 LAYOUT = b"module_layout"
 _LONGEST = VERSION_SIZE - CRC_SIZE
 _RECORD = struct.Struct(f"<Q{_LONGEST}s")
+pack_version = _RECORD.pack
 
 
 class PackedExports(NamedTuple):
@@ -102,13 +103,17 @@ class Target:
     @cached_property
     def names(self) -> Mapping[bytes, bytes]:
         """Record of __versions → the symbol it is about; a longer name than a record holds has none."""
-        pack = _RECORD.pack
-        return {pack(crc, name): name for name, crc in self.crcs.items() if len(name) < _LONGEST}
+        return {pack_version(crc, name): name for name, crc in self.crcs.items() if has_record(name)}
 
     @cached_property
     def imported_spaces(self) -> frozenset[bytes]:
         """The symbols that only who imports their namespace may use."""
         return frozenset(self.packed.spaced)
+
+
+def has_record(symbol: bytes) -> bool:
+    """Tell whether a record of __versions has room for the name of a symbol."""
+    return len(symbol) < _LONGEST
 
 
 def _packed(exports: Mapping[str, KernelExport]) -> PackedExports:
