@@ -32,8 +32,11 @@ class TreeExport(NamedTuple):
     namespace: bytes
 
 
-def exports_of(source: Bytes, sound: Sound) -> tuple[TreeExport, ...] | None:
-    """Return what a sound module exports; None when its tables are not as a build system makes them."""
+def exports_of(source: Bytes, sound: Sound) -> tuple[tuple[bytes, int | None, bool, bytes], ...] | None:
+    """Return what a sound module exports, each as the fields of a TreeExport.
+
+    None when its tables are not as a build system makes them.
+    """
     if not any(table in sound.layout.number for table in _TABLES):
         return ()
     return _Reader(source, sound).exports()
@@ -43,12 +46,12 @@ class _Reader:
     def __init__(self, source: Bytes, sound: Sound) -> None:
         self._source, self._layout = source, sound.layout
         table, self._strings = sound.symbols
-        self._places = array("H", table)[3::12].tolist()
-        self._names = array("I", table)[0::6].tolist()
-        self._values = array("Q", table)[1::3].tolist()
+        self._places = array("H", table)[3::12]
+        self._names = array("I", table)[0::6]
+        self._values = array("Q", table)[1::3]
         self._pieces: dict[int, bytes] = {}
 
-    def exports(self) -> tuple[TreeExport, ...] | None:
+    def exports(self) -> tuple[tuple[bytes, int | None, bool, bytes], ...] | None:
         entries, crcs, flags = self._marked()
         tables = {place: self._targets(place) for place in {place for place, _ in entries.values()}}
         gpl = self._layout.number.get(b"__ksymtab_gpl")
@@ -59,18 +62,18 @@ class _Reader:
                 return None
             space = self._namespace(targets.get(value + NAMESPACE_AT))
             limited = self._bytes_at(*flags[name], 1) == b"\x01" if name in flags else place == gpl
-            found.append(TreeExport(name, self._crc(*crcs[name]) if name in crcs else None, limited, space))
+            found.append((name, self._crc(*crcs[name]) if name in crcs else None, limited, space))
         return tuple(found)
 
     def _marked(self) -> list[dict[bytes, _Spot]]:
         """Return where entries, CRCs and flags of exports are by their symbols, which are named after the export."""
         found: dict[bytes, dict[bytes, _Spot]] = {prefix: {} for prefix in _PREFIXES}
         strings, find, places, values = self._strings, self._strings.index, self._places, self._values
-        numbers = {at: number for number, at in enumerate(self._names) if places[number]}
+        numbers = dict(zip(self._names, range(len(places)), strict=True))
         for match in _mark().finditer(strings):
             at = match.start()
             number = numbers.get(at)
-            if number is not None:
+            if number is not None and places[number]:
                 prefix = match[1]
                 found[prefix][strings[at + 3 + len(prefix) : find(0, at)]] = places[number], values[number]
         return list(found.values())

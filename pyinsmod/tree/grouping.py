@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from pyinsmod.finding import Finding, Severity
 from pyinsmod.lean import Iterable, Literal, NamedTuple, Sequence
@@ -95,7 +96,8 @@ def grouped(results: Iterable[ModuleResult], kernel: str) -> KernelGroups:
     """Return one kernel's results by cause: decisive ones first, the biggest first."""
     outcomes: dict[Outcome, int] = {}
     members: dict[tuple[Cause, bool], list[ModuleResult]] = {}
-    shared: dict[int, list[list[ModuleResult]]] = {}
+    shared: dict[object, list[list[ModuleResult]]] = {}
+    kept: list[tuple[Finding, ...]] = []  # so that what `shared` knows by identity is never another one
     for result in results:
         if result.kernel != kernel:
             continue
@@ -103,11 +105,12 @@ def grouped(results: Iterable[ModuleResult], kernel: str) -> KernelGroups:
         if not result.findings and not result.symbols:
             continue
         # Findings that many modules have in common are the same object.
-        known = shared.get(id(result.findings)) if not result.symbols else None
+        faults = frozenset([symbol.fault for symbol in result.symbols])
+        key = id(result.findings), faults, result.symbols[-1].fault if faults else None
+        known = shared.get(key)
         if known is None:
-            known = _places(result, members)
-            if not result.symbols:
-                shared[id(result.findings)] = known
+            known = shared[key] = _places(result, members)
+            kept.append(result.findings)
         for place in known:
             place.append(result)
     groups = [
@@ -149,9 +152,10 @@ def _symbols(cause: Cause, results: Sequence[ModuleResult]) -> tuple[tuple[Symbo
     fault = _FAULT_OF.get(cause.check)
     if fault is None or cause.summary:
         return ()
+    # Thousands of modules lack the same few hundred symbols, which are the same objects: those are counted fast.
+    counted = Counter(at for result in results for at in {id(symbol) for symbol in result.symbols})
+    known = {id(symbol): symbol for result in results for symbol in result.symbols if symbol.fault == fault}
     counts: dict[Symbol, int] = {}
-    for result in results:
-        for symbol in dict.fromkeys(result.symbols):
-            if symbol.fault == fault:
-                counts[symbol] = counts.get(symbol, 0) + 1
+    for at, symbol in known.items():
+        counts[symbol] = counts.get(symbol, 0) + counted[at]
     return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

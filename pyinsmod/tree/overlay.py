@@ -108,7 +108,7 @@ def exports_in(path: str, owner: str) -> Mapping[str, KernelExport]:
             each.name: KernelExport(owner, crcs.get(each.name), each.gpl, each.namespace or "")
             for each in image.exports
         }
-    return {_text(each.name): KernelExport(owner, each.crc, each.gpl, _text(each.namespace)) for each in exports}
+    return {_text(name): KernelExport(owner, crc, gpl, _text(space)) for name, crc, gpl, space in exports}
 
 
 def _text(raw: bytes) -> str:

@@ -10,10 +10,10 @@ from array import array
 from itertools import compress
 
 from pyinsmod import elf_format as elf
-from pyinsmod.checks.patch_tables import ALTERNATIVES, CODE, CPU_FEATURES, DIRECT_CALL, LONGEST_PATCH, Table
+from pyinsmod.checks.patch_tables import ALTERNATIVES, CODE, CPU_FEATURES, DIRECT_CALL, LONGEST_PATCH, Pointer, Table
 from pyinsmod.checks.patch_tests import CALL, NOP5, Tests
 from pyinsmod.checks.special_sections import LARGEST_OBJECT
-from pyinsmod.lean import Iterator, Sequence
+from pyinsmod.lean import Iterable, Iterator
 from pyinsmod.tree.relocated import SIZE, Relocations
 
 _WRITE_EXEC = elf.SHF_WRITE | elf.SHF_EXECINSTR
@@ -64,14 +64,30 @@ class Regular:
                 return False
             if offsets[column::count] != list(range(at, at + entries * table.entry, table.entry)):
                 return False
-            code = pointer.leads_to == CODE
-            for symbol, low, high in spans(symbols[column::count], addends[column::count]):
-                if not symbol or not all(
-                    leads_right(self._relocations, symbol, addend, code=code, written=pointer.written)
-                    for addend in (low, high)
-                ):
-                    return False
+            if not self._lead_right(pointer, spans(symbols[column::count], addends[column::count])):
+                return False
         return self._entries_usual(symbols, addends, tests)
+
+    def _lead_right(self, pointer: Pointer, reached: Iterable[tuple[int, int, int]]) -> bool:
+        """Tell what `leads_right` tells of both ends of what is reached from each symbol."""
+        relocations, layout = self._relocations, self._relocations.layout
+        code = pointer.leads_to == CODE
+        for symbol, low, high in reached:
+            place = relocations.places[symbol]
+            if not symbol or (pointer.written and not writable(relocations, place)):
+                return False
+            if not place:
+                if code or low < -4 or high >= LARGEST_OBJECT:
+                    return False
+                continue
+            if place >= len(layout.types) or not layout.flags[place] & elf.SHF_ALLOC:
+                return False
+            if code and not layout.flags[place] & elf.SHF_EXECINSTR:
+                return False
+            value = relocations.values[symbol]
+            if value + low < 0 or value + high > layout.sizes[place]:
+                return False
+        return True
 
     def _entries_usual(self, symbols: list[int], addends: list[int], tests: Tests) -> bool:
         """Tell whether entries hold nothing unusual beside pointers, and lie on code they may lie on."""
@@ -124,14 +140,17 @@ _PARAVIRT, _JUMPS, _CALLS = b".parainstructions", b"__jump_table", b".static_cal
 _ROOM = frozenset({ALTERNATIVES.encode(), _PARAVIRT, _JUMPS})
 
 
-def spans(symbols: Sequence[int], addends: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+def spans(symbols: list[int], addends: list[int]) -> Iterator[tuple[int, int, int]]:
     """Yield each symbol with the smallest and the largest addend that stands beside it."""
     used = set(symbols)
     if len(used) == 1:
         yield symbols[0], min(addends), max(addends)
     elif len(used) <= _FEW:
         for symbol in used:
-            own = list(compress(addends, map(symbol.__eq__, symbols)))
+            first, count = symbols.index(symbol), symbols.count(symbol)
+            own = addends[first : first + count]
+            if symbols[first : first + count] != [symbol] * count:
+                own = list(compress(addends, map(symbol.__eq__, symbols)))
             yield symbol, min(own), max(own)
     else:
         lowest: dict[int, int] = {}

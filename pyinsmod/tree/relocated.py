@@ -25,6 +25,7 @@ _NARROW = bytes(kind for kind, width in _WIDTHS.items() if width == 4)
 _WIDE = bytes(kind for kind, width in _WIDTHS.items() if width == 8)
 _PLAIN_KINDS = bytes(KINDS)
 _BOTH = b"\0\xff"
+_NUMBERS = bytes(range(256))
 _ZEROES = bytes(1 << 20)
 # Tables of pointers up to so many bytes are compared with a row of offsets that is made once.
 _LONGEST_ROW = 1 << 17
@@ -94,9 +95,10 @@ class Relocations:
         kinds = raw[_KIND::SIZE]
         if kinds.translate(None, _PLAIN_KINDS) or not _zero(raw, count, 4, 5, 6, 7, 9, 10, 11):
             return False
-        if not self._symbols_there(raw, count) or (_ABSOLUTE in kinds and not self._numbers_fit(raw)):
+        used = self._used(raw)
+        if not self._there(used) or (_ABSOLUTE in kinds and not self._numbers_fit(raw)):
             return False
-        return _SIGNED not in kinds or self._values_plain(raw)
+        return _SIGNED not in kinds or self._values_plain(raw, used)
 
     def _numbers_fit(self, raw: bytes) -> bool:
         """Tell whether all unsigned words of 32 bits are plain numbers: versions of exports, in modules before 5.19."""
@@ -125,36 +127,51 @@ class Relocations:
             return len(offsets) * width <= size
         return _apart(offsets.tolist(), content, width) if width else _mixed_apart(offsets.tolist(), content, kinds)
 
-    def _symbols_there(self, raw: bytes, count: int) -> bool:
-        """Tell whether each entry names a symbol that is there."""
-        if _zero(raw, count, 13, 14, 15):
-            return max(raw[_SYMBOL::SIZE]) * elf.SYMBOL.size < len(self._symbols)
-        return max(array("I", raw)[3::6]) * elf.SYMBOL.size < len(self._symbols)
+    def _used(self, raw: bytes) -> bytes | set[int]:
+        """Return the symbols of all entries: their numbers as bytes where that is all there is of them."""
+        few = _zero(raw, len(raw) // SIZE, 13, 14, 15)
+        return raw[_SYMBOL::SIZE] if few else set(array("I", raw)[3::6])
 
-    def _values_plain(self, raw: bytes) -> bool:
+    def _there(self, used: bytes | set[int]) -> bool:
+        """Tell whether there are such symbols."""
+        count = len(self._symbols) // elf.SYMBOL.size
+        if isinstance(used, set):
+            return max(used, default=0) < count
+        return count >= len(_NUMBERS) or not used.translate(None, _NUMBERS[:count])
+
+    def _values_plain(self, raw: bytes, used: bytes | set[int]) -> bool:
         """Tell whether what must fit into 32 bits does: mostly that goes for all entries."""
-        return self._all_small(raw) or self._all_small(
-            b"".join([raw[at : at + SIZE] for at in range(0, len(raw), SIZE) if raw[at + _KIND] == _SIGNED])
-        )
+        if _all_small(raw) and self._within_reach(used):
+            return True
+        raw = b"".join([raw[at : at + SIZE] for at in range(0, len(raw), SIZE) if raw[at + _KIND] == _SIGNED])
+        return _all_small(raw) and self._within_reach(self._used(raw))
 
-    def _all_small(self, raw: bytes) -> bool:
-        """Tell whether every addend is small, and every symbol within reach."""
-        count = len(raw) // SIZE
-        sign = raw[_ADDEND + 7 :: SIZE]
-        if sign.translate(None, _BOTH) or raw[_ADDEND + 2 :: SIZE].translate(_SMALL) != sign:
-            return False
-        if any(raw[_ADDEND + byte :: SIZE] != sign for byte in (3, 4, 5, 6)):
-            return False
-        few = _zero(raw, count, 13, 14, 15)
-        used = set(raw[_SYMBOL::SIZE]) if few else set(array("I", raw)[3::6])
-        return all(map(self._reachable, used))
+    def _within_reach(self, used: bytes | set[int]) -> bool:
+        """Tell whether the symbols' addresses are ones of the module's memory or of the kernel."""
+        if isinstance(used, set):
+            return self._reachable.issuperset(used)
+        return not used.translate(None, self._first_reachable)
 
-    def _reachable(self, symbol: int) -> bool:
-        """Tell whether a symbol's address is one of the module's memory or of the kernel."""
-        place = self.places[symbol]
-        if self.values[symbol] > LARGEST_MODULE or place >= len(self.layout.types):
-            return False
-        return not place or (bool(self.layout.flags[place] & elf.SHF_ALLOC) and place not in _staying(self.layout))
+    @cached_property
+    def _reachable(self) -> frozenset[int]:
+        """The symbols that the module's memory or the kernel has, but what stays in the copy of the file."""
+        layout, staying = self.layout, _staying(self.layout)
+        kept = [number for number, flags in enumerate(layout.flags) if flags & elf.SHF_ALLOC and number not in staying]
+        near = {elf.SHN_UNDEF, *kept}
+        pairs = enumerate(zip(self.places, self.values, strict=True))
+        return frozenset([number for number, (place, value) in pairs if place in near and value <= LARGEST_MODULE])
+
+    @cached_property
+    def _first_reachable(self) -> bytes:
+        return bytes(self._reachable.intersection(_NUMBERS))
+
+
+def _all_small(raw: bytes) -> bool:
+    """Tell whether every addend is small."""
+    sign = raw[_ADDEND + 7 :: SIZE]
+    if sign.translate(None, _BOTH) or raw[_ADDEND + 2 :: SIZE].translate(_SMALL) != sign:
+        return False
+    return all(raw[_ADDEND + byte :: SIZE] == sign for byte in (3, 4, 5, 6))
 
 
 def is_empty(content: bytes) -> bool:
@@ -205,8 +222,8 @@ def _zero_at(offsets: list[int], content: bytes, places: range) -> bool:
     """Tell whether these bytes behind all offsets are zero."""
     if len(offsets) < 2:
         return not any(content[offset + at] for offset in offsets for at in places)
-    pick = itemgetter(*offsets)
-    return not any(any(pick(content[at:])) for at in places)
+    pick, zeroes = itemgetter(*offsets), (0,) * len(offsets)
+    return all(pick(content[at:]) == zeroes for at in places)
 
 
 def _staying(layout: Layout) -> tuple[int | None, ...]:

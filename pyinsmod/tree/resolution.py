@@ -7,6 +7,9 @@ from pyinsmod.tree.exported import TreeExport
 from pyinsmod.tree.scan import Row
 from pyinsmod.tree.target import has_record, pack_version
 
+# Chains of dependencies are mostly no longer.
+_USUAL_DEPTH = 16
+
 
 class Offer(NamedTuple):
     """A symbol on offer: by which file (-1: by one that is none of the tree's), how, and by what module."""
@@ -112,16 +115,17 @@ def cycles(needs: Mapping[int, frozenset[int]]) -> list[list[int]]:
 
 
 def _in_circles(needs: Mapping[int, frozenset[int]]) -> Mapping[int, frozenset[int]]:
-    """Return what is left when those who need nobody, or whom nobody needs, are taken away again and again."""
+    """Return what is left when those who need nobody, or whom nobody needs, are taken away some times."""
     left = dict(needs)
-    while left:
+    for _ in range(_USUAL_DEPTH):
         needed = frozenset().union(*left.values())
-        kept = {number: owners for number, owners in left.items() if number in needed}
-        kept = {number: rest for number, owners in kept.items() if (rest := owners.intersection(kept))}
+        users = needed.intersection(left)  # of two sets the smaller one is gone through
+        kept = {number: rest for number in users if (rest := left[number] & users)}
         if len(kept) == len(left):
             break
         left = kept
-    return left
+    users = frozenset(left)
+    return {number: owners & users for number, owners in left.items()}
 
 
 def _popped(stack: list[int], number: int) -> list[int]:

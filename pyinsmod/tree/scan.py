@@ -18,7 +18,7 @@ from pyinsmod.kernel_facts.module_tree import crcs_of
 from pyinsmod.lean import TYPE_CHECKING, Any, NamedTuple, Sequence, TypeAlias
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage, read_image
-from pyinsmod.tree.exported import TreeExport, exports_of
+from pyinsmod.tree.exported import exports_of
 from pyinsmod.tree.quick import CLEAN, Answer, Key, answer
 from pyinsmod.tree.signed import Signatures
 from pyinsmod.tree.sources import FileBytes, MemoryBytes
@@ -69,7 +69,7 @@ class Row(NamedTuple):
         fault = None if self.fault is None else tuple(self.fault)
         return (
             self.name,
-            tuple(map(tuple, self.exports)),
+            self.exports,
             answers,
             self.imports,
             self.vermagic,
@@ -145,7 +145,7 @@ class Scanner:
         exports = None if sound is None else exports_of(source, sound)
         if sound is None or exports is None:
             return _odd(ModuleImage(source.whole()), len(self._targets))
-        names = frozenset([export.name for export in exports])
+        names = frozenset([export[0] for export in exports])
         answers = tuple(answer(source, sound, target, names, self._signatures) for target in self._targets)
         if self._relocations and any(map(_goes_on, answers)):
             answers = self._relocated(source.whole(), sound, answers)
@@ -203,8 +203,7 @@ def _odd(image: ModuleImage, targets: int) -> Row:
         wanted = tuple(_raw(symbol.name) for symbol in image.undefined_symbols if not symbol.weak)
         crcs = crcs_of(image)
         exports = tuple(
-            TreeExport(_raw(each.name), crcs.get(each.name), each.gpl, _raw(each.namespace or ""))
-            for each in image.exports
+            (_raw(each.name), crcs.get(each.name), each.gpl, _raw(each.namespace or "")) for each in image.exports
         )
         return Row(name, exports, (None,) * targets, undefined=wanted)
     except MalformedModule:

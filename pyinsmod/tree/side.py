@@ -54,7 +54,7 @@ class Side:
         self.findings: dict[int, tuple[Finding, ...]] = {}
         self.symbols: dict[int, tuple[Symbol, ...]] = {}
         self._predictions: dict[object, Prediction] = {}
-        self._elsewhere: dict[bytes, Offer | None] = {}
+        self._offers: dict[bytes, Offer | None] = {}
         self._after: dict[int, Finding] = {}
         # By identity; what it is the identity of is kept with it.
         self._common: dict[int, tuple[tuple[Finding, ...], Prediction]] = {}
@@ -134,7 +134,9 @@ class Side:
             self.needs[number] = frozenset(owners)
         self._find(number, answer.keys)
         if found:
-            self.symbols[number] = tuple(symbol for _, symbol in sorted(found))
+            if len(found) > len(answer.differs):
+                found.sort()
+            self.symbols[number] = tuple([symbol for _, symbol in found])
             if self.whole:
                 self.long.add(number)
         return None
@@ -149,16 +151,17 @@ class Side:
 
     def _offer(self, name: bytes) -> Offer | None:
         """Return who has a symbol: a module of the tree, or else of the kernel's own."""
-        offer = self.exports.offer(name)
-        if offer is not None or name in self._elsewhere:
-            return offer or self._elsewhere[name]
-        export = self._layers.of_own_module(_text(name))
-        found = None
-        if export is not None:
-            space = (export.namespace or "").encode("utf-8", "surrogateescape")
-            found = Offer(-1, TreeExport(name, export.crc, bool(export.gpl), space), export.owner)
-        self._elsewhere[name] = found
+        if name in self._offers:
+            return self._offers[name]
+        found = self._offers[name] = self.exports.offer(name) or self._offer_elsewhere(name)
         return found
+
+    def _offer_elsewhere(self, name: bytes) -> Offer | None:
+        export = self._layers.of_own_module(_text(name))
+        if export is None:
+            return None
+        space = (export.namespace or "").encode("utf-8", "surrogateescape")
+        return Offer(-1, TreeExport(name, export.crc, bool(export.gpl), space), export.owner)
 
     def settle(self) -> None:
         """Find out who cannot be loaded because another one cannot, as far as is known by now."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 # Section headers, their names and a signature stand at the end of what kbuild makes: one read brings them all.
-TAIL = 4 << 10
+TAIL = 8 << 10
 # Smaller files are read at once: that takes no longer than a few pieces of them.
-SMALL = 48 << 10
+SMALL = 64 << 10
 
 
 class FileBytes:

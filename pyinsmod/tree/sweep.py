@@ -248,21 +248,19 @@ def _undefined(table: bytes, strings: bytes, layout: Layout) -> tuple[tuple[byte
 
     Symbols of the file alone come first, and none of them is undefined.
     """
-    places = array("H", table)[3::12].tolist()
-    names = array("I", table)[0::6].tolist()
+    places = array("H", table)[3::12]
+    names = array("I", table)[0::6]
     if max(names) >= len(strings) or max(set(places) - _ABSOLUTE, default=0) >= len(layout.types):
         return None
     first = layout.infos[layout.types.index(elf.SHT_SYMTAB)]
     if not 0 < first <= len(places) or 0 in places[1:first]:
         return None
-    find = strings.index
-    undefined = tuple(
-        [strings[name : find(0, name)] for name, place in zip(names[first:], places[first:], strict=True) if not place]
-    )
+    find, defined = strings.index, places[first:]
+    undefined = tuple([strings[name : find(0, name)] for name in compress(names[first:], map(not_, defined))])
     bindings = table[4 + 24 * first :: 24]
     if not bindings.translate(None, _STRONG):
         return undefined, _NONE
-    weak = [kind >> 4 == elf.STB_WEAK for kind in compress(bindings, map(not_, places[first:]))]
+    weak = [kind >> 4 == elf.STB_WEAK for kind in compress(bindings, map(not_, defined))]
     return undefined, frozenset(compress(undefined, weak))
 
 
@@ -271,6 +269,13 @@ def _records(source: Bytes, layout: Layout) -> tuple[bytes, ...] | None:
     return None if raw is None or len(raw) % VERSION_SIZE else records_in(raw)
 
 
+_STRUCTS: dict[int, struct.Struct] = {}
+"""One for each number of records."""
+
+
 def records_in(raw: bytes) -> tuple[bytes, ...]:
     """Return the records of __versions."""
-    return tuple([raw[at : at + VERSION_SIZE] for at in range(0, len(raw), VERSION_SIZE)])
+    count = len(raw) // VERSION_SIZE
+    if count not in _STRUCTS:
+        _STRUCTS[count] = struct.Struct(f"{VERSION_SIZE}s" * count)
+    return _STRUCTS[count].unpack(raw)
