@@ -14,7 +14,7 @@ from pyinsmod import elf_format as elf
 from pyinsmod.elf_format import Section, machine_name
 from pyinsmod.errors import MalformedModule
 from pyinsmod.module_exports import Export
-from pyinsmod.module_image import ModuleImage
+from pyinsmod.module_image import THIS_MODULE, ModuleImage
 from pyinsmod.section_words import flag_letters, section_type
 
 # `license_is_gpl_compatible` (include/linux/license.h): to the byte; anything else taints the kernel.
@@ -190,7 +190,7 @@ def _section(section: Section) -> SectionInfo:
 
 def _functions_of_struct_module(image: ModuleImage) -> frozenset[str]:
     """Return the symbols whose addresses are put into struct module: `init_module` and `cleanup_module` if any."""
-    struct_module = image.find_section(".gnu.linkonce.this_module")
+    struct_module = image.find_section(THIS_MODULE)
     if struct_module is None:
         return frozenset()
     return frozenset(_symbols_into(image, struct_module.number))

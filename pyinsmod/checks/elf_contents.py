@@ -12,10 +12,9 @@ from pyinsmod.elf_format import Section, page_end
 from pyinsmod.finding import Severity
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
-from pyinsmod.module_image import ModuleImage
+from pyinsmod.module_image import THIS_MODULE, ModuleImage
 from pyinsmod.text import shown
 
-THIS_MODULE = ".gnu.linkonce.this_module"
 REBUILD = "build it with the kernel's own build system: make -C /lib/modules/$(uname -r)/build M=$PWD modules"
 NOT_STRIPPED = "build it again and leave the symbol table in: strip --strip-debug is safe, plain strip is not"
 

@@ -19,7 +19,7 @@ from pyinsmod.kernel_facts.kernel_files import KernelFiles
 from pyinsmod.kernel_facts.module_tree import ModuleTree, module_files
 from pyinsmod.kernel_facts.vmlinux import VmlinuxFacts, facts_in_vmlinux
 from pyinsmod.lean import Any, Callable, Mapping, NamedTuple, T, cache
-from pyinsmod.module_image import ModuleImage, read_image
+from pyinsmod.module_image import THIS_MODULE, ModuleImage, read_image
 
 FRESH = "a kernel that does not run: taken as freshly booted, without a command line of its own"
 NO_POLICY = "a kernel that does not run: no security policy is assumed"
@@ -248,7 +248,7 @@ def _format_of(options: Mapping[str, str]) -> str | None:
 
 def _this_module_size(module: ModuleImage) -> int | None:
     """Return sizeof(struct module), which is the size of this section."""
-    section = module.find_section(".gnu.linkonce.this_module")
+    section = module.find_section(THIS_MODULE)
     return None if section is None else section.size
 
 

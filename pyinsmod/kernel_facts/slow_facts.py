@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from pyinsmod.btf.base import BaseBtf
     from pyinsmod.kernel_facts.sources import RunningSources
 
-# struct module is a section of this name in every module, and as long as the structure is.
-THIS_MODULE = ".gnu.linkonce.this_module"
-
 
 def exports(sources: RunningSources) -> Fact[Mapping[str, KernelExport]]:
     """Return what it exports, and its loaded modules."""
@@ -66,6 +63,7 @@ def struct_module_size(sources: RunningSources) -> Fact[int]:
     if size is not None:
         return Fact(size, f"struct module in {source}")
     from pyinsmod.kernel_facts.vermagic import in_tree_modules
+    from pyinsmod.module_image import THIS_MODULE
 
     for path, module in in_tree_modules(sources):
         section = module.find_section(THIS_MODULE)
