@@ -10,6 +10,8 @@ import pytest
 
 from vm.kernel_store import fetch
 
+pytest_plugins = ["tests.dask_cluster"]
+
 # Started in the background, by nohup or by some CI systems, we inherit ignored signals, and so would every program
 # under test.
 for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):

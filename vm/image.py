@@ -12,7 +12,9 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from vm import byte_code
 from vm.architectures import Architecture
@@ -59,6 +61,34 @@ class GuestContent:
     preload: tuple[str, ...] = ()
     warm_up: tuple[str, ...] = ()
     warm: Mapping[str, str] = field(default_factory=dict)
+
+
+class Image(Protocol):
+    """An initramfs: by its key, and as a file when one is wanted."""
+
+    @property
+    def key(self) -> str:
+        """A name that changes with what is in it."""
+
+    def write(self, target: Path) -> None:
+        """Write it."""
+
+
+@dataclass(frozen=True)
+class OwnImage:
+    """An image made on this host, of a kernel of its store and of `content`."""
+
+    kernel: Kernel
+    content: GuestContent
+
+    @cached_property
+    def key(self) -> str:
+        """See `image_key`."""
+        return image_key(self.content, self.kernel.architecture)
+
+    def write(self, target: Path) -> None:
+        """See `write_image`."""
+        write_image(target, self.kernel, self.content)
 
 
 def image_key(content: GuestContent, architecture: Architecture) -> str:

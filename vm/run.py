@@ -11,7 +11,7 @@ from functools import partial
 
 from vm.conversation import Conversation
 from vm.errors import MachineEnded, MachineLost
-from vm.image import GuestContent
+from vm.image import GuestContent, Image, OwnImage
 from vm.jobs import Job, JobResult, Output
 from vm.kernel_store import Kernel
 from vm.snapshot import Progress, Snapshot, made_at, restored, snapshot_place
@@ -111,6 +111,13 @@ async def _attempt(
 @contextlib.asynccontextmanager
 async def laboratory(kernel: Kernel, content: GuestContent, progress: Progress) -> AsyncIterator[Laboratory]:
     """Yield a laboratory for `kernel`; its snapshot is made on first use."""
-    place = await snapshot_place(kernel, content)
+    async with laboratory_of(kernel, OwnImage(kernel, content), progress) as machines:
+        yield machines
+
+
+@contextlib.asynccontextmanager
+async def laboratory_of(kernel: Kernel, image: Image, progress: Progress) -> AsyncIterator[Laboratory]:
+    """Yield a laboratory for `kernel` with that image; its snapshot is made on first use."""
+    place = await snapshot_place(kernel, image)
     async with AsyncExitStack() as stack:
-        yield Laboratory(place, partial(made_at, place, kernel, content, progress), progress, stack)
+        yield Laboratory(place, partial(made_at, place, kernel, image, progress), progress, stack)

@@ -20,12 +20,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vm import image, qemu
+from vm import qemu
 from vm.accelerator import usable_accelerator
 from vm.cache import built_whole, cache_root, locked, storage_errors_named
 from vm.errors import GuestHung, MachineLost
 from vm.guest import frames
-from vm.image import GuestContent
+from vm.image import Image
 from vm.kernel_store import Kernel
 from vm.machine import Machine
 
@@ -73,18 +73,16 @@ class Snapshot:
         return f"{hashlib.sha256(self.devices.read_bytes()).hexdigest()} {self.memory.stat().st_size}\n"
 
 
-async def snapshot_place(kernel: Kernel, content: GuestContent) -> Snapshot:
-    """Return where the snapshot of `kernel` with `content` is, or would be: its name tells what goes into it."""
+async def snapshot_place(kernel: Kernel, image: Image) -> Snapshot:
+    """Return where the snapshot of `kernel` with `image` is, or would be: its name tells what goes into it."""
     hardware = qemu.Hardware(kernel.architecture, await usable_accelerator(kernel), _memory_mib(kernel))
-    return Snapshot(_folders(kernel.name) / _key(kernel, content, hardware), hardware)
+    return Snapshot(_folders(kernel.name) / _key(kernel, image, hardware), hardware)
 
 
 @contextlib.asynccontextmanager
-async def made_at(
-    snapshot: Snapshot, kernel: Kernel, content: GuestContent, progress: Progress
-) -> AsyncIterator[Snapshot]:
-    """Yield the snapshot of `kernel` with `content` at its place, made now if need be, and keep it while in use."""
-    async with kept_at(snapshot, lambda: _make(snapshot, kernel, content, progress)) as made:
+async def made_at(snapshot: Snapshot, kernel: Kernel, image: Image, progress: Progress) -> AsyncIterator[Snapshot]:
+    """Yield the snapshot of `kernel` with `image` at its place, made now if need be, and keep it while in use."""
+    async with kept_at(snapshot, lambda: _make(snapshot, kernel, image, progress)) as made:
         yield made
 
 
@@ -148,14 +146,14 @@ def _unused(folder: Path) -> Iterator[bool]:
         yield True
 
 
-async def _make(snapshot: Snapshot, kernel: Kernel, content: GuestContent, progress: Progress) -> None:
+async def _make(snapshot: Snapshot, kernel: Kernel, image: Image, progress: Progress) -> None:
     for attempt in range(1, BOOT_ATTEMPTS + 1):
         progress(f"booting kernel {kernel.name} once for its snapshot ({snapshot.hardware.accelerator})")
         started = time.monotonic()
         try:
             with built_whole(snapshot.folder) as scratch:
                 initramfs = scratch / "initramfs"
-                image.write_image(initramfs, kernel, content)
+                image.write(initramfs)
                 await _boot_and_freeze(Snapshot(scratch, snapshot.hardware), kernel, initramfs)
                 initramfs.unlink()
         except MachineLost as lost:
@@ -235,11 +233,11 @@ def _memory_mib(kernel: Kernel) -> int:
     return 640 + 3 * kernel.modules_mib // 64 * 64
 
 
-def _key(kernel: Kernel, content: GuestContent, hardware: qemu.Hardware) -> str:
+def _key(kernel: Kernel, image: Image, hardware: qemu.Hardware) -> str:
     emulator = qemu.emulator_path(kernel.architecture).stat()
     parts = {
         "kernel": [kernel.release, kernel.version, kernel.vmlinuz_sha256],
-        "image": image.image_key(content, kernel.architecture),
+        "image": image.key,
         "hardware": [*qemu.machine_arguments(hardware), qemu.command_line(kernel.architecture)],
         "emulator": [emulator.st_size, emulator.st_mtime_ns],
     }

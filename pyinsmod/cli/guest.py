@@ -12,6 +12,7 @@ PACKAGES = ("pyinsmod", "tracer", "elftools", "ptrace", "pyroute2")
 LEFT_OUT = (
     *("pyinsmod/documents", "pyinsmod/cli/here.py", "pyinsmod/cli/laboratory.py", "pyinsmod/cli/manual_pages.py"),
     *("pyinsmod/cli/measuring.py", "pyinsmod/cli/recorded.py", "pyinsmod/cli/validate.py"),
+    *("pyinsmod/cli/machines.py", "pyinsmod/cli/cluster_machines.py", "pyinsmod/cluster", "vm/shipped.py"),
     *("vm/box", "vm/running_system.py", "vm/guest/private_room.py"),
     *("tracer/claims", "tracer/compare.py", "tracer/describe.py", "tracer/selectors.py"),
     *("tracer/errno_table.py", "tracer/experiments", "tracer/manual", "tracer/report"),

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pyinsmod.cli.guest import STANDS_BY, guest_content
+from pyinsmod.cli.machines import MachineRoom
 from pyinsmod.cli.recorded import RecordedTraces
 from pyinsmod.text import printable
 from tracer.claims import Claims, Experiment
@@ -29,7 +29,6 @@ from tracer.records import Record, read
 from vm.errors import MachineEnded
 from vm.jobs import Job, JobResult
 from vm.kernel_store import Kernel
-from vm.run import laboratory
 
 RECORDS = "/tmp/records.jsonl"  # noqa: S108 - a path in the guest, which has one user and lives for a second
 USUAL_MODULE = "mymod"  # what experiments load is mostly called so
@@ -103,6 +102,7 @@ async def run_matrix(
     claims: Claims,
     kernels: Sequence[Kernel],
     loaders: Sequence[str],
+    room: MachineRoom,
     note: Progress,
     done: Callable[[str], None] = lambda _: None,
     *,
@@ -115,19 +115,20 @@ async def run_matrix(
         claims: the document's claims; only experiments some claim refers to are done.
         kernels: kernels of the store.
         loaders: names from LOADERS.
+        room: where the machines are.
         note: told about what takes long (snapshots).
         done: told the name of each experiment that ended.
         fresh: measure again what was recorded in an earlier run.
-        workers: machines side by side; one for each processor unless said otherwise.
+        workers: machines side by side; as many as the room has places for unless said otherwise.
     """
-    slots = asyncio.Semaphore(workers or os.cpu_count() or 1)
+    slots = asyncio.Semaphore(workers or room.places)
     bench = Bench(claims, slots, asyncio.Lock(), fresh, note, done)
-    by_kernel = await asyncio.gather(*(_runs(bench, kernel, loaders) for kernel in kernels))
+    by_kernel = await asyncio.gather(*(_runs(bench, room, kernel, loaders) for kernel in kernels))
     return [run for runs in by_kernel for run in runs]
 
 
-async def _runs(bench: Bench, kernel: Kernel, loaders: Sequence[str]) -> list[Run]:
-    async with laboratory(kernel, guest_content(), bench.note) as plain:
+async def _runs(bench: Bench, room: MachineRoom, kernel: Kernel, loaders: Sequence[str]) -> list[Run]:
+    async with room.laboratory(kernel, guest_content(), bench.note) as plain:
         machines = plain.standing_by(STANDS_BY, USUAL_MODULE, *TRACE)
         place = Place(kernel, machines, RecordedTraces(kernel.name, machines.identity, fresh=bench.fresh))
         return await runs_at(bench, place, loaders)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pyinsmod.cli.packages import need_machines
+from pyinsmod.cli.machines import machine_room
 from pyinsmod.cli.terminal import note
 from tracer.claims import Claims
 from tracer.compare import Run
@@ -31,10 +31,14 @@ def measured(claims: Claims, names: Sequence[str], loaders: Sequence[str], optio
         return _measured_here(claims, loaders)
     from pyinsmod.cli.laboratory import run_matrix
 
-    need_machines()
-    kernels = [_fetched_with_notice(name) for name in names]
     how = {"fresh": options.fresh, "workers": options.workers}
-    return _timed(claims, loaders, len(kernels), lambda done: run_matrix(claims, kernels, loaders, note, done, **how))
+    with machine_room(options.scheduler) as room:
+        kernels = [_fetched_with_notice(name) for name in names]
+
+        def runs(done: Callable[[str], None]) -> Coroutine[Any, Any, list[Run]]:
+            return run_matrix(claims, kernels, loaders, room, note, done, **how)
+
+        return _timed(claims, loaders, len(kernels), runs)
 
 
 def why_not_here(options: argparse.Namespace, loaders: Sequence[str]) -> str | None:
@@ -42,8 +46,11 @@ def why_not_here(options: argparse.Namespace, loaders: Sequence[str]) -> str | N
     from pyinsmod.cli import here
 
     missing = [name for name in loaders if name not in here.installed(loaders)]
-    if options.kernel or options.workers:
-        return "--here is about the running kernel, one experiment after the other: leave --kernel and --workers out"
+    if options.kernel or options.workers or options.scheduler:
+        return (
+            "--here is about the running kernel, one experiment after the other: "
+            "leave --kernel, --workers and --scheduler out"
+        )
     if options.loader and missing:
         return f"the loader {missing[0]} is not installed here: there is no {LOADERS[missing[0]].program}"
     return here.problem()

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pyinsmod.cli.machines import FreshMachines
 from vm.errors import GuestCrashed, GuestHung, MachineLost
 from vm.jobs import Job, JobResult
-from vm.run import Laboratory
 
 SECONDS = 30.0
 GUEST_COMMAND = "pyinsmod-load-once"
@@ -75,7 +75,7 @@ class Reality:
         }
 
 
-async def load_for_real(machines: Laboratory, attempt: Attempt, seconds: float = SECONDS) -> Reality:
+async def load_for_real(machines: FreshMachines, attempt: Attempt, seconds: float = SECONDS) -> Reality:
     """Make the attempt in a fresh machine. A crash and a hang are results.
 
     Raises:

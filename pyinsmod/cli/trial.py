@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pyinsmod.agreement import Agreement, Answer, compare
 from pyinsmod.checks import run_checks
 from pyinsmod.cli.guest import guest_content
+from pyinsmod.cli.machines import MachineRoom
 from pyinsmod.cli.reality import Attempt, Reality, load_for_real
 from pyinsmod.cli.terminal import note
 from pyinsmod.cli.try_kernels import TryKernel
@@ -21,7 +21,6 @@ from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
 from pyinsmod.prediction import Prediction, predict
 from vm.errors import VmError
-from vm.run import laboratory
 
 
 @dataclass(frozen=True)
@@ -70,17 +69,14 @@ class Trial:
         return compare(self.foretold.prediction, self.foretold.findings, answer)
 
 
-def slots() -> asyncio.Semaphore:
-    """Return as many places for machines as there are processors."""
-    return asyncio.Semaphore(os.cpu_count() or 1)
-
-
-async def try_on(kernel: TryKernel, subject: Subject, places: asyncio.Semaphore, seconds: float) -> Trial:
+async def try_on(
+    kernel: TryKernel, subject: Subject, room: MachineRoom, places: asyncio.Semaphore, seconds: float
+) -> Trial:
     """Predict and load for real, at the same time; a crash and a hang are results, a lost machine is said to be."""
     async with places:
         first = await asyncio.to_thread(_first, kernel, subject.image)
         foretelling = asyncio.to_thread(foretell, kernel, subject, first)
-        foretold, reality = await asyncio.gather(foretelling, _load(kernel, subject, first, seconds))
+        foretold, reality = await asyncio.gather(foretelling, _load(kernel, subject, room, first, seconds))
     if isinstance(reality, str):
         return Trial(kernel, subject, foretold, lost=reality)
     if reality.complaint and reality.loaded is not None and set(reality.loaded) != set(first):
@@ -89,10 +85,12 @@ async def try_on(kernel: TryKernel, subject: Subject, places: asyncio.Semaphore,
     return Trial(kernel, subject, foretold, reality)
 
 
-async def _load(kernel: TryKernel, subject: Subject, first: Sequence[str], seconds: float) -> Reality | str:
+async def _load(
+    kernel: TryKernel, subject: Subject, room: MachineRoom, first: Sequence[str], seconds: float
+) -> Reality | str:
     attempt = Attempt(subject.name, subject.content, subject.parameters, tuple(first))
     try:
-        async with laboratory(kernel.machine, guest_content(), note) as machines:
+        async with room.laboratory(kernel.machine, guest_content(), note) as machines:
             return await load_for_real(machines, attempt, seconds)
     except VmError as failure:
         return str(failure)

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Sequence
 
 from pyinsmod.agreement import in_words
 from pyinsmod.cli.arguments import ArgumentParser
-from pyinsmod.cli.packages import need_machines
+from pyinsmod.cli.machines import MachineRoom, machine_room
 from pyinsmod.cli.reality import SECONDS, Reality
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, complain
-from pyinsmod.cli.trial import Foretold, Subject, Trial, slots, try_on
+from pyinsmod.cli.trial import Foretold, Subject, Trial, try_on
 from pyinsmod.cli.try_kernels import TryKernel, default_kernel, try_kernel
 from pyinsmod.errors import MalformedModule, UsageError
 from pyinsmod.explanation import from_finding
 from pyinsmod.module_file import opened_module
 from pyinsmod.module_image import read_image
 from pyinsmod.text import printable, shortened
+from vm.errors import VmError
 
 # Of a log the text shows so many lines; a module may write thousands.
 MOST_LINES = 20
@@ -30,11 +31,15 @@ def run(argv: Sequence[str]) -> int:
     options = parser().parse_intermixed_args(argv)
     if options.timeout <= 0:
         raise UsageError("--timeout wants a number of seconds above 0")
-    need_machines()
     subject = _subject(options.file, options.parameters)
-    names = list(dict.fromkeys(options.kernel or [default_kernel(subject.image)]))
-    kernels = [try_kernel(name) for name in names]
-    trials = asyncio.run(_try(subject, kernels, options.timeout, speak=not options.json))
+    try:
+        with machine_room(options.scheduler) as room:
+            names = list(dict.fromkeys(options.kernel or [default_kernel(subject.image)]))
+            kernels = [try_kernel(name) for name in names]
+            trials = asyncio.run(_try(subject, kernels, room, options.timeout, speak=not options.json))
+    except VmError as failure:
+        complain(str(failure))
+        return EXIT_LOST
     if options.json:
         import json
 
@@ -64,6 +69,11 @@ def parser() -> ArgumentParser:
         "for, else 6.1",
     )
     add("--timeout", metavar="SECONDS", type=float, default=SECONDS, help="after so long it hangs (%(default)g)")
+    add(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="have the machines on the workers of this Dask scheduler, such as tcp://host:8786",
+    )
     add("--json", action="store_true", help="print one JSON object and nothing else")
     return made
 
@@ -76,10 +86,12 @@ def _subject(path: str, parameters: Sequence[str]) -> Subject:
             raise MalformedModule(f"{path}: {error}") from error
 
 
-async def _try(subject: Subject, kernels: Sequence[TryKernel], seconds: float, *, speak: bool) -> list[Trial]:
+async def _try(
+    subject: Subject, kernels: Sequence[TryKernel], room: MachineRoom, seconds: float, *, speak: bool
+) -> list[Trial]:
     """Try on all kernels side by side; say what came of each in the order they were named, as soon as possible."""
-    places = slots()
-    running = [asyncio.create_task(try_on(kernel, subject, places, seconds)) for kernel in kernels]
+    places = asyncio.Semaphore(room.places)
+    running = [asyncio.create_task(try_on(kernel, subject, room, places, seconds)) for kernel in kernels]
     trials: list[Trial] = []
     for task in running:
         trial = await task

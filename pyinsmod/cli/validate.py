@@ -145,6 +145,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--fresh", action="store_true", help="measure again what earlier runs have recorded")
     made.add_argument("--workers", type=int, metavar="N", help="machines side by side (default: one a processor)")
     made.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="have the machines on the workers of this Dask scheduler, such as tcp://host:8786",
+    )
+    made.add_argument(
         "--baseline", type=Path, metavar="FILE", help="an earlier --json: print what changed since; 1 if a verdict did"
     )
     for kind, what in REPORTS.items():

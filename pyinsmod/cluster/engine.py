@@ -7,36 +7,24 @@ has it, and it can be made again when all who had it are gone.
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import stat
 import time
-import warnings
 
-from pyinsmod import __version__
 from pyinsmod.cluster import jobs
-from pyinsmod.cluster.jobs import Returned, Sent, WrongVersionError
+from pyinsmod.cluster.connection import GLANCE, Connection, Failed
+from pyinsmod.cluster.jobs import Returned, Sent
 from pyinsmod.cluster.shipped import Shipped, TreeValues, shipped, values_of
-from pyinsmod.errors import UsageError
 from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple, Sequence
 from pyinsmod.tree.scan import Plain, Scanner
-from pyinsmod.tree.tree_check import EngineLost
 from pyinsmod.tree.workers import Done, Lost
 
 if TYPE_CHECKING:
     from pyinsmod.tree.tree_check import TreeCheck
 
-CONNECT_TIMEOUT = "10s"
-# So long no worker may be there before the work is given up.
-PATIENCE = 60.0
-_GLANCE = 2.0
 # Jobs for each thread that are on their way or at work: the next one is there when one ends.
 _AHEAD = 2
-
-
-class ClusterLost(EngineLost):
-    """The scheduler cannot be reached, or has no workers."""
 
 
 class _Job(NamedTuple):
@@ -61,18 +49,7 @@ class DaskCluster:
     quick_batch, long_batch = 48, 32
 
     def __init__(self, address: str) -> None:
-        try:
-            from distributed import Client
-        except ImportError as error:
-            raise UsageError("--scheduler needs Dask: pip install 'pyinsmod[cluster]'") from error
-        _silence("distributed")
-        self._address = address
-        try:
-            self._client: Any = Client(  # type: ignore[no-untyped-call]  # it has no types
-                address, timeout=CONNECT_TIMEOUT, set_as_default=False
-            )
-        except (OSError, ValueError, TypeError) as error:
-            raise ClusterLost(f"no scheduler answers at {address}: {_line(error)}") from error
+        self._connection = Connection(address)
         self._shared: dict[str, Any] = {}
         self._sends = False
         self._kernels: Any = None
@@ -82,7 +59,7 @@ class DaskCluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.close(timeout=2)
+        self._connection.close()
 
     # --- see Engine
 
@@ -127,16 +104,8 @@ class DaskCluster:
         """Return the future of what all jobs are to have; workers that have it keep it."""
         packed: Shipped = shipped(content)
         if packed.word not in self._shared:
-            self._shared[packed.word] = self._submit(jobs.keep, packed.packed, packed.word)
+            self._shared[packed.word] = self._connection.submit(jobs.keep, packed.packed, packed.word)
         return self._shared[packed.word]
-
-    def _submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that what is sent is big
-            try:
-                return self._client.submit(function, *arguments, pure=False)
-            except OSError as error:
-                raise ClusterLost(f"the scheduler at {self._address} is gone: {_line(error)}") from error
 
     def _spread(
         self, function: Callable[..., Any], shared: tuple[Any, ...], sent: Sequence[_Job]
@@ -153,7 +122,7 @@ class DaskCluster:
                         yield Done(job.batch, ([], []))
                         continue
                     files = tuple(_sent(file, whole=self._sends) for file in job.files)
-                    future = self._submit(function, *shared, *job.more, files)
+                    future = self._connection.submit(function, *shared, *job.more, files)
                     running[future] = job
                     future.add_done_callback(ended.put)
                 if running:
@@ -166,56 +135,27 @@ class DaskCluster:
                     else:
                         yield answer if isinstance(answer, Lost) else Done(job.batch, answer.value.value)
         finally:
-            self._client.cancel(list(running), force=True)
+            self._connection.cancel(list(running))
 
     def _room(self) -> int:
         """Return how many jobs may be under way."""
         asked, threads = self._known
-        if time.monotonic() - asked > _GLANCE:
-            threads = self._threads()
+        if time.monotonic() - asked > GLANCE:
+            threads = self._connection.threads()
             self._known = time.monotonic(), threads
         return _AHEAD * max(1, threads)
 
-    def _threads(self) -> int:
-        """Ask how many threads all workers have."""
-        try:
-            workers = self._client.nthreads()
-        except (OSError, ValueError) as error:
-            raise ClusterLost(f"the scheduler at {self._address} is gone: {_line(error)}") from error
-        return sum(int(each) for each in workers.values())
-
     def _next(self, ended: queue.SimpleQueue[Any]) -> Any:
-        """Wait for a job to end; give up when there has been nobody to do one for too long."""
-        alone_since: float | None = None
+        """Wait for a job to end."""
         while True:
             try:
-                return ended.get(timeout=_GLANCE)
+                return ended.get(timeout=GLANCE)
             except queue.Empty:
-                if self._client.status != "running":
-                    raise ClusterLost(f"the scheduler at {self._address} is gone") from None
-                if self._threads():
-                    alone_since = None
-                elif alone_since is None:
-                    alone_since = time.monotonic()
-                elif time.monotonic() - alone_since > PATIENCE:
-                    why = f"the scheduler at {self._address} has had no workers for {PATIENCE:.0f} seconds"
-                    raise ClusterLost(why) from None
+                self._connection.glance()
 
     def _answer(self, future: Any, job: _Job) -> Done | Lost:
-        from distributed import KilledWorker
-
-        if future.cancelled():
-            raise ClusterLost(f"the scheduler at {self._address} is gone, or somebody cancelled our jobs there")
-        error = future.exception()
-        if error is None:
-            result: Returned = future.result(timeout=PATIENCE)
-            return Done(job.batch, result)
-        if isinstance(error, ModuleNotFoundError | WrongVersionError) or "deserialization" in str(error):
-            why = f"the scheduler and its workers need pyinsmod {__version__} as well: {_line(error)}"
-            raise UsageError(f"{self._address} cannot do this: {why}") from error
-        if isinstance(error, KilledWorker):
-            return Lost(job.batch, "every worker that looked at it was lost")
-        return Lost(job.batch, f"the worker that looked at it failed: {type(error).__name__}: {_line(error)}")
+        outcome: Returned | Failed = self._connection.outcome(future)
+        return Lost(job.batch, outcome.why) if isinstance(outcome, Failed) else Done(job.batch, outcome)
 
 
 def _settled_here(
@@ -245,14 +185,3 @@ def _is_readable(file: str) -> bool:
         return stat.S_ISREG(os.stat(file).st_mode) and os.access(file, os.R_OK)  # noqa: PTH116 - see paths.py
     except OSError:
         return False
-
-
-def _silence(package: str) -> None:
-    """Keep a package from writing to the terminal: what goes wrong is told in one line, by us."""
-    for name in [package, *logging.root.manager.loggerDict]:
-        if name.partition(".")[0] == package:
-            logging.getLogger(name).disabled = True
-
-
-def _line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -2,76 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pyinsmod.cli import main
+from tests.dask_cluster import Start, address_in, worker
 from vm.kernel_store import fetch
 
-pytest.importorskip("distributed", reason="pip install 'pyinsmod[cluster]'")
-
-ROOT = str(Path(__file__).parents[2])
 SOME = 60
-Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """A function that starts a program of Dask; all of them end with the test."""
-    with contextlib.ExitStack() as stack:
-
-        def run(*command: str, ahead: tuple[str, ...] = (), path: str = ROOT) -> subprocess.Popen[bytes]:
-            program = [*ahead, sys.executable, "-m", *command, "--no-dashboard"]
-            log = stack.enter_context((tmp_path / "dask.log").open("ab"))
-            environment = {**os.environ, "PYTHONPATH": path}
-            process = subprocess.Popen(
-                program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=tmp_path
-            )
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            return process
-
-        yield run
-
-
-@pytest.fixture
-def scheduler_process(start: Start, tmp_path: Path) -> subprocess.Popen[bytes]:
-    """A scheduler."""
-    file = tmp_path / "scheduler.json"
-    return start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))
-
-
-@pytest.fixture
-def scheduler(scheduler_process: subprocess.Popen[bytes], tmp_path: Path) -> str:
-    """Its address, once it has one."""
-    address = address_in(tmp_path / "scheduler.json")
-    assert scheduler_process.poll() is None
-    return address
-
-
-def address_in(file: Path) -> str:
-    for _ in range(200):
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return str(json.loads(file.read_text())["address"])
-        time.sleep(0.1)
-    raise AssertionError((file.parent / "dask.log").read_text())
-
-
-def worker(start: Start, scheduler: str, folder: Path, *, ahead: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
-    """Start a worker that nobody starts again when it dies."""
-    options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(folder))
-    return start("distributed.cli.dask_worker", scheduler, *options, ahead=ahead)
 
 
 @pytest.fixture
@@ -169,7 +115,7 @@ def test_a_cluster_without_this_package_is_one_line(
 def test_no_scheduler_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tree: Path, address: str
 ) -> None:
-    monkeypatch.setattr("pyinsmod.cluster.engine.CONNECT_TIMEOUT", "1s")
+    monkeypatch.setattr("pyinsmod.cluster.connection.CONNECT_TIMEOUT", "1s")
     assert main(["check", str(tree), "--kernel", "6.1", "--scheduler", address]) == 3
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -177,7 +123,7 @@ def test_no_scheduler_is_one_line(
 def test_no_workers_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, scheduler: str, tree: Path
 ) -> None:
-    monkeypatch.setattr("pyinsmod.cluster.engine.PATIENCE", 1.0)
+    monkeypatch.setattr("pyinsmod.cluster.connection.PATIENCE", 1.0)
     assert main(["check", str(tree), "--kernel", "6.1", "--scheduler", scheduler]) == 3
     error = capsys.readouterr().err
     assert "no workers" in error

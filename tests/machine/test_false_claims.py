@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from pyinsmod.cli.laboratory import run_matrix
+from pyinsmod.cli.machines import machine_room
 from tracer.claims import Claim, ClaimTest, read_claims
 from tracer.compare import Run, judge_run
 from tracer.selectors import Selector
@@ -32,7 +33,8 @@ ANOTHER = {"errno": "EXDEV", "return": 77, "status": 77}  # what none of the exp
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    (one,) = asyncio.run(run_matrix(CLAIMS, [fetch("6.1")], ["kmod"], print))
+    with machine_room(None) as room:
+        (one,) = asyncio.run(run_matrix(CLAIMS, [fetch("6.1")], ["kmod"], room, print))
     return one
 
 
@@ -102,7 +104,8 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, s
     document = tmp_path_factory.mktemp("altered") / "altered.md"
     document.write_text(altered(DOCUMENT.read_text()))
     claims = read_claims(document, DOCUMENT.with_name("loading-a-module.claims.toml"))
-    (one,) = asyncio.run(run_matrix(claims, [fetch("6.1")], ["kmod"], print))
+    with machine_room(None) as room:
+        (one,) = asyncio.run(run_matrix(claims, [fetch("6.1")], ["kmod"], room, print))
     judged = {claim.id: judge_run(claim, one) for claim in claims.claims}
     return {name: (found.verdict, found.reality) for name, found in judged.items()}
 

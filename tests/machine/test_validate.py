@@ -17,6 +17,7 @@ from hypothesis import find
 from hypothesis import strategies as st
 
 from pyinsmod.cli.laboratory import run_matrix
+from pyinsmod.cli.machines import machine_room
 from tracer.claims import Claim, Claims, ClaimTest, claims_path, read_claims
 from tracer.compare import Observation, Run, Verdict, compare, judge_run
 from tracer.selectors import MISSING, Record, Selector, field_of, matches
@@ -32,7 +33,8 @@ LOADERS = ("kmod", "busybox", "pyinsmod")
 @pytest.fixture(scope="session")
 def runs() -> list[Run]:
     """The whole main job, once: kernel 6.1 and three loaders."""
-    return asyncio.run(run_matrix(CLAIMS, [fetch("6.1")], LOADERS, print))
+    with machine_room(None) as room:
+        return asyncio.run(run_matrix(CLAIMS, [fetch("6.1")], LOADERS, room, print))
 
 
 class TestTheMainJob:

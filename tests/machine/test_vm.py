@@ -20,6 +20,7 @@ import pytest
 
 from pyinsmod.cli.guest import guest_content
 from vm.errors import GuestCrashed, GuestHung, MachineLost
+from vm.image import OwnImage
 from vm.jobs import Job, JobResult
 from vm.kernel_store import Kernel, fetch
 from vm.run import Laboratory, laboratory
@@ -33,8 +34,8 @@ KERNEL = "6.1"
 
 @asynccontextmanager
 async def snapshot_of(kernel: Kernel) -> AsyncIterator[Snapshot]:
-    content = guest_content()
-    async with made_at(await snapshot_place(kernel, content), kernel, content, print) as snapshot:
+    image = OwnImage(kernel, guest_content())
+    async with made_at(await snapshot_place(kernel, image), kernel, image, print) as snapshot:
         yield snapshot
 
 
