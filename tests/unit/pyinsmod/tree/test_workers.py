@@ -44,7 +44,7 @@ def test_an_exception_in_a_process_is_a_lost_batch(capfd: pytest.CaptureFixture[
 
 
 def children() -> set[str]:
-    """Return the processes this one has to wait for yet; other tests' may be among them (multiprocessing's tracker is)."""
+    """Return the processes this one has to wait for; those of other tests are among them."""
     return {pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
 
 
