@@ -94,6 +94,7 @@ KMOD = ("insmod", "rmmod", "modprobe", "modinfo", "depmod")
 FOREIGN_PROGRAMS = {
     "kmod-28": ForeignProgram("bullseye", ("kmod",), "bin/kmod", KMOD),
     "kmod-34": ForeignProgram("trixie", ("kmod", "liblzma5"), "bin/kmod", KMOD, opens=("liblzma.so.5",)),
+    "busybox-1.37": ForeignProgram("trixie", ("busybox",), "bin/busybox", ("busybox", *KMOD, "lsmod")),
 }
 
 
