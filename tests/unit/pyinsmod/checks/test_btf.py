@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,7 @@ from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import Fact, KernelFacts
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_image import ModuleImage
-from tests.unit.pyinsmod.btf.built_btf import BASE, DISTILLED, ENUM, OWN_STRINGS, PTR, STRUCT, btf, info
+from tests.unit.pyinsmod.btf.built_btf import BASE, DISTILLED, END, ENUM, OWN_STRINGS, PTR, STRUCT, btf, info
 
 BuildModule = Callable[..., bytes]
 MakeFacts = Callable[..., KernelFacts]
@@ -90,3 +91,20 @@ def test_a_kernel_that_does_not_look_for_a_base_takes_the_types_for_its_own(
 ) -> None:
     facts = facts_with(make_facts, {**REFUSING, "btf-distilled-base": False})
     assert not found(build_module, facts, GOOD, b"no BTF")
+
+
+@pytest.mark.parametrize(
+    ("own", "severity", "errno"),
+    [
+        (btf([0, info(ENUM), 3], OWN_STRINGS), "refuses", "EINVAL"),  # to every kernel
+        (btf([], OWN_STRINGS, bytes(8) + b"\1\0\0\0"), "refuses", "E2BIG"),
+        (btf([], OWN_STRINGS, struct.pack("<II", END - 1, 4)) + bytes(4), "cannot-tell", "EINVAL"),  # or E2BIG
+        (btf([], OWN_STRINGS, struct.pack("<II", END, 4)) + bytes(4), None, None),  # fine to some
+    ],
+)
+def test_where_it_is_not_known_how_a_kernel_reads_them_every_way_has_to_object(
+    build_module: BuildModule, make_facts: MakeFacts, own: bytes, severity: str | None, errno: str | None
+) -> None:
+    unread = {name: known for name, known in REFUSING.items() if name != "btf-layout"}
+    findings = found(build_module, facts_with(make_facts, unread, config=Fact({}, "test")), own)
+    assert [(one.severity, one.errno) for one in findings] == ([(severity, errno)] if severity else [])

@@ -111,6 +111,13 @@ def test_words_for_booleans_depend_on_the_kernel(
     assert predicted(make_facts, "fast=yes", features=Fact(features, "test")).outcome == "reaches-init"
 
 
+def test_each_pair_of_words_is_known_by_itself(make_facts: MakeFacts) -> None:
+    shown = {"bool-true-false": True, "bool-enable-disable": False, "bool-enable-disable-possible": False}
+    features = Fact(shown, "test")
+    answers = [predicted(make_facts, f"fast={word}", features=features).outcome for word in ("true", "enable")]
+    assert answers == ["reaches-init", "refused"]
+
+
 def test_a_quote_alone_at_the_end_brings_an_old_kernel_down(make_facts: MakeFacts) -> None:
     """Seen: 5.10 does not survive it, 6.1 and later say that they do not know a parameter without a name."""
     old = Fact({"bool-true-false": False, "bool-true-false-possible": False}, "test")
