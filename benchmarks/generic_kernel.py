@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
-from vm.archive import Suite, unpack
+from vm.archive import Suite
 from vm.cache import built_whole, cache_root, locked
 
 SUITE = "bookworm"
@@ -28,9 +27,7 @@ def generic_kernel() -> Path:
             suite.refresh()
             packages = [package for package in suite.closure(*WANTED) if PACKAGES.match(package)]
             with built_whole(folder) as scratch:
-                for deb in suite.download(packages, scratch / "debs"):
-                    unpack(deb, scratch, leave_out=("usr/share/doc",))
-                shutil.rmtree(scratch / "debs")
+                suite.unpack(packages, scratch, leave_out=("usr/share/doc",))
     return folder
 
 

@@ -44,6 +44,14 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+#: What operators can do nothing with but one kind of value.
+_OPERANDS: dict[str, tuple[str, tuple[type, ...]]] = {
+    "exists": ("true or false", (bool,)),
+    **dict.fromkeys(("starts", "ends", "matches"), ("a text", (str,))),
+    **dict.fromkeys(("at_least", "below"), ("a number", (int, float))),
+}
+
+
 def problems_of(selector: object) -> list[str]:
     """Return what is wrong with a selector as written, as short phrases; none when it is sound."""
     if not isinstance(selector, dict) or not selector:
@@ -51,13 +59,26 @@ def problems_of(selector: object) -> list[str]:
     if "type" not in selector:
         return ["a selector names the record's type"]
     known = ", ".join(sorted(TYPES))
-    found = [] if selector["type"] in TYPES else [f"unknown type '{selector['type']}'; there are {known}"]
+    found = [] if str(selector["type"]) in TYPES else [f"unknown type '{selector['type']}'; there are {known}"]
     for key, condition in selector.items():
         if isinstance(condition, dict):
             unknown = sorted(set(condition) - set(OPERATORS)) or ([] if condition else [""])
             found += [f"'{one}': unknown operator of {key}; there are {', '.join(OPERATORS)}" for one in unknown]
+            found += _operand_problems(condition)
             found += _pattern_problems(key, condition)
     return found
+
+
+def _operand_problems(condition: Mapping[str, Any]) -> list[str]:
+    return [
+        f"'{operator}' takes {what}"
+        for operator, (what, kinds) in _OPERANDS.items()
+        if operator in condition and type(condition[operator]) not in kinds and not _is_variable(condition[operator])
+    ]
+
+
+def _is_variable(operand: object) -> bool:
+    return isinstance(operand, str) and operand.startswith("$")
 
 
 def _pattern_problems(key: str, condition: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from vm.architectures import ARCHITECTURES, Architecture
@@ -89,11 +90,25 @@ class Suite:
         listing = self._apt("apt-get", "install", "--print-uris", "--yes", *packages)
         return sorted({line.split()[1].partition("_")[0] for line in listing.splitlines() if line.startswith("'")})
 
-    def download(self, packages: list[str], folder: Path) -> list[Path]:
-        """Download `packages` into `folder`, verified by apt, and return the .deb files."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self._apt("apt-get", "-q", "download", *packages, folder=folder)
-        return sorted(folder.glob("*.deb"))
+    def unpack(self, packages: Iterable[str], root: Path, *, leave_out: tuple[str, ...] = ()) -> list[str]:
+        """Download packages, verified by apt, and unpack them below `root`; return the names of the .deb files.
+
+        Those lie in `root` meanwhile: whoever removes it after an accident removes all.
+
+        Raises:
+            ArchiveUnreachable: the archive cannot give them, or see `unpack`.
+            OSError: the disk is full.
+        """
+        downloads = root / ".debs"
+        downloads.mkdir(parents=True)
+        try:
+            self._apt("apt-get", "-q", "download", *packages, folder=downloads)
+            files = sorted(downloads.glob("*.deb"))
+            for file in files:
+                unpack(file, root, leave_out=leave_out)
+        finally:
+            shutil.rmtree(downloads)
+        return [file.name for file in files]
 
     def _configure(self, mirror: str, name: str) -> None:
         for part in (

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vm.cache_folder import CACHE_VARIABLE, cache_folder
@@ -18,6 +18,7 @@ from vm.errors import StoreBroken
 # What a full or read-only disk answers.
 STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 SCRATCH_NAME = re.compile(r"\..+\.[a-z0-9_]{8}")  # as tempfile ends them
 
 
@@ -63,42 +64,57 @@ def built_whole(target: Path) -> Iterator[Path]:
     left is removed by the next beside it: a scratch folder is locked for as long as somebody works in it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(target.parent)
-    scratch, lock = _scratch_folder(target)
-    try:
+    for left in abandoned(path for path in target.parent.glob(".*") if SCRATCH_NAME.fullmatch(path.name)):
+        with contextlib.suppress(OSError):
+            shutil.rmtree(left)
+    with locked_folder(target.parent, f".{target.name}.") as (scratch, _):
         yield scratch
         if target.exists():
             shutil.rmtree(target)
         scratch.chmod(0o755)
         scratch.rename(target)
+
+
+@contextlib.contextmanager
+def locked_folder(parent: Path, prefix: str) -> Iterator[tuple[Path, int]]:
+    """Yield a new folder, which vanishes afterwards, and the descriptor that says that somebody works in it.
+
+    It says so until it is closed, here and in every process that has inherited it.
+    """
+    folder, lock = _new_folder(parent, prefix)
+    try:
+        yield folder, lock
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
 
 
-def _scratch_folder(target: Path) -> tuple[Path, int]:
-    """Return a new folder beside `target`, and the descriptor whose closing says that nobody works in it any more."""
+def _new_folder(parent: Path, prefix: str) -> tuple[Path, int]:
     while True:
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        lock = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        lock = os.open(folder, _FOLDER)
         with contextlib.suppress(OSError):  # taken for abandoned in the moment before this
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if scratch.exists():
-                return scratch, lock
+            if folder.exists():
+                return folder, lock
         os.close(lock)
 
 
-def _remove_abandoned(folder: Path) -> None:
-    for path in folder.glob(".*"):
-        if not SCRATCH_NAME.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+def abandoned(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield those folders in which nobody works any more, each locked while the caller has it."""
+    for path in paths:
+        try:
+            lock = os.open(path, _FOLDER)
+        except OSError:  # gone, or no folder
             continue
-        with contextlib.suppress(OSError):  # gone, or somebody works in it
-            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path)
-            finally:
-                os.close(lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            yield path
+        finally:
+            os.close(lock)
 
 
 @contextlib.contextmanager

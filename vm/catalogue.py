@@ -31,6 +31,7 @@ KERNELS = {
     "7.2": KernelSource("sid", "linux-image-cloud-amd64"),
     # A release candidate, as a rule: what will break next is seen here first.
     "newest": KernelSource("experimental", "linux-image-cloud-amd64"),
+    "5.10-arm64": KernelSource("bullseye", "linux-image-cloud-arm64", "aarch64"),
     "6.1-arm64": KernelSource("bookworm", "linux-image-cloud-arm64", "aarch64"),
     "6.12-arm64": KernelSource("trixie", "linux-image-cloud-arm64", "aarch64"),
     "7.2-arm64": KernelSource("sid", "linux-image-cloud-arm64", "aarch64"),
@@ -93,6 +94,7 @@ KMOD = ("insmod", "rmmod", "modprobe", "modinfo", "depmod")
 FOREIGN_PROGRAMS = {
     "kmod-28": ForeignProgram("bullseye", ("kmod",), "bin/kmod", KMOD),
     "kmod-34": ForeignProgram("trixie", ("kmod", "liblzma5"), "bin/kmod", KMOD, opens=("liblzma.so.5",)),
+    "busybox-1.37": ForeignProgram("trixie", ("busybox",), "bin/busybox", ("busybox", *KMOD, "lsmod")),
 }
 
 

@@ -8,6 +8,7 @@ link of the command's name, because `--argv0` is younger than some of these.
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 from elftools.elf.dynamic import DynamicSection
@@ -15,7 +16,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import InterpSegment
 
 from vm.architectures import Architecture
-from vm.archive import Suite, unpack
+from vm.archive import Suite
 from vm.catalogue import ForeignProgram
 from vm.errors import StoreBroken
 
@@ -35,14 +36,10 @@ def install(folder: str, program: ForeignProgram, architecture: Architecture, us
     """
     suite = Suite(program.suite, architecture)
     suite.refresh()
-    scratch = userland.parent / f"{userland.name}.{folder}"
-    try:
-        (scratch / "root").mkdir(parents=True)
-        for deb in suite.download(suite.closure(*program.packages), scratch / "debs"):
-            unpack(deb, scratch / "root", leave_out=("usr/share",))
-        _place(folder, program, _library_folders(architecture), scratch / "root", userland / "opt" / folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=".packages.", dir=userland) as name:
+        packages = Path(name)
+        suite.unpack(suite.closure(*program.packages), packages, leave_out=("usr/share",))
+        _place(folder, program, _library_folders(architecture), packages, userland / "opt" / folder)
 
 
 def _place(folder: str, program: ForeignProgram, places: list[str], root: Path, target: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from vm import byte_code
 from vm.architectures import Architecture
-from vm.archive import Suite, unpack
+from vm.archive import Suite
 from vm.cache import built_whole, cache_root, locked, storage_errors_named
 from vm.catalogue import USERLAND_PACKAGES, foreign_programs, userland_suite
 from vm.cpio import CpioWriter
@@ -172,15 +172,7 @@ def _unpack_userland(suite: Suite, architecture: Architecture, root: Path) -> No
     for name in MERGED_FOLDERS:
         (root / "usr" / name).mkdir(parents=True)
         (root / name).symlink_to(f"usr/{name}")
-    downloads = root.parent / f"{root.name}.debs"
-    try:
-        for deb in suite.download(suite.closure(*USERLAND_PACKAGES), downloads):
-            unpack(deb, root, leave_out=LEFT_OUT)
-    finally:
-        for deb in downloads.glob("*"):
-            deb.unlink()
-        if downloads.exists():
-            downloads.rmdir()
+    suite.unpack(suite.closure(*USERLAND_PACKAGES), root, leave_out=LEFT_OUT)
     from vm import foreign  # needed once, and heavy
 
     _link_sh(root)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vm.architectures import ARCHITECTURES, Architecture
-from vm.archive import Suite, unpack
+from vm.archive import Suite
 from vm.cache import built_whole, cache_root, locked, storage_errors_named
 from vm.catalogue import KERNELS
 from vm.errors import StoreBroken, UnknownKernel
@@ -113,12 +113,9 @@ def _download(name: str) -> Kernel:
     suite.refresh()
     packages = [package for package in suite.closure(source.package) if KERNEL_PACKAGES.match(package)]
     with built_whole(_folder(name)) as scratch:
-        debs = suite.download(packages, scratch / "debs")
-        for deb in debs:
-            unpack(deb, scratch, leave_out=("usr/share/doc",))
-        shutil.rmtree(scratch / "debs")
+        debs = suite.unpack(packages, scratch, leave_out=("usr/share/doc",))
         _index_modules(scratch)
-        kernel = _describe(name, scratch, [deb.name for deb in debs])
+        kernel = _describe(name, scratch, debs)
         manifest = {**asdict(kernel), "root": ""}
         (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1))
     complete = fetched(name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import struct
 from collections import deque
 from collections.abc import AsyncIterator
@@ -67,8 +66,7 @@ class Machine:
 
     def kill(self) -> None:
         """End QEMU at once; leaving the context does so too."""
-        with contextlib.suppress(ProcessLookupError):
-            self._qemu.process.kill()
+        self._qemu.kill()
 
     async def _stop(self) -> None:
         self.kill()
@@ -82,8 +80,7 @@ class Machine:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
-        for ours in (self._qemu.console, self._qemu.channel, self._qemu.monitor):
-            _close(ours)
+        self._qemu.close()
 
     async def _listen(self, console: asyncio.StreamReader) -> None:
         while data := await console.read(READ_SIZE):
@@ -180,8 +177,3 @@ def _status(status: int | None) -> str:
     if status is None:
         return ""
     return f" (exit status {status})" if status >= 0 else f" (killed by signal {-status})"
-
-
-def _close(end: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        end.close()

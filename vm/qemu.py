@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import shutil
+import signal
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,12 +84,38 @@ def monitor_arguments(descriptor: int) -> list[str]:
 
 @dataclass
 class QemuProcess:
-    """A running QEMU and our ends of its three sockets; nothing of it has a name on disk."""
+    """A running QEMU and our ends of its three sockets; nothing of it has a name on disk.
+
+    Attributes:
+        process: whom to wait for.
+        handle: its descriptor (pidfd_open(2)); None if it had ended before there was one.
+        console, channel, monitor: the sockets.
+    """
 
     process: asyncio.subprocess.Process
+    handle: int | None
     console: socket.socket
     channel: socket.socket
     monitor: socket.socket
+
+    def kill(self) -> None:
+        """End it at once, if it has not ended yet.
+
+        asyncio's `kill` asks first whether it has, and so takes its end away from who waits for that: an "unknown child
+        process", says asyncio then, and that its status is 255.
+        """
+        if self.handle is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.handle, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Close our ends; nothing more can be done with it then."""
+        for end in (self.console, self.channel, self.monitor):
+            with contextlib.suppress(OSError):
+                end.close()
+        if self.handle is not None:
+            os.close(self.handle)
+            self.handle = None
 
 
 async def start(architecture: Architecture, arguments: list[str]) -> QemuProcess:
@@ -114,7 +143,11 @@ async def start(architecture: Architecture, arguments: list[str]) -> QemuProcess
     finally:
         for _, theirs in pairs:
             theirs.close()
-    return QemuProcess(process, *(ours for ours, _ in pairs))
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        handle = None
+    return QemuProcess(process, handle, *(ours for ours, _ in pairs))
 
 
 def _escaped(path: Path) -> str:

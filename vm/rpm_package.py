@@ -16,6 +16,7 @@ import stat
 import struct
 import subprocess
 import zlib
+from binascii import unhexlify
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -31,7 +32,7 @@ _INDEX_ENTRY = 16
 LARGEST_HEADER = 256 << 20
 _NEWC = (b"070701", b"070702")
 _STRIPPED = b"07070X"
-_FIELDS, _FIELD = 13, 8
+_FIELDS = struct.Struct(">13I")  # each as eight digits
 _END = b"TRAILER!!!"
 LONGEST_NAME = 1 << 16
 _PIECE = 1 << 20
@@ -112,7 +113,8 @@ def _unzstd(file: IO[bytes]) -> Iterator[IO[bytes]]:
         assert program.stdout  # noqa: S101 - it is a pipe
         try:
             yield program.stdout
-            if program.stdout.read(1) and program.wait():
+            # What follows the archive's end is padding; more of it than that says nothing about what was read.
+            if len(program.stdout.read(_PIECE)) < _PIECE and program.wait():
                 raise ValueError("the zstd stream is damaged")
         finally:
             program.kill()
@@ -156,9 +158,9 @@ class _Extraction:
             raise ValueError("it holds files of more than 4 GiB, in a format of its own")
         if magic not in _NEWC:
             raise ValueError("its archive is damaged, or of an unknown format")
-        raw = _exactly(self._archive, _FIELDS * _FIELD)
-        words = [int(raw[at : at + _FIELD], 16) for at in range(0, len(raw), _FIELD)]
-        inode, mode, _, _, links, _, size, major, minor, _, _, length, _ = words
+        raw = _exactly(self._archive, 2 * _FIELDS.size)
+        # Digits and nothing else: int() takes a sign as well, and nobody comes to the end of a size below 0.
+        inode, mode, _, _, links, _, size, major, minor, _, _, length, _ = _FIELDS.unpack(unhexlify(raw))
         if not 0 < length <= LONGEST_NAME:
             raise ValueError(f"a name of {length} bytes")
         name = _exactly(self._archive, length).rstrip(b"\0")

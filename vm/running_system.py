@@ -22,15 +22,19 @@ from vm.errors import GuestHung, MachineLost, MissingTool
 from vm.guest.private_room import HIDDEN, PATIENCE
 from vm.jobs import Job, JobResult
 
+#: Where a room's own folder is made: not below what is hidden in it.
+PLACE = Path("/var/tmp")  # noqa: S108
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C"}
 
 
-async def run_here(job: Job, kept: Iterable[str] = ()) -> JobResult:
+async def run_here(job: Job, kept: Iterable[str] = (), *, place: Path = PLACE, held: tuple[int, ...] = ()) -> JobResult:
     """Run a job on this system, as root.
 
     Args:
         job: what to run.
         kept: folders the job needs that may lie below /root, /tmp or /run, beside those of this Python.
+        place: where the room's own folder is made; not below those.
+        held: descriptors that stay open for as long as the room lives, though this process may be killed before.
 
     Raises:
         GuestHung: its time was up; its processes have been killed.
@@ -40,7 +44,7 @@ async def run_here(job: Job, kept: Iterable[str] = ()) -> JobResult:
     if shutil.which("unshare") is None:
         raise MissingTool("unshare is not installed: sudo apt install util-linux")
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="pyinsmod-", dir="/var/tmp") as side:
+    with tempfile.TemporaryDirectory(prefix="pyinsmod-", dir=place) as side:
         order = {
             "parent": os.getpid(),
             "argv": list(job.argv),
@@ -52,7 +56,8 @@ async def run_here(job: Job, kept: Iterable[str] = ()) -> JobResult:
             "side": side,
             "kept": _folders([*kept, *_python_folders()]),
         }
-        said = await _in_private_room(json.dumps(order).encode(), {**ENVIRONMENT, **job.environment}, job.seconds)
+        environment = {**ENVIRONMENT, **job.environment}
+        said = await _in_private_room(json.dumps(order).encode(), environment, job.seconds, held)
     answer = json.loads(said)
     files = {path: base64.b64decode(content) for path, content in answer["files"].items()}
     return JobResult(
@@ -67,7 +72,7 @@ async def run_here(job: Job, kept: Iterable[str] = ()) -> JobResult:
     )
 
 
-async def _in_private_room(order: bytes, environment: dict[str, str], seconds: float) -> bytes:
+async def _in_private_room(order: bytes, environment: dict[str, str], seconds: float, held: tuple[int, ...]) -> bytes:
     room = (sys.executable, "-P", "-m", "vm.guest.private_room")
     process = await asyncio.create_subprocess_exec(
         *("unshare", "--mount", "--propagation", "private", "--", *room),
@@ -76,6 +81,7 @@ async def _in_private_room(order: bytes, environment: dict[str, str], seconds: f
         stderr=asyncio.subprocess.PIPE,
         env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         start_new_session=True,
+        pass_fds=held,
     )
     try:
         async with asyncio.timeout(seconds):

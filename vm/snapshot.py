@@ -125,13 +125,21 @@ def prune(kernel: str | None = None, *, keep: int = 0) -> int:
     """Remove snapshots nobody is using but the `keep` newest per kernel; return the bytes freed."""
     freed = 0
     for folders in [_folders(kernel)] if kernel else sorted(_folders().glob("*")):
-        by_use = sorted(folders.glob("*/devices"), key=lambda path: path.stat().st_mtime, reverse=True)
+        by_use = sorted(folders.glob("*/devices"), key=_last_use, reverse=True)
         for devices in by_use[keep:]:
             with _unused(devices.parent) as unused:
-                if unused:
+                if unused and devices.exists():
                     freed += sum(path.stat().st_blocks * 512 for path in devices.parent.iterdir())
                     shutil.rmtree(devices.parent)
     return freed
+
+
+def _last_use(devices: Path) -> float:
+    """Return when a snapshot was last used; long ago, if somebody else has just removed it."""
+    try:
+        return devices.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 @contextlib.contextmanager

@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pyinsmod.checks import run_checks
+from pyinsmod.cli.here_scratch import Scratch, build_id, scratch
 from pyinsmod.cli.laboratory import TRACE, Bench, Place, runs_at
 from pyinsmod.errors import MalformedModule
 from pyinsmod.kernel_facts.running import running_kernel
@@ -64,12 +64,12 @@ async def run_on_this_system(
     """Do every experiment here; see `run_matrix` for `note` and `done`."""
     release = os.uname().release
     bench = Bench(claims, asyncio.Semaphore(1), asyncio.Lock(), True, note, done)
-    with tempfile.TemporaryDirectory(prefix="pyinsmod-") as folder:
-        modules = Path(folder, "lib/modules", release)
-        modules.parent.mkdir(parents=True)
-        modules.symlink_to(Path("/lib/modules", release).resolve())
-        kernel = Kernel(NAME, release, "", Path(folder), (), "", 0)
-        return await runs_at(bench, Place(kernel, _ThisSystem(), _NothingRecorded(), why_not_here), loaders)
+    with scratch(note) as own:
+        tree = own.folder / "tree"
+        (tree / "lib/modules").mkdir(parents=True)
+        (tree / "lib/modules" / release).symlink_to(Path("/lib/modules", release).resolve())
+        kernel = Kernel(NAME, release, "", tree, (), "", 0)
+        return await runs_at(bench, Place(kernel, _ThisSystem(own), _NothingRecorded(), why_not_here), loaders)
 
 
 def why_not_here(experiment: Experiment, files: Mapping[str, bytes]) -> str | None:
@@ -104,16 +104,21 @@ class _ThisSystem:
 
     is_ready = True
 
+    def __init__(self, own: Scratch) -> None:
+        self._own = own
+
     async def ready(self) -> None:
         """There is nothing to wait for."""
 
     async def run(self, job: Job) -> JobResult:
         """Run a job; MachineLost when one of its modules cannot be removed."""
-        names = _names(job.files) - _loaded()
+        loaded = _loaded()
+        modules = {name: built for name, built in _modules(job.files).items() if name not in loaded}
+        self._own.remember(modules)
         try:
-            return await run_here(_with_pyinsmod(_whole(job)))
+            return await run_here(_with_pyinsmod(_whole(job)), place=self._own.folder, held=(self._own.lock,))
         finally:
-            await asyncio.to_thread(_remove, names)
+            await asyncio.to_thread(_remove, set(modules))
 
 
 def _whole(job: Job) -> Job:
@@ -140,13 +145,15 @@ class _NothingRecorded:
         """Nothing is kept."""
 
 
-def _names(files: Mapping[str, bytes]) -> set[str]:
-    """Return the names of the modules among files."""
-    names = set()
+def _modules(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the names of the modules among files, and their build ids."""
+    modules = {}
     for content in (content for path, content in files.items() if path.endswith(SUFFIXES)):
         with contextlib.suppress(MalformedModule):
-            names.add(read_image(content).known_name)
-    return {name for name in names if name}
+            image = read_image(content)
+            modules[image.known_name or ""] = build_id(image)
+    modules.pop("", None)
+    return modules
 
 
 def _loaded() -> set[str]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import gzip
 import re
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 from tracer.errors import MalformedClaims
 from tracer.manual.page import page_text
-from vm.archive import Suite, unpack
+from vm.archive import Suite
 from vm.cache import built_whole, cache_root, locked, storage_errors_named
 
 PREFIX = "man:"
@@ -76,9 +75,7 @@ def _unpacked(suite_name: str, package: str) -> Path:
             suite = Suite(suite_name)
             suite.refresh()
             with built_whole(place) as scratch:
-                (deb,) = suite.download([package], scratch / "debs")
-                (scratch / "root").mkdir()
-                unpack(deb, scratch / "root", leave_out=("usr/lib", "lib", "bin", "sbin", "etc"))
-                (scratch / "version").write_text(deb.name)
-                shutil.rmtree(scratch / "debs")
+                leave_out = ("usr/lib", "lib", "bin", "sbin", "etc")
+                (deb,) = suite.unpack([package], scratch / "root", leave_out=leave_out)
+                (scratch / "version").write_text(deb)
     return place / "root"

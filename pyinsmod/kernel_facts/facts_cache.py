@@ -23,9 +23,10 @@ _WORD, _CHECKSUM = 16, 4
 # Who reads the facts, seen from this folder: facts are no older than these files.
 _READERS = (
     *("boot_image.py", "config.py", "export_lookup.py", "features.py", "kernel_texts.py", "ksymtab.py", "lz4.py"),
-    *("files.py", "headers.py"),
+    *("files.py", "headers.py", "kernel_files.py", "raw_exports.py", "raw_image.py"),
     *("module_tree.py", "other_kernel.py", "vmlinux.py"),
-    *("../btf/__init__.py", "../certificates.py", "../der.py", "../module_image.py"),
+    *("../btf/__init__.py", "../btf/base.py", "../certificates.py", "../compression.py", "../der.py"),
+    *("../elf_format.py", "../elf_image.py", "../module_exports.py", "../module_image.py"),
 )
 
 

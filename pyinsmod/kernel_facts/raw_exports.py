@@ -160,12 +160,13 @@ def _sorted_runs(names: Names, anchor: int) -> list[tuple[int, int]]:
     if not names.name(anchor):
         return []
     start, size = anchor, names.kind.entry
-    while b"" < names.name(start - size) < names.name(start):
+    # One name may stand there twice: memset did on arm64, from assembly and from C.
+    while b"" < names.name(start - size) <= names.name(start):
         start -= size
     tables: list[tuple[int, int]] = []
     while len(tables) < 2 and names.name(start):
         end = start + size
-        while names.name(end) > names.name(end - size):
+        while names.name(end) >= names.name(end - size):
             end += size
         tables.append((start, end))
         start = end

@@ -125,6 +125,22 @@ libc.syscall(334, 0, 0, 0, 0)
 libc.syscall(309, data, head, 0); libc.syscall(324, 0, 0, 0); libc.syscall(148, 0, data)
 libc.syscall(155, b"/nonexistent/x", b"/nonexistent/y")
 """
+MOUNTS = """
+import ctypes
+libc = ctypes.CDLL(None)
+def call(number, *arguments):
+    return libc.syscall(number, *[ctypes.c_long(each) if isinstance(each, int) else each for each in arguments])
+context = call(430, b"tmpfs", 1)
+call(431, context, 1, b"size", b"4096", 0); call(431, context, 0, b"ro", None, 0)
+call(431, context, 2, b"blob", b"ab\\0c", 4); call(431, context, 2, b"long", b"v" * 50, 50)
+call(431, context, 3, b"source", b"one", -100); call(431, context, 4, b"source", b"", context)
+call(431, context, 5, b"fd", None, context); call(431, context, 99, b"key", b"value", 3)
+call(431, context, 6, None, None, 0); call(431, context, 7, None, None, 0)
+mounted = call(432, context, 1, 0x2F)
+call(429, mounted, b"", -100, b"/nonexistent", 4); call(429, -100, b"one", -100, b"/nonexistent", 0x177)
+call(433, -100, b"/", 1); call(433, -100, b"/nonexistent", 6)
+call(428, -100, b"/", 0x88001); call(428, -100, b"/nonexistent", 0x9900)
+"""
 MEMORY = """
 import ctypes, mmap
 area = mmap.mmap(-1, 1 << 16)
@@ -163,6 +179,7 @@ HARMLESS = (
     *("sched_getaffinity", "sched_getscheduler", "sched_getparam", "getpriority", "capget", "pidfd_open"),
     *("socket", "socketpair", "bind", "connect", "listen", "getsockname", "getpeername", "sendto", "shutdown"),
     *("clock_getres", "timerfd_create", "timerfd_settime", "timer_gettime", "getitimer", "signalfd4", "madvise"),
+    *("fsopen", "fsconfig", "fsmount", "fspick", "move_mount", "open_tree"),
 )
 
 
@@ -245,6 +262,7 @@ COMMANDS: dict[str, list[str]] = {
     "python-sockets": python(SOCKETS),
     "python-system": python(SYSTEM),
     "python-memory": python(MEMORY),
+    "python-mounts": python(MOUNTS),
     "python-bogus": python(BOGUS.replace("{numbers}", str(sorted(call_numbers(frozenset(HARMLESS), _AUDIT))))),
 }
 

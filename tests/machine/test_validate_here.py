@@ -22,12 +22,27 @@ VERDICTS = {"step-1-shell": "confirmed", "step-2-call": "contradicted", "failure
 PATIENCE = 600.0  # four experiments and their report, emulated, on a host that has other work
 SCRIPT = """\
 mkdir -p /opt/here && cd /opt/here && tar xf /root/here.tar && export PYTHONPATH=/opt/here
-before=$(cat /proc/mounts /proc/modules; ls -A /root /run /tmp /usr/sbin)
+before=$(cat /proc/mounts /proc/modules; ls -A /root /run /tmp /var/tmp /usr/sbin)
 python3 -P -m pyinsmod validate --here --loader busybox --loader pyinsmod {claims} --json -
 status=$?
-after=$(cat /proc/mounts /proc/modules; ls -A /root /run /tmp /usr/sbin)
+after=$(cat /proc/mounts /proc/modules; ls -A /root /run /tmp /var/tmp /usr/sbin)
 [ "$before" = "$after" ] || {{ echo "$before"; echo "$after"; }} >&2
 exit $status
+"""
+
+
+KILLED = """\
+mkdir -p /opt/here && cd /opt/here && tar xf /root/here.tar && export PYTHONPATH=/opt/here
+python3 -P -m pyinsmod validate --here --loader busybox --claim step-13-stays >/dev/null 2>&1 &
+until grep -q '^mymod ' /proc/modules; do kill -0 $! || exit 97; done
+kill -KILL $!
+wait
+while pgrep -f private_room; do sleep 0.1; done >/dev/null
+grep -q '^mymod ' /proc/modules || exit 98
+ls /var/tmp
+python3 -P -m pyinsmod validate --here --loader busybox --claim step-1-shell --json -  >/dev/null
+grep '^mymod ' /proc/modules
+ls /var/tmp
 """
 
 
@@ -63,3 +78,11 @@ def test_the_running_system_is_asked_and_left_as_it_was(in_machine: InMachine) -
     assert all(len(claim["by_run"]) == 2 for claim in report["claims"])
     assert b"tainted" in result.stderr
     assert len(result.stderr.splitlines()) == 2
+
+
+def test_what_a_killed_run_has_left_is_put_away_by_the_next(in_machine: InMachine) -> None:
+    result = in_machine(["sh", "-c", KILLED], {"/root/here.tar": installed()}, seconds=PATIENCE)
+    assert result.status == 0, result
+    (left,) = result.stdout.decode().splitlines()
+    assert left.startswith("pyinsmod-here.")
+    assert b"an earlier run was killed: its module 'mymod', still loaded, is removed" in result.stderr

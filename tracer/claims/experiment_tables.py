@@ -6,37 +6,30 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tracer.claims.model import DEFAULT_FILE, DEFAULT_SECONDS, Experiment
-from tracer.claims.wrong import Wrong, table_with
+from tracer.claims.wrong import NUMBER, TABLE, TABLES, TEXT, TEXTS, YES_NO, Wrong, of_kinds
 from tracer.experiments import direct_calls, preparations
 from tracer.experiments.donor import ROLES
 from tracer.experiments.errors import UnknownFault
 from tracer.experiments.faults import lookup
 from tracer.experiments.loaders import LOADERS
 
-#: Key → what it holds. A list is one of texts, unless it is one of tables.
-KEYS: dict[str, type] = {
-    "about": str,
-    "like": str,
-    "modules": dict,
-    "file": str,
-    "options": list,
-    "parameters": list,
-    "with": list,
-    "prepare": list,
-    "run": str,
-    "calls": list,
-    "afterwards": list,
-    "watch": list,
-    "module_folder": bool,
-    "refused": bool,
-    "seconds": int,
-    "survey": bool,
-    "kernel_only": bool,
-    "loaders": list,
+KEYS: Mapping[str, str] = {
+    **dict.fromkeys(("about", "like", "file", "run"), TEXT),
+    **dict.fromkeys(("options", "parameters", "with", "prepare", "afterwards", "watch", "loaders"), TEXTS),
+    **dict.fromkeys(("module_folder", "refused", "survey", "kernel_only"), YES_NO),
+    "modules": TABLE,
+    "calls": TABLES,
+    "seconds": NUMBER,
 }
-MODULE_KEYS = {"name", "init", "exit", "faults", "compression", "unchanged", "donor"}
+MODULE_KEYS: Mapping[str, str] = {
+    **dict.fromkeys(("name", "compression", "unchanged", "donor"), TEXT),
+    "faults": TEXTS,
+    "init": TABLE,
+    "exit": TABLE,
+}
+INIT_KEYS: Mapping[str, str] = {"log": TEXT, "returns": NUMBER, "sleep_ms": NUMBER}
+EXIT_KEYS: Mapping[str, str] = {"log": TEXT}
 ROLES_OF_DONORS = ("needed", "needing", *ROLES)
-_KINDS = {str: "a text", int: "a number", list: "a list of texts", bool: "true or false", dict: "a table"}
 
 
 def read(name: str, table: object, tables: Mapping[str, Any], loaders: Sequence[str]) -> Experiment:
@@ -52,7 +45,6 @@ def read(name: str, table: object, tables: Mapping[str, Any], loaders: Sequence[
         Wrong: a key, a kind of value or a name in it is unknown.
     """
     whole = _with_inherited(table, tables)
-    _check_kinds(whole)
     _check_names(whole)
     return Experiment(
         name=name,
@@ -77,22 +69,13 @@ def read(name: str, table: object, tables: Mapping[str, Any], loaders: Sequence[
 
 
 def _with_inherited(table: object, tables: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str, Any]:
-    own = table_with(table, KEYS)
+    own = of_kinds(table, KEYS)
     base = own.get("like")
     if base is None:
         return dict(own)
     if base not in tables or base in above:
         raise Wrong(f"there is no experiment '{base}' to be like" if base not in tables else "is like itself", "like")
     return {**_with_inherited(tables[base], tables, (*above, base)), **own}
-
-
-def _check_kinds(table: Mapping[str, Any]) -> None:
-    for key, value in table_with(table, KEYS).items():
-        of = dict if key == "calls" else str
-        if not isinstance(value, KEYS[key]) or (
-            isinstance(value, list) and not all(isinstance(one, of) for one in value)
-        ):
-            raise Wrong(f"'{key}' is {'a list of tables' if key == 'calls' else _KINDS[KEYS[key]]}", key)
 
 
 def _check_names(table: Mapping[str, Any]) -> None:
@@ -112,12 +95,24 @@ def _check_names(table: Mapping[str, Any]) -> None:
 
 
 def _check_module(module: object) -> None:
-    known = table_with(module, MODULE_KEYS)
+    known = of_kinds(module, MODULE_KEYS)
+    check_init(known.get("init", {}))
+    of_kinds(known.get("exit", {}), EXIT_KEYS)
     for key in ("unchanged", "donor"):
         if key in known and known[key] not in ROLES_OF_DONORS:
             raise Wrong(f"'{key}' is one of {', '.join(ROLES_OF_DONORS)}", key)
-    for fault in known.get("faults", ()):
+    check_faults(known.get("faults", ()))
+
+
+def check_init(init: object) -> None:
+    """Raise Wrong if this does not say what an init function does."""
+    of_kinds(init, INIT_KEYS)
+
+
+def check_faults(names: Sequence[str]) -> None:
+    """Raise Wrong for a fault that there is not."""
+    for name in names:
         try:
-            lookup(fault)
+            lookup(name)
         except UnknownFault as unknown:
-            raise Wrong(str(unknown), str(fault)) from unknown
+            raise Wrong(str(unknown), name) from unknown

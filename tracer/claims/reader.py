@@ -14,8 +14,9 @@ from tracer.claims.lines import Lines
 from tracer.claims.model import Claim, Claims, ErrorsOf, Experiment, Problem
 from tracer.claims.moments import Moment, ordered_claims
 from tracer.claims.quotes import Sections
-from tracer.claims.wrong import Wrong
+from tracer.claims.wrong import KINDS, TEXTS, Wrong
 from tracer.errors import MalformedClaims
+from tracer.experiments.loaders import LOADERS
 from tracer.manual.errnos import documented_errnos
 
 SCHEMA = 1
@@ -76,12 +77,21 @@ class _Reader:
         experiments = self._experiments()
         told = (self._claim(number, table, sections) for number, table in enumerate(self._tables("claims")))
         claims = self._ids_once(self._experiments_known([one for one in told if one is not None], experiments))
-        read = (self._moment(number, table, sections) for number, table in enumerate(self._tables("moments")))
+        read = (
+            self._moment(number, table, sections, experiments) for number, table in enumerate(self._tables("moments"))
+        )
         ordered = ordered_claims([moment for moment in read if moment is not None])
         experiments |= ordered.experiments
         errors = self._errors_of()
         claims += [*ordered.claims, *generated.about_errors(self.text, errors, claims)]
         return Claims(document, self.text, experiments, tuple(claims), tuple(self.problems), errors)
+
+    def _names(self, key: str) -> list[str]:
+        found = self.raw.get(key, [])
+        if KINDS[TEXTS](found):
+            return list(found)
+        self._note(self.lines.of_word(key), f"'{key}' is {TEXTS}")
+        return []
 
     def _tables(self, key: str) -> list[Any]:
         found = self.raw.get(key, [])
@@ -91,11 +101,18 @@ class _Reader:
         return []
 
     def _experiments(self) -> dict[str, Experiment]:
-        tables = self.raw.get("experiments", {})
-        experiments = {}
+        tables, experiments = self.raw.get("experiments", {}), {}
+        if not isinstance(tables, Mapping):
+            self._note(self.lines.of_word("experiments"), "write [experiments.NAME] for each of them")
+            return {}
+        loaders = self._names("loaders")
+        for loader in loaders:
+            if loader not in LOADERS:
+                line = self.lines.of_word("loaders")
+                self._note(line, f"unknown loader '{loader}'; there are {', '.join(LOADERS)}")
         for name, table in tables.items():
             try:
-                experiments[name] = experiment_tables.read(name, table, tables, self.raw.get("loaders", ()))
+                experiments[name] = experiment_tables.read(name, table, tables, loaders)
             except Wrong as wrong:
                 line = self.lines.of_table(f"experiments.{name}", wrong.word)
                 self._note(line, f"[experiments.{name}]: {wrong}")
@@ -111,9 +128,11 @@ class _Reader:
             self._note(line, f"claim '{broken.id}': {wrong}")
             return replace(broken, broken=self._reason(line, wrong))
 
-    def _moment(self, number: int, table: object, sections: Sections) -> Moment | None:
+    def _moment(
+        self, number: int, table: object, sections: Sections, experiments: Mapping[str, Experiment]
+    ) -> Moment | None:
         try:
-            moment = read_moment(table, sections)
+            moment = read_moment(table, sections, experiments)
         except Wrong as wrong:
             self._note(self.lines.of_array("moments", number, wrong.word), f"moment number {number + 1}: {wrong}")
             return None
@@ -125,7 +144,7 @@ class _Reader:
     def _errors_of(self) -> tuple[ErrorsOf, ...]:
         documented = documented_errnos(self.text)
         calls = []
-        for call in self.raw.get("errors_of", ()):
+        for call in self._names("errors_of"):
             if documented.get(call):
                 calls.append(ErrorsOf(call, documented[call]))
             else:

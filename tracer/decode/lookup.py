@@ -12,7 +12,10 @@ from tracer.decode.tables.architectures import BY_NAME, Architecture
 
 #: The tables of `tracer.decode.calls`, in the order they are looked into: one is imported when none before it has a
 #: call, which is much of a short trace's time. No call is in two of them.
-FAMILIES = ("modules", "files", "processes", "memory", "descriptors", "signals", "times", "polling", "sockets")
+FAMILIES = (
+    *("modules", "files", "processes", "memory", "descriptors", "signals", "times", "polling", "sockets"),
+    "mounts",
+)
 #: Those of what is different on one architecture, or only there.
 _ELSEWHERE = ("i386", "aarch64", "arm", "riscv64")
 

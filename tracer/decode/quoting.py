@@ -55,3 +55,10 @@ def quoted_start(text: str, *, cut: bool = False) -> str:
         # escape cut in two at its end is not.
         shown = quoted(unescaped(text[: 8 * STRING_LIMIT]), STRING_LIMIT)
     return shown + "..." if cut and not shown.endswith('"...') else shown
+
+
+def quoted_in_hex(text: str) -> str:
+    """Return the first bytes of a record's string as strace shows what is no text: each of them in hex."""
+    data = unescaped(text[: 8 * STRING_LIMIT])
+    shown = "".join(f"\\x{byte:02x}" for byte in data[:STRING_LIMIT])
+    return f'"{shown}"' + ("..." if len(data) > STRING_LIMIT else "")

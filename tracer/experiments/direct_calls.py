@@ -28,12 +28,15 @@ def problem_of(call: Mapping[str, Any]) -> str | None:
     for key in sorted(set(call) - CALLS[name] - _COMMON):
         return f"{name}: unknown key '{key}'; there are {', '.join(sorted(CALLS[name] | _COMMON))}"
     flags = call.get("flags", 0)
+    if not isinstance(flags, int | list):
+        return f"{name}: flags are a number, or a list of names"
     if name in {"finit_module", "delete_module"} and isinstance(flags, list):
         for flag in flags:
             if flag not in FLAGS:
                 return f"{name}: unknown flag '{flag}'; give a number or of {', '.join(FLAGS)}"
     descriptor = call.get("fd", 0)
-    if not isinstance(descriptor, int) and not any(kind in descriptor for kind in _DESCRIPTORS):
+    named = isinstance(descriptor, Mapping) and any(kind in descriptor for kind in _DESCRIPTORS)
+    if not isinstance(descriptor, int) and not named:
         return f"{name}: fd is a number, or a table with one of {', '.join(_DESCRIPTORS)}"
     return None
 

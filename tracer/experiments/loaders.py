@@ -38,6 +38,11 @@ LOADERS = {
     "kmod-28": Loader("/opt/kmod-28/bin/insmod", "insmod --version", tools=("/opt/kmod-28/bin/", _OTHERS)),
     "kmod-34": Loader("/opt/kmod-34/bin/insmod", "insmod --version", tools=("/opt/kmod-34/bin/", _OTHERS)),
     "busybox": Loader("/usr/bin/busybox", "busybox", tools=("/usr/bin/busybox", (*_OTHERS, "lsmod"))),
+    "busybox-1.37": Loader(
+        "/opt/busybox-1.37/bin/insmod",
+        "/opt/busybox-1.37/bin/busybox",
+        tools=("/opt/busybox-1.37/bin/", (*_OTHERS, "lsmod")),
+    ),
     "toybox": Loader("/usr/bin/toybox", "toybox --version", tools=("/usr/bin/toybox", ("rmmod", "modinfo", "lsmod"))),
     "modprobe": Loader("/usr/bin/kmod", "modprobe --version", command="modprobe", by_name=True),
     "pyinsmod": Loader("/usr/bin/pyinsmod", "pyinsmod --version", insist=("--anyway",)),

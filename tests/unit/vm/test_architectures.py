@@ -9,7 +9,15 @@ import pytest
 from vm import catalogue
 from vm.accelerator import usable_accelerator
 from vm.architectures import ARCHITECTURES, native
-from vm.catalogue import KERNELS, default_kernel, foreign_programs, kernel_of_series, native_kernels, userland_suite
+from vm.catalogue import (
+    FOREIGN_PROGRAMS,
+    KERNELS,
+    default_kernel,
+    foreign_programs,
+    kernel_of_series,
+    native_kernels,
+    userland_suite,
+)
 from vm.errors import StoreBroken
 from vm.image import _applets
 from vm.kernel_store import Kernel
@@ -44,15 +52,17 @@ def test_the_kernel_that_is_meant_is_the_oldest_where_there_is_none_of_that_seri
 
 def test_an_architecture_has_no_userland_and_no_programs_from_before_it_was_there() -> None:
     assert userland_suite(ARCHITECTURES["x86_64"]) == "bookworm"
-    assert set(foreign_programs(ARCHITECTURES["x86_64"])) == {"kmod-28", "kmod-34"}
+    assert set(foreign_programs(ARCHITECTURES["x86_64"])) == set(FOREIGN_PROGRAMS)
     assert userland_suite(ARCHITECTURES["riscv64"]) == "trixie"
-    assert set(foreign_programs(ARCHITECTURES["riscv64"])) == {"kmod-34"}
+    of_riscv64 = foreign_programs(ARCHITECTURES["riscv64"])
+    assert "kmod-34" in of_riscv64
+    assert "kmod-28" not in of_riscv64
 
 
 def test_a_series_is_looked_for_on_the_architecture_asked_for() -> None:
     assert kernel_of_series("6.12", "aarch64") == "6.12-arm64"
     assert kernel_of_series("6.12", "x86_64") == "6.12"
-    assert kernel_of_series("5.10", "aarch64") is None
+    assert kernel_of_series("5.10", "riscv64") is None
     assert catalogue.KERNELS["6.12-arm64"].architecture == "aarch64"
 
 

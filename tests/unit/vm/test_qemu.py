@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import os
+import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -26,6 +30,28 @@ def test_a_missing_emulator_is_one_apt_line(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingTool, match=f"^{emulator} is not installed: sudo apt-get install {package}$"):
         qemu.emulator_path(ARCHITECTURES[machine])
+
+
+def test_one_that_ends_by_itself_while_it_is_killed_has_a_status_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator = tmp_path / X86.emulator
+    emulator.write_text("#!/bin/sh\nexit 7\n")
+    emulator.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    async def status() -> int:
+        process = await qemu.start(X86, [])
+        while process.process.returncode is None:
+            await asyncio.sleep(0)
+            if random.random() < 0.01:
+                process.kill()
+        process.close()
+        process.kill()  # nobody is hit
+        return process.process.returncode
+
+    assert {asyncio.run(status()) for _ in range(30)} <= {7, -signal.SIGKILL}
+    assert "Unknown child process" not in caplog.text
 
 
 def test_a_restored_machine_never_writes_its_snapshot() -> None:

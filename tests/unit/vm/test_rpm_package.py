@@ -146,10 +146,25 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
         (b"07070X" + b"0" * 100, "more than 4 GiB"),
         (b"070707" + b"0" * 100, "unknown format"),
         (b"PK\3\4" + b"0" * 100, "no known compression"),
-        (b"070701" + b"xyz" * 100, "invalid literal"),
+        (b"070701" + b"xyz" * 100, "Non-hexadecimal"),
+        # A size below 0, which int() would take, and which is never skipped.
+        (b"070701" + b"00000001" * 6 + b"-0000004" + b"00000001" * 60, "Non-hexadecimal"),
     ],
 )
 def test_an_unknown_archive_is_one_line(tmp_path: Path, archive: bytes, why: str) -> None:
     (tmp_path / "p.rpm").write_bytes(package_of(archive))
     with pytest.raises(ArchiveUnreachable, match=why):
         unpack_rpm(tmp_path / "p.rpm", tmp_path)
+
+
+@pytest.mark.skipif(not shutil.which("zstd"), reason="apt-get install zstd")
+def test_what_follows_the_archive_in_its_stream_is_read_for_damage(tmp_path: Path) -> None:
+    archive = cpio(("file", 0o100644, b"content")) + random.Random(2).randbytes(300_000)  # more than a pipe holds
+    packed = subprocess.run(["zstd", "-cq", "--check"], input=archive, capture_output=True, check=True).stdout
+    package = tmp_path / "p.rpm"
+    package.write_bytes(package_of(packed))
+    unpack_rpm(package, tmp_path)
+    assert (tmp_path / "file").read_bytes() == b"content"
+    package.write_bytes(package_of(packed[:-1] + bytes([packed[-1] ^ 1])))
+    with pytest.raises(ArchiveUnreachable, match="zstd stream is damaged"):
+        unpack_rpm(package, tmp_path)

@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 from tracer.decode.kinds.descriptors import DIRFD, FD
 from tracer.decode.kinds.file_status import DEVICE, MODE_WITH_TYPE, STAT, STATFS, STATX, STATX_FLAGS, STATX_MASK
-from tracer.decode.kinds.mounting import DATA, FILE_SYSTEM_TYPE, MOUNT_FLAGS
 from tracer.decode.kinds.numbers import MODE, SIZE, USER
 from tracer.decode.kinds.opening import CREATING, OPEN_FLAGS, OPEN_HOW
 from tracer.decode.kinds.results import DESCRIPTOR
@@ -87,7 +86,6 @@ CALLS: Mapping[str, Signature] = MappingProxyType(
         "symlinkat": call(("target", PATH), ("newdirfd", DIRFD), ("linkpath", PATH)),
         "unlink": _one_path,
         "unlinkat": call(("dirfd", DIRFD), ("pathname", PATH), ("flags", _AT_FLAGS)),
-        "pivot_root": call(("new_root", PATH), ("put_old", PATH)),
         "mkdir": _path_and_mode,
         "mkdirat": call(("dirfd", DIRFD), ("pathname", PATH), ("mode", MODE)),
         "rmdir": _one_path,
@@ -124,14 +122,6 @@ CALLS: Mapping[str, Signature] = MappingProxyType(
             ("mode", MODE_WITH_TYPE),
             ("dev", DEVICE, 3, lambda raw: _is_device(raw[2])),
         ),
-        "mount": call(
-            ("source", PATH),
-            ("target", PATH),
-            ("filesystemtype", FILE_SYSTEM_TYPE),
-            ("mountflags", MOUNT_FLAGS),
-            ("data", DATA),
-        ),
-        "umount2": call(("target", PATH), ("flags", flags(table.UMOUNT_FLAGS, "MNT_???"))),
         "swapoff": call(("path", PATH)),
         "sync": call(),
         "syncfs": call(("fd", FD)),

@@ -1,12 +1,17 @@
-"""mount(2): what some of its arguments are depends on its flags."""
+"""mount(2) and fsconfig(2): what some of their arguments are depends on flags, or on a command."""
 
 from __future__ import annotations
 
-from tracer.decode.kinds.common import everywhere, of_number
-from tracer.decode.kinds.symbols import shown_flags
-from tracer.decode.kinds.texts import show_string
-from tracer.decode.signature import Kind, Value
-from tracer.decode.tables.file_flags import MOUNT_FLAGS as _FLAGS
+from tracer.decode.kinds.buffers import sent
+from tracer.decode.kinds.common import everywhere, of_number, show_address
+from tracer.decode.kinds.descriptors import DIRFD, FD
+from tracer.decode.kinds.numbers import INT, POINTER, hexadecimal
+from tracer.decode.kinds.symbols import enum, shown_flags
+from tracer.decode.kinds.texts import PATH, STRING, show_string
+from tracer.decode.quoting import quoted_in_hex
+from tracer.decode.signature import Call, Kind, Value, Variants, call
+from tracer.decode.tables.mount_flags import FSCONFIG_COMMANDS
+from tracer.decode.tables.mount_flags import MOUNT_FLAGS as _FLAGS
 from tracer.decode.values import Task, flags, pointer, text
 from tracer.ptrace.tracee import RawArguments
 
@@ -49,3 +54,36 @@ def _data(task: Task, value: int, raw: RawArguments) -> Value:
 
 
 DATA = everywhere(_data, show_string)
+
+
+def _show_binary(value: Value) -> str:
+    data = value.get("data") if isinstance(value, dict) else None
+    return show_address(value) if data is None else quoted_in_hex(data)
+
+
+def _setting(value: Kind, aux: Kind = INT) -> Call:
+    return _fsconfig(STRING, value, aux)
+
+
+def _fsconfig(key: Kind, value: Kind, aux: Kind) -> Call:
+    return call(
+        ("fs_fd", FD), ("cmd", enum(FSCONFIG_COMMANDS, "FSCONFIG_???")), ("key", key), ("value", value), ("aux", aux)
+    )
+
+
+#: By the numbers of FSCONFIG_COMMANDS; the commands proper have neither key nor value.
+FSCONFIG = Variants(
+    "cmd",
+    1,
+    0xFFFFFFFF,
+    lambda value: FSCONFIG_COMMANDS.get(value, hexadecimal(value)),
+    {
+        0: _setting(POINTER),
+        1: _setting(STRING),
+        2: _setting(sent(4)._replace(show=_show_binary)),
+        3: _setting(PATH, DIRFD),
+        4: _setting(PATH, DIRFD),
+        5: _setting(POINTER, FD),
+    },
+    _fsconfig(POINTER, POINTER, INT),
+)

@@ -17,7 +17,8 @@ BASE = 0xFFFF800080000000
 RELEASE = "6.12.107+deb13-cloud-arm64"
 VERMAGIC = f"{RELEASE} SMP mod_unload modversions aarch64"
 TABLES_AT, STRINGS_AT, PARAMETERS_AT = 0x2000, 0x4000, 0x6000
-NAMES = sorted(f"symbol_{number}" for number in range(40))
+# One of them twice, as memset is in arm64 kernels until 5.10.
+NAMES = sorted([*(f"symbol_{number}" for number in range(40)), "symbol_7"])
 SYMBOLS = [Symbol("_printk", 7), *(Symbol(name, 100 + number) for number, name in enumerate(NAMES))]
 GPL = [Symbol(f"gpl_{name}", 1000 + number) for number, name in enumerate(NAMES)]
 

@@ -79,6 +79,10 @@ def shown(task: Task, name: str, *arguments: int, result: int | None = 0, arch: 
             ("clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x1000) = 0"),
         ),
         ("mknod", (0, 0o20666, 0x103), "mknod(NULL, S_IFCHR|0666, makedev(0x1, 0x3)) = 0"),
+        ("fsopen", (16, 2), "fsopen(0x10, 0x2 /* FSOPEN_??? */) = 0"),
+        ("fsconfig", (77, 99, 16, 32, -1), "fsconfig(77, 0x63 /* FSCONFIG_??? */, 0x10, 0x20, -1) = 0"),
+        ("fsmount", (77, 3, 0x40), "fsmount(77, FSMOUNT_CLOEXEC|0x2, 0x40 /* MOUNT_ATTR_??? */) = 0"),
+        ("move_mount", (77, 0, -100, 0, 8), "move_mount(77, NULL, AT_FDCWD, NULL, 0x8 /* MOVE_MOUNT_??? */) = 0"),
         ("restart_syscall", (), "restart_syscall(<... resuming interrupted system call ...>) = 0"),
     ],
 )
@@ -106,6 +110,19 @@ def test_registers_alone(task: Task, name: str, arguments: tuple[int, ...], text
 )
 def test_results(task: Task, name: str, arguments: tuple[int, ...], result: int, text: str) -> None:
     assert shown(task, name, *arguments, result=result) == text
+
+
+def test_fsconfig_by_its_command(task: Task, place: Placer) -> None:
+    key, value = place(b"source\0"), place(b"ab\0c")
+    assert shown(task, "fsconfig", 3, 0, key, 0, 0) == 'fsconfig(3, FSCONFIG_SET_FLAG, "source", NULL, 0) = 0'
+    assert shown(task, "fsconfig", 3, 1, key, value, 0) == 'fsconfig(3, FSCONFIG_SET_STRING, "source", "ab", 0) = 0'
+    assert shown(task, "fsconfig", 3, 2, key, value, 4) == (
+        r'fsconfig(3, FSCONFIG_SET_BINARY, "source", "\x61\x62\x00\x63", 4) = 0'
+    )
+    assert shown(task, "fsconfig", 3, 3, key, key, -100) == (
+        'fsconfig(3, FSCONFIG_SET_PATH, "source", "source", AT_FDCWD) = 0'
+    )
+    assert shown(task, "fsconfig", 3, 6, key, 0, 0).startswith("fsconfig(3, FSCONFIG_CMD_CREATE, 0x")
 
 
 def test_a_status_in_macros(task: Task, place: Placer) -> None:

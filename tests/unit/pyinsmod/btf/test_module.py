@@ -1,4 +1,4 @@
-"""BTF: the size of a struct in it, and what a kernel says to a module's.
+"""A module's BTF: what the kernel says to its types, header and strings.
 
 The expected errnos are what a 7.2 kernel built without MODULE_ALLOW_BTF_MISMATCH answered when it was given these very
 types in the .BTF of a real module, following on its own BTF instead of the small base of these tests.
@@ -7,73 +7,50 @@ types in the .BTF of a real module, following on its own BTF instead of the smal
 from __future__ import annotations
 
 import errno
-import pickle
 import struct
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from pyinsmod.btf import struct_size
-from pyinsmod.btf.base import BaseBtf, BaseBtfInFile, Figures, base_of
+from pyinsmod.btf.base import BaseBtf
 from pyinsmod.btf.distilled import Unchecked
 from pyinsmod.btf.header import ENOTSUPP, BtfFault, Dialect
 from pyinsmod.btf.module import check_module_btf, skim_module_btf
-from pyinsmod.checks.btf import check_btf
-from pyinsmod.errors import MalformedModule
-from pyinsmod.finding import Finding
-from pyinsmod.kernel_facts import Fact, KernelFacts
-from pyinsmod.load_request import LoadRequest
-from pyinsmod.module_image import ModuleImage
-
-BuildModule = Callable[..., bytes]
-MakeFacts = Callable[..., KernelFacts]
-
-INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT = range(1, 12)
-FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(12, 20)
-FLAG = 1 << 31
-ALL = 0xFFFFFFFF
-
-NEWEST = Dialect(layout=True, masked_info=False, tags_first=False)
-OLDER = Dialect()
-
-OWN_STRINGS = b"x\0is.fine_9\0not fine\0" + b"l" * 512 + b"\0" + b"m" * 513 + b"\0"
-FINE, ODD, LONG, TOO_LONG, END = 2, 12, 21, 534, len(OWN_STRINGS)
-
-
-class Place(NamedTuple):
-    """Where a module's own strings and types begin, behind those of its base."""
-
-    strings: int
-    types: int
-
-
-def info(kind: int, vlen: int = 0, flag: int = 0) -> int:
-    return flag | kind << 24 | vlen
-
-
-def btf(words: Sequence[int], strings: bytes, extra: bytes = b"", **fields: int) -> bytes:
-    """Return BTF with these types and strings; `extra` lengthens the header, `fields` replaces what it says."""
-    types = struct.pack(f"<{len(words)}I", *words)
-    header = {
-        "magic": 0xEB9F,
-        "version": 1,
-        "flags": 0,
-        "length": 24 + len(extra),
-        "types_at": 0,
-        "types_length": len(types),
-        "strings_at": len(types),
-        "strings_length": len(strings),
-    }
-    return struct.pack("<HBBIIIII", *{**header, **fields}.values()) + extra + types + strings
-
-
-BASE_STRINGS = b"\0int\0pair\0a\0b\0module\0"
-# An int, a struct of two ints, and a const int.
-BASE_TYPES = [1, info(INT), 4, 0x01000020, 5, info(STRUCT, 2), 8, 10, 1, 0, 12, 1, 32, 0, info(CONST), 1]
-BASE = btf(BASE_TYPES, BASE_STRINGS)
-HERE = Place(len(BASE_STRINGS), 4)
+from tests.unit.pyinsmod.btf.built_btf import (
+    ALL,
+    ARRAY,
+    BASE,
+    CONST,
+    DATASEC,
+    DECL_TAG,
+    DISTILLED,
+    END,
+    ENUM,
+    ENUM64,
+    FINE,
+    FLAG,
+    FLOAT,
+    FUNC,
+    FUNC_PROTO,
+    FWD,
+    HERE,
+    INT,
+    LONG,
+    NEWEST,
+    ODD,
+    OLDER,
+    OWN_STRINGS,
+    PTR,
+    STRUCT,
+    TOO_LONG,
+    TYPE_TAG,
+    TYPEDEF,
+    UNION,
+    VAR,
+    Place,
+    btf,
+    info,
+)
 
 
 def answer(data: bytes, dialect: Dialect = NEWEST, distilled: bytes | None = None, vmlinux: bytes = BASE) -> int:
@@ -83,95 +60,6 @@ def answer(data: bytes, dialect: Dialect = NEWEST, distilled: bytes | None = Non
     except BtfFault as fault:
         return fault.errno
     return 0
-
-
-# --- the size of a struct
-
-
-def test_a_struct_is_found_by_its_name_wherever_it_stands() -> None:
-    assert struct_size(BASE, "pair") == 8
-
-
-@pytest.mark.parametrize("name", ["int", "a", "nosuch", ""])
-def test_what_is_no_struct_has_no_size(name: str) -> None:
-    assert struct_size(BASE, name) is None
-
-
-@pytest.mark.parametrize("damaged", [b"", BASE[:20], b"\0" + BASE[1:], BASE[:40], BASE[:24]])
-def test_damaged_btf_has_no_sizes(damaged: bytes) -> None:
-    assert struct_size(damaged, "pair") is None
-
-
-def test_the_offset_of_a_name_standing_elsewhere_is_not_taken_for_a_struct() -> None:
-    strings = b"\0pair\0"
-    decoys = [0, info(ARRAY), 0, 1, info(STRUCT, 1), 99, 1, info(STRUCT, 1), 8, 77, 1, 0]
-    assert struct_size(btf([*decoys, 1, info(STRUCT, 1), 16, 0, 1, 0], strings), "pair") == 16
-
-
-def test_two_structs_of_one_name_have_no_one_size() -> None:
-    twice = [1, info(STRUCT, 1), 4, 0, 1, 0, 1, info(STRUCT, 1), 8, 0, 1, 0]
-    assert struct_size(btf(twice, b"\0pair\0"), "pair") is None
-
-
-def test_the_types_of_a_base_are_counted_with_void() -> None:
-    base = base_of(BASE)
-    assert base is not None
-    assert base.count == len(base.offsets) == BaseBtf(BASE).count == HERE.types
-    assert [base.kind(number) for number in range(HERE.types)] == [0, INT, STRUCT, CONST]
-
-
-# --- a base of which the figures are known, and the rest is in a file
-
-
-def in_file(folder: Path, raw: bytes = BASE) -> BaseBtfInFile:
-    file = folder / "vmlinux"
-    file.write_bytes(raw)
-    counted = BaseBtf(raw)
-    assert counted.count == HERE.types
-    return BaseBtfInFile(str(file), Figures(*counted.to_plain()))
-
-
-def test_of_a_base_in_a_file_only_strings_are_read(tmp_path: Path) -> None:
-    base = in_file(tmp_path)
-    (tmp_path / "vmlinux").write_bytes(BASE[:24] + bytes(4 * len(BASE_TYPES)) + BASE_STRINGS)  # no type is looked at
-    assert base.count == HERE.types
-    assert [base.string(at, 9) for at in (0, 1, 5, 14)] == [b"", b"int", b"pair", b"module"]
-
-
-def test_a_modules_chains_end_at_the_base_unread(tmp_path: Path) -> None:
-    """What a kernel's own types are does not matter to one that does not look at tags: there are 100,000 of them."""
-    base = in_file(tmp_path)
-    (tmp_path / "vmlinux").write_bytes(BASE[:24] + bytes(4 * len(BASE_TYPES)) + BASE_STRINGS)
-    own = btf([0, info(CONST), 3, 0, info(PTR), HERE.types], OWN_STRINGS)
-    check_module_btf(own, None, base, NEWEST)
-
-
-@pytest.mark.parametrize("length", [0, 62, 63, 64, 512, 513])
-def test_strings_of_a_base_are_as_long_as_names_may_be(tmp_path: Path, length: int) -> None:
-    raw = btf(BASE_TYPES, BASE_STRINGS + b"n" * length + b"\0" + b"beyond")
-    expected = b"n" * length if length <= 512 else None
-    assert BaseBtf(raw).string(len(BASE_STRINGS), 512) == expected
-    assert in_file(tmp_path, raw).string(len(BASE_STRINGS), 512) == expected
-
-
-def test_who_asks_for_types_gets_those_of_the_file(tmp_path: Path) -> None:
-    base = in_file(tmp_path)
-    assert [base.kind(number) for number in range(HERE.types)] == [0, INT, STRUCT, CONST]
-    assert base.raw == BASE
-
-
-def test_a_base_in_a_file_goes_along_whole(tmp_path: Path) -> None:
-    packed = pickle.dumps(in_file(tmp_path))
-    (tmp_path / "vmlinux").unlink()
-    assert pickle.loads(packed).raw == BASE  # noqa: S301 - made in this test
-
-
-def test_of_a_file_that_went_nothing_is_told(tmp_path: Path) -> None:
-    base = in_file(tmp_path)
-    (tmp_path / "vmlinux").unlink()
-    for ask in (lambda: base.string(1, 9), lambda: base.kind(1)):
-        with pytest.raises(MalformedModule, match="No such file"):
-            ask()
 
 
 # --- a module's types: (what, the words of its types, the errno)
@@ -335,7 +223,6 @@ def test_without_the_kernels_btf_names_and_chains_are_taken_for_good() -> None:
 
 # --- .BTF.base
 
-DISTILLED = btf([1, info(INT), 4, 0x01000020, 5, info(STRUCT), 8], b"\0int\0pair\0")
 BEHIND = Place(10, 3)
 
 
@@ -396,81 +283,3 @@ def test_the_shape_of_good_btf_is_good(case: tuple[str, Words, int]) -> None:
 def test_types_that_do_not_fill_their_section_are_seen(words: Sequence[int]) -> None:
     with pytest.raises(BtfFault, match="fill"):
         skim_module_btf(btf(words, OWN_STRINGS), OLDER)
-
-
-# --- the check
-
-
-def found(build: BuildModule, facts: KernelFacts, own: bytes, base: bytes | None = None) -> list[Finding]:
-    sections = [(".BTF", 1, 0, own)] + ([(".BTF.base", 1, 0, base)] if base is not None else [])
-    return list(check_btf(ModuleImage(build(extra=sections)), facts, LoadRequest()))
-
-
-REFUSING = {
-    "module-btf": True,
-    "btf-mismatch-tolerated": False,
-    "btf-layout": True,
-    "btf-masked-info": False,
-    "btf-chains": True,
-    "btf-tags-first": False,
-    "btf-distilled-base": True,
-}
-TOLERATING = {**REFUSING, "btf-mismatch-tolerated": True, "btf-layout": False, "btf-masked-info": True}
-BAD = btf([0, info(ENUM), 3], OWN_STRINGS)
-GOOD = btf([0, info(PTR), 1], OWN_STRINGS)
-
-
-def facts_with(make: MakeFacts, features: dict[str, bool] | None, **more: object) -> KernelFacts:
-    return make(features=Fact(features, "test"), btf=Fact(BASE, "test"), **more)
-
-
-def test_a_kernel_that_allows_no_mismatch_refuses(build_module: BuildModule, make_facts: MakeFacts) -> None:
-    [finding] = found(build_module, facts_with(make_facts, REFUSING), BAD)
-    assert (finding.severity, finding.errno, finding.step) == ("refuses", "EINVAL", 11)
-    assert finding.log == "failed to validate module [hello] BTF: -22"
-    assert "its type 1, ENUM: its size is 3" in finding.summary
-
-
-def test_an_errno_that_only_the_kernel_has_a_name_for(build_module: BuildModule, make_facts: MakeFacts) -> None:
-    [finding] = found(build_module, facts_with(make_facts, REFUSING), btf([], OWN_STRINGS, version=2))
-    assert finding.errno == "errno 524"
-
-
-@pytest.mark.parametrize("own", [b"", GOOD])
-def test_nothing_is_said_of_good_btf_or_none(build_module: BuildModule, make_facts: MakeFacts, own: bytes) -> None:
-    assert not found(build_module, facts_with(make_facts, REFUSING), own)
-    assert not found(build_module, facts_with(make_facts, None), own)
-    assert not found(build_module, make_facts(features=Fact(REFUSING, "test")), own)
-
-
-def test_a_kernel_that_allows_mismatches_is_only_warned_of(build_module: BuildModule, make_facts: MakeFacts) -> None:
-    [finding] = found(build_module, facts_with(make_facts, TOLERATING), btf([0, info(31), 3], OWN_STRINGS))
-    assert (finding.severity, finding.errno) == ("warns", None)
-    assert finding.log is not None
-    assert finding.log.startswith("Kernel module BTF mismatch detected")
-
-
-def test_the_configuration_says_what_is_allowed(build_module: BuildModule, make_facts: MakeFacts) -> None:
-    older = {**TOLERATING, "btf-mismatch-tolerated": False}
-    for config, severity in (({"MODULE_ALLOW_BTF_MISMATCH": "y"}, "warns"), ({}, "refuses"), (None, "cannot-tell")):
-        facts = facts_with(make_facts, older, config=Fact(config, "test"))
-        assert [finding.severity for finding in found(build_module, facts, b"\0" * 40)] == [severity]
-
-
-def test_a_kernel_without_module_btf_does_not_look(build_module: BuildModule, make_facts: MakeFacts) -> None:
-    assert not found(build_module, facts_with(make_facts, {**REFUSING, "module-btf": False}), BAD)
-
-
-def test_a_base_may_bring_down_a_kernel_that_tolerates_all_else(
-    build_module: BuildModule, make_facts: MakeFacts
-) -> None:
-    own = btf([0, info(STRUCT, 1), 8, 0, 99, 0], b"x\0")
-    [finding] = found(build_module, facts_with(make_facts, TOLERATING), own, DISTILLED)
-    assert (finding.severity, finding.errno) == ("crashes", None)
-
-
-def test_a_kernel_that_does_not_look_for_a_base_takes_the_types_for_its_own(
-    build_module: BuildModule, make_facts: MakeFacts
-) -> None:
-    facts = facts_with(make_facts, {**REFUSING, "btf-distilled-base": False})
-    assert not found(build_module, facts, GOOD, b"no BTF")
