@@ -16,7 +16,9 @@ from pyinsmod.finding import Finding
 from pyinsmod.prediction import Prediction
 from tests.agreement.case import Case
 from tests.agreement.cases import Bench
-from tests.agreement.judge import Predictor, Verdict, judged
+from tests.agreement.judge import Predictor, Verdict, answer_of, judged
+from tests.agreement.reasons import reason_of
+from tests.agreement.surroundings import SURROUNDINGS, Fillers, Surroundings, is_answer, key_in
 from vm.cache import cache_root
 from vm.errors import MachineLost
 from vm.run import Laboratory
@@ -29,13 +31,30 @@ _EVERY_SECONDS, _EVERY_SECONDS_IN_A_LOG = 5.0, 60.0
 
 
 class Result(NamedTuple):
-    """One case with its prediction, the kernel's answer and the verdict; `because`: what the prediction rests on."""
+    """One case with its prediction, the kernel's answer and the verdict.
+
+    Attributes:
+        because: what the prediction rests on.
+        elsewhere: the kernel's answers to the same file on machines with other memory, by the surroundings' names.
+    """
 
     case: Case
     prediction: Prediction
     reality: Reality
     verdict: Verdict
     because: Finding | None = None
+    elsewhere: Mapping[str, Reality] = {}
+
+    @property
+    def shown(self) -> bool:
+        """Tell whether nothing definite was predicted, and the kernel was seen to answer the file in different ways."""
+        answers = {answer_of(each) for each in (self.reality, *self.elsewhere.values()) if each.outcome != "hung"}
+        return self.verdict.undecided and len(answers) > 1
+
+    @property
+    def right(self) -> bool:
+        """Tell whether the prediction was the right one: it came true, or none can."""
+        return self.verdict.agrees or self.shown
 
 
 class Answers:
@@ -52,10 +71,10 @@ class Answers:
         """Return the answer to a case, by its key."""
         return self._known.get(key)
 
-    def keep(self, key: str, case: Case, reality: Reality) -> None:
-        """Keep an answer."""
+    def keep(self, key: str, case: Case, reality: Reality, surroundings: str | None = None) -> None:
+        """Keep an answer; `surroundings` if it is not that of a machine as it stands, as its key says, too."""
         self._known[key] = reality
-        told = {
+        told: dict[str, object] = {
             "key": key,
             "case": case.name,
             "outcome": reality.outcome,
@@ -64,6 +83,8 @@ class Answers:
             "log": list(reality.log),
             "complaint": reality.complaint,
         }
+        if surroundings:
+            told["surroundings"] = surroundings
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a") as file:
             file.write(json.dumps(told) + "\n")
@@ -122,7 +143,38 @@ async def measured(
             progress.one_more()
 
     await asyncio.gather(*map(ask, missing))
+    await _shaken(bench, results(bench, keys, answers), machines, answers)
     return results(bench, keys, answers)
+
+
+async def _shaken(bench: Bench, found: Iterable[Result], machines: Laboratory, answers: Answers) -> None:
+    """Load what is left open once more in all surroundings that may matter, unless those answers are known."""
+    missing = [
+        (result.case, each)
+        for result in found
+        for each in surroundings_of(result)
+        if answers.get(key_in(each, result.case, bench.kernel.release)) is None
+    ]
+    progress = Progress(f"{bench.kernel.name}, other memory", len(missing))
+    room = asyncio.Semaphore(os.cpu_count() or 1)
+    fillers = Fillers(bench)
+
+    async def ask(case: Case, surroundings: Surroundings) -> None:
+        async with room:
+            reality = await _asked_in(machines, fillers, case, surroundings)
+            if reality is not None and is_answer(reality):
+                answers.keep(key_in(surroundings, case, bench.kernel.release), case, reality, surroundings.name)
+            progress.one_more()
+
+    await asyncio.gather(*(ask(*each) for each in missing))
+
+
+def surroundings_of(result: Result) -> list[Surroundings]:
+    """Return the surroundings in which a case may be answered differently; none if the prediction is definite."""
+    if not result.verdict.undecided:
+        return []
+    beside = reason_of(result.prediction, result.because).beside
+    return [each for each in SURROUNDINGS if each.beside == beside]
 
 
 def results(bench: Bench, keys: Mapping[str, Case], answers: Answers) -> list[Result]:
@@ -135,7 +187,12 @@ def results(bench: Bench, keys: Mapping[str, Case], answers: Answers) -> list[Re
             if case.first and reality.errno == "EEXIST":
                 continue  # one that it depends on has the kernel load it: so does vfio with vfio_iommu_type1
             prediction, because = predictor.prediction(case)
-            found.append(Result(case, prediction, reality, judged(prediction, reality), because))
+            result = Result(case, prediction, reality, judged(prediction, reality), because)
+            known = {
+                each.name: answers.get(key_in(each, case, bench.kernel.release)) for each in surroundings_of(result)
+            }
+            elsewhere = {name: answer for name, answer in known.items() if answer is not None}
+            found.append(result._replace(elsewhere=elsewhere))
     return found
 
 
@@ -144,7 +201,7 @@ async def _asked(machines: Laboratory, case: Case) -> Reality | None:
 
     A crash or silence has to happen twice: machines have been seen to die of their emulator, or of a busy host.
     """
-    attempt = Attempt("case.ko", case.content, case.parameters, case.first, syscall=case.syscall)
+    attempt = _attempt(case)
     seconds = _LOAD_OF_MANY if case.kind == "module" else _LOAD
     try:
         for _ in range(CRASHES - 1):
@@ -155,3 +212,16 @@ async def _asked(machines: Laboratory, case: Case) -> Reality | None:
     except MachineLost as lost:
         sys.stderr.write(f"{case.name}: the machine was lost: {lost}\n")
         return None
+
+
+async def _asked_in(machines: Laboratory, fillers: Fillers, case: Case, surroundings: Surroundings) -> Reality | None:
+    """Return the kernel's answer in these surroundings, None if the machine was lost."""
+    try:
+        return await load_for_real(machines, fillers.attempt(surroundings, _attempt(case)), _LOAD_OF_MANY)
+    except MachineLost as lost:
+        sys.stderr.write(f"{case.name}, {surroundings.name}: the machine was lost: {lost}\n")
+        return None
+
+
+def _attempt(case: Case) -> Attempt:
+    return Attempt("case.ko", case.content, case.parameters, case.first, syscall=case.syscall)
