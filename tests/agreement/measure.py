@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ from vm.run import Laboratory
 # Seconds a load may take. Modules of the distribution can depend on many others, and a foreign processor is emulated.
 _LOAD, _LOAD_OF_MANY = 30.0, 150.0
 CRASHES = 2  # so often a kernel has to crash before the module is to blame
+# So many files of each definite prediction are loaded with other memory as well.
+CONTROL = 2
 # Somebody who watches wants to see it move; a log wants to stay short.
 _EVERY_SECONDS, _EVERY_SECONDS_IN_A_LOG = 5.0, 60.0
 
@@ -46,10 +49,15 @@ class Result(NamedTuple):
     elsewhere: Mapping[str, Reality] = {}
 
     @property
-    def shown(self) -> bool:
-        """Tell whether nothing definite was predicted, and the kernel was seen to answer the file in different ways."""
+    def differs(self) -> bool:
+        """Tell whether the kernel was seen to answer the file in different ways; silence is no way to answer."""
         answers = {answer_of(each) for each in (self.reality, *self.elsewhere.values()) if each.outcome != "hung"}
-        return self.verdict.undecided and len(answers) > 1
+        return len(answers) > 1
+
+    @property
+    def shown(self) -> bool:
+        """Tell whether nothing definite was predicted, and rightly so."""
+        return self.verdict.undecided and self.differs
 
     @property
     def right(self) -> bool:
@@ -124,11 +132,18 @@ class Progress:
 
 
 async def measured(
-    bench: Bench, cases: Iterable[Case], machines: Laboratory, answers: Answers, *, fresh: bool = False
+    bench: Bench,
+    cases: Iterable[Case],
+    machines: Laboratory,
+    answers: Answers,
+    *,
+    fresh: bool = False,
+    shaken: bool = True,
 ) -> list[Result]:
     """Predict each case and load it, unless the answer is known already; as many at once as there are processors.
 
-    A module that could not be loaded with its dependencies says nothing about the prediction, and is left out.
+    A module that could not be loaded with its dependencies says nothing about the prediction, and is left out. With
+    `shaken`, what is left open is loaded with other memory, too.
     """
     keys = {case.key(bench.kernel.release): case for case in cases}
     missing = [key for key in keys if fresh or answers.get(key) is None]
@@ -143,18 +158,16 @@ async def measured(
             progress.one_more()
 
     await asyncio.gather(*map(ask, missing))
-    await _shaken(bench, results(bench, keys, answers), machines, answers)
+    if shaken:
+        await _shake(bench, results(bench, keys, answers), machines, answers)
     return results(bench, keys, answers)
 
 
-async def _shaken(bench: Bench, found: Iterable[Result], machines: Laboratory, answers: Answers) -> None:
-    """Load what is left open once more in all surroundings that may matter, unless those answers are known."""
-    missing = [
-        (result.case, each)
-        for result in found
-        for each in surroundings_of(result)
-        if answers.get(key_in(each, result.case, bench.kernel.release)) is None
-    ]
+async def _shake(bench: Bench, found: Sequence[Result], machines: Laboratory, answers: Answers) -> None:
+    """Load what is left open in all surroundings that may matter, and some that is not in all, for a control."""
+    wanted = [(result.case, each) for result in found for each in surroundings_of(result)]
+    wanted += [(result.case, each) for result in control(found, bench.seed) for each in SURROUNDINGS]
+    missing = [each for each in wanted if answers.get(key_in(each[1], each[0], bench.kernel.release)) is None]
     progress = Progress(f"{bench.kernel.name}, other memory", len(missing))
     room = asyncio.Semaphore(os.cpu_count() or 1)
     fillers = Fillers(bench)
@@ -175,6 +188,16 @@ def surroundings_of(result: Result) -> list[Surroundings]:
         return []
     beside = reason_of(result.prediction, result.because).beside
     return [each for each in SURROUNDINGS if each.beside == beside]
+
+
+def control(found: Iterable[Result], seed: int) -> list[Result]:
+    """Return some cases of each definite prediction, always the same ones of the same cases: they must not differ."""
+    chosen: dict[str, list[Result]] = {}
+    for result in sorted(found, key=lambda it: hashlib.sha256(f"{seed}/{it.case.name}".encode()).digest()):
+        of_kind = chosen.setdefault(result.prediction.outcome, [])
+        if result.case.kind == "mutation" and not result.verdict.undecided and len(of_kind) < CONTROL:
+            of_kind.append(result)
+    return [result for of_kind in chosen.values() for result in of_kind]
 
 
 def results(bench: Bench, keys: Mapping[str, Case], answers: Answers) -> list[Result]:
