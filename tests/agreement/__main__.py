@@ -12,6 +12,7 @@ import json
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -34,7 +35,8 @@ from tests.agreement.judge import Predictor
 from tests.agreement.measure import Answers, Result, measured
 from tests.agreement.measure import results as answered_cases
 from tests.agreement.reasons import UNDECIDABLE, reason_of
-from tests.agreement.table import Measured, answered, counted, markdown, said
+from tests.agreement.shaken import all_answers, answered
+from tests.agreement.table import Measured, counted, markdown, said
 from vm.catalogue import KERNELS as CATALOGUE
 from vm.run import laboratory
 
@@ -50,9 +52,12 @@ def main(argv: Sequence[str]) -> int:
     found = []
     for name in options.kernel or KERNELS:
         bench = Bench.of(name, options.seed)
-        chosen = _chosen(cases(bench), options)
+        every = list(cases(bench))
+        chosen = _chosen(every, options)
         results = recorded(bench, chosen) if options.recorded else asyncio.run(_run(bench, chosen, fresh=options.fresh))
-        found.append(Measured(name, bench.kernel.release, _limited(results)))
+        wanted = Counter(case.kind for case in every) | {"module": MODULES}
+        absent = Counter((kind, why) for kind, _, why in sorted(bench.absent))
+        found.append(Measured(name, bench.kernel.release, _limited(results), wanted, absent))
         if options.case:
             _print(_details(bench, results))
     whole = options.seed == SEED and not (options.kernel or options.only or options.sample or options.case)
@@ -89,7 +94,7 @@ def forbidden(result: Result) -> bool:
     What no file decides may be left open of a faulty module, too.
     """
     verdict = result.verdict
-    if verdict.agrees or (verdict.undecided and reason_of(result.prediction, result.because) in UNDECIDABLE):
+    if result.right or (verdict.undecided and reason_of(result.prediction, result.because) in UNDECIDABLE):
         return False
     return verdict.dangerous or result.case.kind in ("fault", "pair")
 
@@ -151,6 +156,8 @@ def _details(bench: Bench, results: Iterable[Result]) -> Iterator[str]:
         yield f"{bench.kernel.name} {result.case.name}"
         yield f"  predicted: {json.dumps(result.prediction.to_json())}"
         yield f"  answered:  {answered(result.reality)}"
+        for name, reality in result.elsewhere.items():
+            yield f"  {name + ':':<10} {answered(reality)}"
         for finding in predictor.findings(result.case):
             yield f"  finding:   {json.dumps(finding.to_json())}"
         for line in result.reality.log:
@@ -163,10 +170,12 @@ def _summary(found: Iterable[Measured]) -> Iterator[str]:
             row = counted(result for result in kernel.results if result.case.kind == kind)
             if row.cases:
                 told = f"{row.told:.2f} % of {row.cases - row.undecided} told"
-                yield f"{kernel.kernel} {kind}: {row.agreed:.2f} % of {row.cases}, {row.undecided} undecided; {told}"
+                open_ = f"{row.undecided} undecided, {row.shown} of them shown to be"
+                yield f"{kernel.kernel} {kind}: {row.agreed:.2f} % of {row.cases}; {open_}; {told}"
         for result in kernel.results:
             if not result.verdict.agrees:
-                yield f"  {result.case.name!r}: {said(result.prediction)}, the kernel: {answered(result.reality)}"
+                shown = ", undetermined" if result.shown else ""
+                yield f"  {result.case.name!r}: {said(result.prediction)}{shown}, the kernel: {all_answers(result)}"
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 
@@ -39,11 +39,17 @@ _INITS = (Init(returns=-19), Init(returns=-5000), Init(returns=1), Init(returns=
 
 @dataclass(frozen=True)
 class Bench:
-    """One kernel with all that its cases are made from; `seed`: what the random ones are."""
+    """One kernel with all that its cases are made from.
+
+    Attributes:
+        seed: what the random ones are made from.
+        absent: faults that modules of this kernel cannot have, as far as they were tried: class, faults, reason.
+    """
 
     kernel: Kernel
     known: OtherKernel
     seed: int = SEED
+    absent: set[tuple[str, tuple[str, ...], str]] = field(default_factory=set, compare=False)
 
     @classmethod
     def of(cls, name: str, seed: int = SEED) -> Bench:
@@ -117,7 +123,8 @@ def _fault_case(bench: Bench, role: Role, row: Row, first: tuple[str, ...], note
     faults = (row,) if isinstance(row, str) else row
     try:
         content = bench.built(role, faults)
-    except FaultNotApplicable:
+    except FaultNotApplicable as why:
+        bench.absent.add(("fault", (role, note, *faults), str(why)))
         return
     yield Case(f"fault/{role}/{note}{' + '.join(faults) or 'sound'}", content, first=first)
 
@@ -225,7 +232,8 @@ def _pair_case(bench: Bench, role: Role, name: str, faults: tuple[str, str]) -> 
     parameters = [fault[1:] for fault in faults if fault.startswith("?")]
     try:
         content = bench.built(role, [fault for fault in faults if not fault.startswith("?")])
-    except FaultNotApplicable:
+    except FaultNotApplicable as why:
+        bench.absent.add(("pair", faults, str(why)))
         return
     yield Case(name, content, with_parameter(bench.donors[role], " ".join(parameters)))
 

@@ -22,7 +22,8 @@ from pyinsmod.tree.tree_check import TreeCheck
 from tests.agreement.case import Case
 from tests.agreement.cases import Bench
 from tests.agreement.measure import Result
-from tests.agreement.table import answered, cell, counted, last_line, said
+from tests.agreement.shaken import answered
+from tests.agreement.table import cell, counted, last_line, said
 from vm.cache import cache_root
 from vm.kernel_store import fetch
 

@@ -85,3 +85,10 @@ def judged(predicted: Prediction, real: Reality) -> Verdict:
         return Verdict(not reached and real.outcome in ("crashed-kernel", "hung"), None, False, False)
     refused = not reached and real.outcome == "refused"
     return Verdict(refused, predicted.errno == real.errno if refused else None, False, False)
+
+
+def answer_of(real: Reality) -> tuple[str, str | None]:
+    """Return the answer that a right prediction would have named: an outcome, of a refusal with its errno."""
+    if real.outcome == "loaded" or real.init_reached:
+        return "reaches-init", None
+    return ("refused", real.errno) if real.outcome == "refused" else ("crashes-kernel", None)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pyinsmod.checks.relocation_findings import UNSETTLED
 from pyinsmod.finding import Finding
 from pyinsmod.prediction import Prediction
+from tests.agreement.surroundings import Beside
 
 # What is common to most.
 NEIGHBOURS = (
@@ -19,10 +20,11 @@ NEIGHBOURS = (
 
 
 class Reason(NamedTuple):
-    """One reason: a short name for tables, and what there is to know."""
+    """One reason: a short name for tables, what there is to know, and beside what the kernel reads (None: nothing)."""
 
     name: str
     text: str
+    beside: Beside | None = None
 
 
 class _Row(NamedTuple):
@@ -33,7 +35,7 @@ class _Row(NamedTuple):
 
 
 _TABLE = (
-    _Row("", "the name of section", Reason("a section's name far behind the file", "It is read untested.")),
+    _Row("", "the name of section", Reason("a section's name far behind the file", "It is read untested.", "file")),
     _Row(
         "memory",
         UNSETTLED,
@@ -41,6 +43,7 @@ _TABLE = (
             "a symbol in a section that is not there",
             "The header of that section is read behind the table: 5.10 does so for every symbol, the others for symbol"
             " 0, whose section nobody tests.",
+            "file",
         ),
     ),
     _Row(
@@ -50,15 +53,16 @@ _TABLE = (
             "a relocation near to the module, and outside",
             "The place it changes, or the symbol it names, lies behind the module's own memory. What is not zero there"
             " is refused (ENOEXEC), what is zero is changed.",
+            "module",
         ),
     ),
     _Row(
         "special-sections",
         UNSETTLED,
-        Reason("a table that leads near to the module, and outside", "It is followed untested."),
+        Reason("a table that leads near to the module, and outside", "It is followed untested.", "module"),
     ),
-    _Row("sysfs-name", UNSETTLED, Reason("a parameter's name outside of the module", "It is read untested.")),
-    _Row("parameters", UNSETTLED, Reason("a parameter's name outside of the module", "It is read untested.")),
+    _Row("sysfs-name", UNSETTLED, Reason("a parameter's name outside of the module", "It is read untested.", "module")),
+    _Row("parameters", UNSETTLED, Reason("a parameter's name outside of the module", "It is read untested.", "module")),
     _Row(
         "relocations",
         "changes struct module",

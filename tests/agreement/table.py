@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from textwrap import wrap
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from pyinsmod.text import printable
 from tests.agreement.case import KINDS
 from tests.agreement.measure import Result
 from tests.agreement.reasons import NEIGHBOURS, Reason, reason_of
+from tests.agreement.shaken import all_answers, shaken_lines
 
 _TITLES = {
     "fault": "single faults",
@@ -24,11 +26,18 @@ _LONGEST, _WIDTH = 160, 118
 
 
 class Measured(NamedTuple):
-    """All results of one kernel."""
+    """All results of one kernel.
+
+    Attributes:
+        wanted: how many cases there are of each class, loaded or not.
+        absent: faults that its modules cannot have: class and reason, and how many.
+    """
 
     kernel: str
     release: str
     results: Sequence[Result]
+    wanted: Mapping[str, int] = {}
+    absent: Mapping[tuple[str, str], int] = {}
 
 
 class Row(NamedTuple):
@@ -40,6 +49,7 @@ class Row(NamedTuple):
         refused: how many of those were refused before init, so that there is an errno to compare.
         errno: of how many of those the errno was predicted.
         undecided: for how many nothing definite was predicted.
+        shown: how many of those were seen to be answered in different ways.
         dangerous: how many were promised init and never came to it.
     """
 
@@ -48,24 +58,32 @@ class Row(NamedTuple):
     refused: int
     errno: int
     undecided: int
+    shown: int
     dangerous: int
 
     @property
+    def true(self) -> int:
+        """In how many something definite was predicted, and came true."""
+        return self.outcome - (self.refused - self.errno)
+
+    @property
     def agreed(self) -> float:
-        """The share of cases in which nothing was amiss, in percent."""
-        return self._share(self.cases)
+        """The share of cases in which the prediction was the right one, in percent."""
+        return _share(self.true + self.shown, self.cases)
 
     @property
     def told(self) -> float:
-        """The same share of the cases in which something definite was predicted, in percent."""
-        return self._share(self.cases - self.undecided)
+        """The share of predictions that came true among the definite ones, in percent."""
+        return _share(self.true, self.cases - self.undecided)
 
-    def _share(self, cases: int) -> float:
-        return 100 * (self.outcome - (self.refused - self.errno)) / cases if cases else 100.0
+
+def _share(some: int, of: int) -> float:
+    return 100 * some / of if of else 100.0
 
 
 def counted(results: Iterable[Result]) -> Row:
     """Count results."""
+    results = list(results)
     verdicts = [result.verdict for result in results]
     compared = [verdict.errno for verdict in verdicts if verdict.errno is not None]
     return Row(
@@ -74,6 +92,7 @@ def counted(results: Iterable[Result]) -> Row:
         refused=len(compared),
         errno=sum(compared),
         undecided=sum(verdict.undecided for verdict in verdicts),
+        shown=sum(result.shown for result in results),
         dangerous=sum(verdict.dangerous for verdict in verdicts),
     )
 
@@ -86,47 +105,74 @@ def markdown(measured: Sequence[Measured], seed: int, date: str) -> str:
         seed: what the random cases were made from.
         date: the day of the run.
     """
-    return "\n".join((*_head(seed, date), *_counts(measured), *_disagreements(measured), *_reasons(measured))) + "\n"
+    parts = (_head(seed, date), _counts(measured), _absent(measured), _disagreements(measured), _reasons(measured))
+    return "\n".join((*chain(*parts), *shaken_lines([kernel.results for kernel in measured]))) + "\n"
+
+
+_HEAD = """\
+# How often the prediction is right
+
+Written by `make agreement`; do not edit. Each case is a file: a module with one fault or two, one with random
+damage, or a module of the distribution as it is. It is predicted from the files of the kernel's package, then
+loaded on a fresh machine with that kernel.
+
+Date {date}, seed {seed}. The same seed and the same kernel packages make the same files. Where not all cases of a
+class are loaded yet the page says how many there are: a sample, chosen by the seed.
+
+*Outcome* agrees when a file said to reach init reaches it (what init returns is the module's own affair), one said
+to be refused is refused before init, one said to crash the kernel does. *Errno* is compared for those that are
+refused before init. *In vain*: said to reach init, and refused, hung or crashed before: the one mistake that must
+not be.
+
+*Cannot tell* is an honest answer. A file of which nothing definite is told because of what stands in the kernel's
+memory is loaded again and again, each time on a fresh machine whose memory was filled in another way before.
+*Undetermined, shown*: the kernel answered the very same file in different ways, so that nothing definite said of
+the file can be right, and `cannot-tell` is. Where its answers were never seen to differ, it counts as no agreement.
+
+*Agreement* is the share of all cases in which the right thing was predicted, those that were shown to be
+undetermined among them. Whoever wants to count them as no agreement takes their number off: (agreement × cases -
+shown) / cases. *Of those told* is the share of the definite predictions that came true.
+"""
 
 
 def _head(seed: int, date: str) -> Iterator[str]:
-    yield from (
-        "# How often the prediction is right",
-        "",
-        "Written by `make agreement`; do not edit. Each case is a file: a module with one fault or two, one with",
-        "random damage, or a module of the distribution as it is. It is predicted from the files of the kernel's",
-        "package, then loaded on a fresh machine with that kernel.",
-        "",
-        f"Date {date}, seed {seed}. The same seed and the same kernel packages make the same files. Where a",
-        "kernel has fewer cases of a class than others, the rest is not loaded yet: a sample, chosen by the seed.",
-        "",
-        "*Outcome* agrees when a file said to reach init reaches it (what init returns is the module's own affair),",
-        "one said to be refused is refused before init, one said to crash the kernel does. *Errno* is compared for",
-        "those that are refused before init. *Cannot tell* is an honest answer, and no agreement: *agreement* is the",
-        "share of all cases, *of those told* the share of those in which something definite was predicted.",
-        "*In vain*: said to reach init, and refused, hung or crashed before: the one mistake that must not be.",
-        "",
-    )
+    yield _HEAD.format(seed=seed, date=date)
 
 
 def _counts(measured: Sequence[Measured]) -> Iterator[str]:
-    titles = "cases | outcome agrees | errno agrees | cannot tell | in vain | agreement | of those told"
-    yield f"| kernel | release | class | {titles} |"
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    told = "cannot tell | undetermined, shown | in vain | agreement | of those told"
+    yield f"| kernel | release | class | cases | outcome agrees | errno agrees | {told} |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for kernel in measured:
         for kind in KINDS:
             row = counted(result for result in kernel.results if result.case.kind == kind)
+            wanted = kernel.wanted.get(kind, 0)
+            cases = f"{row.cases} of {wanted}" if wanted > row.cases else f"{row.cases}"
             if row.cases:
                 yield (
-                    f"| {kernel.kernel} | {kernel.release} | {_TITLES[kind]} | {row.cases} | {row.outcome} |"
-                    f" {row.errno} of {row.refused} | {row.undecided} | {row.dangerous} | {row.agreed:.2f} % |"
-                    f" {row.told:.2f} % |"
+                    f"| {kernel.kernel} | {kernel.release} | {_TITLES[kind]} | {cases} | {row.outcome} |"
+                    f" {row.errno} of {row.refused} | {row.undecided} | {row.shown} | {row.dangerous} |"
+                    f" {row.agreed:.2f} % | {row.told:.2f} % |"
                 )
     yield ""
 
 
+def _absent(measured: Sequence[Measured]) -> Iterator[str]:
+    """Yield which faults each kernel's modules cannot have."""
+    if not any(kernel.absent for kernel in measured):
+        return
+    yield "A kernel has fewer single faults and pairs than another where its modules cannot have the fault:"
+    yield ""
+    yield "| kernel | class | faults | why not |"
+    yield "|---|---|---|---|"
+    for kernel in measured:
+        for (kind, why), count in kernel.absent.items():
+            yield f"| {kernel.kernel} | {_TITLES[kind]} | {count} | {cell(why)} |"
+    yield ""
+
+
 def _disagreements(measured: Sequence[Measured]) -> Iterator[str]:
-    yield "## Every case without agreement"
+    yield "## Every case without a definite prediction, or without the right one"
     yield ""
     for kernel in measured:
         wrong = [result for result in kernel.results if not result.verdict.agrees]
@@ -135,14 +181,20 @@ def _disagreements(measured: Sequence[Measured]) -> Iterator[str]:
         if not wrong:
             yield "None."
         else:
-            yield "| case | predicted | the kernel's answer | reason | its last line |"
-            yield "|---|---|---|---|---|"
+            yield "| case | predicted | the kernel's answers | verdict | reason | the last line of the first answer |"
+            yield "|---|---|---|---|---|---|"
         for result in wrong:
             reason = reason_of(result.prediction, result.because).name
-            answer, line = answered(result.reality), last_line(result.reality)
-            cells = (result.case.name, said(result.prediction), answer, reason, line)
+            answers, line = all_answers(result), last_line(result.reality)
+            cells = (result.case.name, said(result.prediction), answers, _verdict(result), reason, line)
             yield f"| {' | '.join(map(cell, cells))} |"
         yield ""
+
+
+def _verdict(result: Result) -> str:
+    if result.shown:
+        return "undetermined, shown"
+    return "cannot tell" if result.verdict.undecided else "wrong"
 
 
 def _reasons(measured: Sequence[Measured]) -> Iterator[str]:
@@ -175,12 +227,6 @@ def _answers(counts: Counter[tuple[str, str]], kernel: str) -> Iterator[str]:
 def said(prediction: Prediction) -> str:
     """Return a prediction in a few words."""
     return " ".join(filter(None, (prediction.outcome, prediction.errno)))
-
-
-def answered(reality: Reality) -> str:
-    """Return the kernel's answer in a few words."""
-    reached = ", after init was called" if reality.init_reached and reality.outcome != "loaded" else ""
-    return " ".join(filter(None, (reality.outcome, reality.errno))) + reached
 
 
 def last_line(reality: Reality) -> str:

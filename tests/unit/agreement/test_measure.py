@@ -7,6 +7,7 @@ from pathlib import Path
 from pyinsmod.cli.reality import Reality
 from tests.agreement.case import Case
 from tests.agreement.measure import Answers
+from tests.agreement.surroundings import SURROUNDINGS, key_in
 
 CASE = Case("fault/plain/not-elf", b"content")
 ANSWER = Reality("refused", "ENOEXEC", ("Invalid ELF header magic: != \x7fELF",))
@@ -25,6 +26,18 @@ def test_a_run_that_was_killed_leaves_half_a_line(tmp_path: Path) -> None:
     path.write_text(path.read_text() + '{"key": "other", "outco')
     assert Answers("6.1", path).get("key") == ANSWER
     assert Answers("6.1", path).get("other") is None
+
+
+def test_answers_in_other_surroundings_never_pass_for_those_of_the_machine_as_it_stands(tmp_path: Path) -> None:
+    path, key = tmp_path / "6.1.jsonl", CASE.key("6.1.0")
+    Answers("6.1", path).keep(key, CASE, ANSWER)
+    others = {key_in(each, CASE, "6.1.0"): each for each in SURROUNDINGS}
+    assert len(others) == len(SURROUNDINGS)
+    for other, surroundings in others.items():
+        Answers("6.1", path).keep(other, CASE, Reality("loaded"), surroundings.name)
+    known = Answers("6.1", path)
+    assert known.get(key) == ANSWER
+    assert {known.get(other) for other in others} == {Reality("loaded")}
 
 
 def test_an_answer_belongs_to_kernel_file_and_manner() -> None:

@@ -26,7 +26,7 @@ RESULTS = [result(f"fault/{n}", pair) for n, pair in enumerate((RIGHT, WRONG_ERR
 
 
 def test_results_are_counted() -> None:
-    assert counted(RESULTS) == Row(cases=4, outcome=2, refused=2, errno=1, undecided=1, dangerous=1)
+    assert counted(RESULTS) == Row(cases=4, outcome=2, refused=2, errno=1, undecided=1, shown=0, dangerous=1)
     assert counted(RESULTS).agreed == 25.0
     assert counted(RESULTS).told == pytest.approx(100 / 3)
     assert counted([]).agreed == counted([]).told == 100.0
@@ -34,9 +34,9 @@ def test_results_are_counted() -> None:
 
 def test_every_disagreement_is_listed_with_what_the_kernel_said() -> None:
     page = markdown([Measured("6.1", "6.1.0-1-amd64", RESULTS)], seed=3, date="2026-01-01")
-    assert "| 6.1 | 6.1.0-1-amd64 | single faults | 4 | 2 | 1 of 2 | 1 | 1 | 25.00 % | 33.33 % |" in page
-    assert "| fault/1 | refused EINVAL | refused ENOEXEC | not understood | mymod: a\\|b &lt;i> |" in page
-    assert "| fault/2 | reaches-init | crashed-kernel | not understood | BUG: bad page |" in page
+    assert "| 6.1 | 6.1.0-1-amd64 | single faults | 4 | 2 | 1 of 2 | 1 | 0 | 1 | 25.00 % | 33.33 % |" in page
+    assert "| fault/1 | refused EINVAL | refused ENOEXEC | wrong | not understood | mymod: a\\|b &lt;i> |" in page
+    assert "| fault/2 | reaches-init | crashed-kernel | wrong | not understood | BUG: bad page |" in page
     assert "fault/0" not in page
     assert "seed 3" in page
     assert "2026-01-01" in page
@@ -45,6 +45,39 @@ def test_every_disagreement_is_listed_with_what_the_kernel_said() -> None:
 def test_a_kernel_without_disagreements_says_so() -> None:
     page = markdown([Measured("6.1", "6.1.0-1-amd64", RESULTS[:1])], seed=3, date="2026-01-01")
     assert "### 6.1 (6.1.0-1-amd64)\n\nNone.\n" in page
+
+
+def test_what_was_answered_in_different_ways_is_shown_to_be_undetermined() -> None:
+    elsewhere = {"filled": Reality("crashed-kernel"), "zeros": Reality("loaded"), "letters": Reality("crashed-kernel")}
+    shown = [*RESULTS[:3], RESULTS[3]._replace(elsewhere=elsewhere)]
+    assert counted(shown) == Row(cases=4, outcome=2, refused=2, errno=1, undecided=1, shown=1, dangerous=1)
+    assert counted(shown).agreed == 50.0
+    assert counted(shown).told == counted(RESULTS).told
+    page = markdown([Measured("6.1", "a", shown)], seed=3, date="2026-01-01")
+    assert "| fault/3 | cannot-tell | loaded 2; crashed-kernel 2 | undetermined, shown |" in page
+    assert "| letters | 16 MiB of the letter A stand behind the file | 1 | 1 | 0 | 0 |" in page
+    assert "must stay\nwhat they are, and did." in page
+
+
+def test_what_never_differed_is_no_agreement() -> None:
+    same = RESULTS[3]._replace(elsewhere={"filled": Reality("loaded"), "zeros": Reality("hung")})
+    assert not same.shown
+    assert counted([same]).agreed == 0.0
+    page = markdown([Measured("6.1", "a", [same])], seed=3, date="2026-01-01")
+    assert "| fault/3 | cannot-tell | loaded 2; hung 1 | cannot tell |" in page
+
+
+def test_a_definite_prediction_that_other_memory_refutes_is_named() -> None:
+    other = RESULTS[0]._replace(elsewhere={"gaps": Reality("loaded")})
+    assert not other.shown
+    assert "what they are, and did not: `fault/0`." in markdown([Measured("6.1", "a", [other])], 3, "2026-01-01")
+
+
+def test_the_page_says_what_is_not_loaded_yet_and_what_a_kernel_cannot_have() -> None:
+    absent = {("fault", "the module has no section '.BTF'"): 13}
+    page = markdown([Measured("5.10", "a", RESULTS, {"fault": 370}, absent)], seed=3, date="2026-01-01")
+    assert "| 5.10 | a | single faults | 4 of 370 | 2 |" in page
+    assert "| 5.10 | single faults | 13 | the module has no section '.BTF' |" in page
 
 
 def test_a_long_line_is_cut() -> None:

@@ -1,0 +1,56 @@
+"""What became of the files that were loaded again on machines with other memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from pyinsmod.cli.reality import Reality
+from tests.agreement.judge import answer_of
+from tests.agreement.measure import Result
+from tests.agreement.surroundings import SURROUNDINGS, Surroundings
+
+
+def answered(reality: Reality) -> str:
+    """Return the kernel's answer in a few words."""
+    reached = ", after init was called" if reality.init_reached and reality.outcome != "loaded" else ""
+    return " ".join(filter(None, (reality.outcome, reality.errno))) + reached
+
+
+def all_answers(result: Result) -> str:
+    """Return all answers to a file, how often each was given: `loaded 3, crashed-kernel 5`; one alone as it is."""
+    if not result.elsewhere:
+        return answered(result.reality)
+    counts = Counter(answered(each) for each in (result.reality, *result.elsewhere.values()))
+    return "; ".join(f"{answer} {count}" for answer, count in counts.items())
+
+
+def shaken_lines(kernels: Sequence[Sequence[Result]]) -> Iterator[str]:
+    """Yield the part of the page that tells how the memory was filled, and what came of it."""
+    results = [result for kernel in kernels for result in kernel if result.elsewhere]
+    if not results:
+        return
+    control = [result for result in results if not result.verdict.undecided]
+    unsteady = ", ".join(f"`{result.case.name}`" for result in control if result.differs)
+    yield "## How the memory was filled"
+    yield ""
+    yield "Each way by what any program of root's may do: maps of bpf(2), filters of sockets, modules. *Otherwise*"
+    yield "counts the files that were answered in another way than by the machine as it stands. For a control, some"
+    yield "files of which something definite was predicted were loaded in all these ways, too. Their answers must stay"
+    yield f"what they are, and {f'did not: {unsteady}' if unsteady else 'did'}."
+    yield ""
+    yield "| way | before the file is loaded | files left open | otherwise | control | otherwise |"
+    yield "|---|---|---|---|---|---|"
+    for each in SURROUNDINGS:
+        found = [result for result in results if each.name in result.elsewhere]
+        counts = [_counted(each, found, undecided=undecided) for undecided in (True, False)]
+        if found:
+            yield f"| {each.name} | {each.says} | {' | '.join(counts)} |"
+    yield ""
+
+
+def _counted(surroundings: Surroundings, found: Sequence[Result], *, undecided: bool) -> str:
+    """Return how many files there were, and how many of them were answered otherwise than by the machine as it is."""
+    of_kind = [result for result in found if result.verdict.undecided is undecided]
+    answers = [(answer_of(each.reality), answer_of(each.elsewhere[surroundings.name])) for each in of_kind]
+    return f"{len(of_kind)} | {sum(before != after for before, after in answers)}"
