@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import tempfile
+import shutil
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vm.cache import cache_root, insist_on_own
+from vm.cache import abandoned, cache_root, insist_on_own, locked_folder
 from vm.errors import VmError
 from vm.image import Image
 from vm.jobs import Job, JobResult
@@ -25,10 +25,15 @@ from vm.run import laboratory_of
 
 QUICKEST = 1
 PIECE = 1 << 20
+SCRATCH = ".parts."
 
 
 class PartsWanted(VmError):
     """There is no such machine here yet, and its parts did not come along."""
+
+
+class DamagedParts(VmError):
+    """The parts of a machine are not what was sent."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +140,15 @@ class _Received:
     def write(self, target: Path) -> None:
         """Write the initramfs."""
         unpacker, packed = zlib.decompressobj(), memoryview(self._wanted().initramfs)
-        with target.open("wb") as file:
-            for start in range(0, len(packed), PIECE):
-                file.write(unpacker.decompress(packed[start : start + PIECE]))
-            file.write(unpacker.flush())
+        try:
+            with target.open("wb") as file:
+                for start in range(0, len(packed), PIECE):
+                    file.write(unpacker.decompress(packed[start : start + PIECE]))
+                file.write(unpacker.flush())
+        except zlib.error as error:
+            raise DamagedParts(f"the initramfs arrived damaged: {error}") from error
+        if not unpacker.eof:
+            raise DamagedParts("the initramfs arrived cut short")
 
     def _wanted(self) -> Parts:
         if self._parts is None:
@@ -159,7 +169,10 @@ class _ReceivedKernel(Kernel):
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
-    """Yield a folder for what is needed for a moment, on the disk where the cache is."""
-    insist_on_own(cache_root())
-    with tempfile.TemporaryDirectory(prefix=".parts.", dir=cache_root()) as folder:
-        yield Path(folder)
+    """Yield a folder for what is needed for a moment, on the disk where the cache is; what a killed one left goes."""
+    root = cache_root()
+    insist_on_own(root)
+    for left in abandoned(root.glob(f"{SCRATCH}*")):
+        shutil.rmtree(left, ignore_errors=True)
+    with locked_folder(root, SCRATCH) as (folder, _):
+        yield folder
