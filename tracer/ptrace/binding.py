@@ -6,10 +6,10 @@ compiler, to find the C library. A test holds the two against each other.
 
 from __future__ import annotations
 
-import ctypes
 import errno as errno_table
-import struct
 
+from pyinsmod import lean_ctypes as ctypes
+from pyinsmod.lean import struct
 from tracer.errors import PtraceFailed
 
 # <linux/ptrace.h>
@@ -76,17 +76,14 @@ WALL = 0x40000000
 _IOVEC = struct.Struct("=2Q")
 _FILTER_PROGRAM = struct.Struct("=H6xQ")
 
-# PyDLL keeps the interpreter's lock: neither call blocks, and handing the lock over costs more than the
-# calls do.
+# Which keeps the interpreter's lock: neither call blocks, and handing the lock over costs more than the calls do.
 _libc = ctypes.PyDLL(None, use_errno=True)
 
 #: ptrace(request, pid, address, data) → −1 and `ctypes.get_errno()` on failure; for the event loop. Its arguments
-#: are not declared, which halves the time of a call: numbers must fit an int, an address is a ctypes.c_void_p.
+#: are not declared, which halves the time of a call: numbers must fit an int, an address is a ctypes.c_void_p or,
+#: quicker, what ctypes.byref made.
 raw_ptrace = _libc.ptrace
-raw_ptrace.restype = ctypes.c_int
-
 _prctl = _libc.prctl
-_prctl.restype = ctypes.c_int
 
 
 def ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> bool:
@@ -121,7 +118,7 @@ class SyscallInfo:
     def __init__(self) -> None:
         self._size = self._layout.size + 8  # and what a filter returned
         self._buffer = ctypes.create_string_buffer(self._size)
-        self._address = ctypes.c_void_p(ctypes.addressof(self._buffer))
+        self._address = ctypes.byref(self._buffer)
         self._view = memoryview(self._buffer).cast("B")
 
     def read(self, pid: int) -> tuple[int, ...] | None:
@@ -179,19 +176,17 @@ def signal_information(pid: int) -> bytes | None:
     return None
 
 
-# What a transfer of memory needs, made once; as with `raw_ptrace`, arguments are not declared.
+# What a transfer of memory needs, made once; as with `raw_ptrace`, arguments are not declared. The kernel never
+# transfers more at once than fits an int (MAX_RW_COUNT).
 _process_vm_readv, _process_vm_writev = _libc.process_vm_readv, _libc.process_vm_writev
-for _transfer in (_process_vm_readv, _process_vm_writev):
-    _transfer.restype = ctypes.c_ssize_t
-_SMALL = 1 << 16
+_SMALL = 1 << 13
 _small = ctypes.create_string_buffer(_SMALL)
 _small_view = memoryview(_small)
 _small_address = ctypes.addressof(_small)
 #: Two struct iovec: ours, and the process's.
 _IOVECS = struct.Struct("=4Q")
 _iovecs = ctypes.create_string_buffer(_IOVECS.size)
-_ours = ctypes.c_void_p(ctypes.addressof(_iovecs))
-_theirs = ctypes.c_void_p(ctypes.addressof(_iovecs) + _IOVECS.size // 2)
+_ours, _theirs = ctypes.byref(_iovecs), ctypes.byref(_iovecs, _IOVECS.size // 2)
 _fill = _IOVECS.pack_into
 
 
@@ -211,7 +206,7 @@ def _read_much(pid: int, address: int, length: int) -> bytes:
     target = ctypes.create_string_buffer(length)
     _fill(_iovecs, 0, ctypes.addressof(target), length, address, length)
     count = _process_vm_readv(pid, _ours, 1, _theirs, 1, 0)
-    return ctypes.string_at(target, count) if count > 0 else b""
+    return memoryview(target)[:count].tobytes() if count > 0 else b""
 
 
 def write_memory(pid: int, address: int, data: bytes) -> bool:

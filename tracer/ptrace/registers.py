@@ -5,9 +5,9 @@ By PTRACE_SET_SYSCALL_INFO where the kernel has it (since Linux 6.16), else by i
 
 from __future__ import annotations
 
-import ctypes
 import errno as errno_table
 
+from pyinsmod import lean_ctypes as ctypes
 from pyinsmod.lean import Mapping, MappingProxyType, NamedTuple
 from tracer.errors import PtraceFailed
 from tracer.ptrace import binding
