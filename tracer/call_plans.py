@@ -5,14 +5,11 @@ The decoders behind it take as long to import as the rest of the tracer, and a c
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pyinsmod.lean import NamedTuple
 from tracer.call_text import CallText, call_text
 from tracer.decode import signature
 from tracer.decode.lookup import plan_of
 from tracer.decode.values import Task, TaskForText
-from tracer.ptrace.tracee import RawArguments
 
 __all__ = ["NOTHING", "Plan", "Task", "TaskForText", "call_text", "plan_of"]
 
@@ -20,6 +17,8 @@ __all__ = ["NOTHING", "Plan", "Task", "TaskForText", "call_text", "plan_of"]
 class Plan(NamedTuple):
     """What is to be done at the stops of one call: looked up once for each number."""
 
+    arch: int
+    number: int
     name: str
     decoder: signature.Plan
     recorded: bool
@@ -30,8 +29,6 @@ class Plan(NamedTuple):
     foreign: str | None
     #: Shows it without a record.
     text: CallText | None
-    #: Its method, looked up once.
-    fetch: Callable[[int, RawArguments], tuple[bytes, ...] | None] | None
 
 
 #: Shows nothing: of a call that is not recorded.

@@ -7,7 +7,7 @@ import sys
 
 from pyinsmod.lean import TYPE_CHECKING, Callable
 from pyinsmod.text import printable
-from tracer.ptrace.tracee import RawCall
+from tracer.ptrace.tracee import ReturnedCall
 from tracer.record_types import Record
 from tracer.recording import text_of_call
 from tracer.task_text import task_line
@@ -37,7 +37,7 @@ class Output:
         if summary != "only":
             self._writers.append(self._record_writer())
         self._in_lines = format_name == "strace" and summary is None
-        self._waiting: list[Record | RawCall] = []
+        self._waiting: list[Record | ReturnedCall] = []
         # On standard error a record is to be seen when it comes, between what the command says there itself. And
         # trace events have each task looked up, which must still be there.
         self._most_waiting = 0 if stream is sys.stderr or self._perfetto else _AT_ONCE
@@ -49,11 +49,11 @@ class Output:
             self._write_waiting()
 
     @property
-    def text_sink(self) -> Callable[[RawCall], None] | None:
+    def text_sink(self) -> Callable[[ReturnedCall], None] | None:
         """What takes calls that are shown without a record; None where records are wanted."""
         return self._write_call if self._in_lines else None
 
-    def _write_call(self, call: RawCall) -> None:
+    def _write_call(self, call: ReturnedCall) -> None:
         self._waiting.append(call)
         if len(self._waiting) > self._most_waiting:
             self._write_waiting()
@@ -64,10 +64,10 @@ class Output:
             return
         try:
             if self._in_lines:
-                lines = [text_of_call(item) if isinstance(item, RawCall) else _text(item) for item in waiting]
+                lines = [text_of_call(item) if isinstance(item, tuple) else _text(item) for item in waiting]
                 self._stream.write("\n".join([line for line in lines if line is not None] + [""]))
                 return
-            records = [item for item in waiting if not isinstance(item, RawCall)]
+            records = [item for item in waiting if not isinstance(item, tuple)]
             for record in records:
                 for write in self._writers:
                     write(record)

@@ -6,12 +6,18 @@ from pyinsmod.lean import TYPE_CHECKING, Any, Literal, Mapping
 
 if TYPE_CHECKING:
     from tracer.ptrace.changes import Effect
+    from tracer.ptrace.observer import Begin
 
 #: Audit architecture → numbers of the calls to report; None: all of them. An architecture not in it: all.
 Interest = Mapping[int, frozenset[int] | None]
 Moment = Literal["entry", "exit"]
 #: Six of them.
 RawArguments = tuple[int, ...]
+#: A call that is decoded later, many at once: what the observer keeps with it, the task's id, the registers that it
+#: has, and what was read of the task's memory. A tuple, because most calls are such, and nothing is made faster.
+PlainCall = tuple[Any, int, RawArguments, tuple[bytes, ...]]
+#: One that returned: its result, negative errno and all, and whether the kernel says that it failed.
+ReturnedCall = tuple[PlainCall, int, int]
 
 
 class RawCall:
@@ -33,9 +39,7 @@ class RawCall:
     name = ""
     #: What the observer keeps with the call from its entry to its exit.
     plan: Any = None
-    #: What was read of the task's memory, for a call that is decoded later.
-    strings: tuple[bytes, ...] | None = None
-    #: The arguments, for one that was decoded at once; never written to as long as it is the class's.
+    #: The arguments; never written to as long as it is the class's.
     decoded: dict[str, Any] = {}  # noqa: RUF012
 
     def __init__(self, pid: int, arch: int, number: int, arguments: RawArguments) -> None:
@@ -48,16 +52,25 @@ class RawCall:
 class Tracee:
     """One traced task (a thread, or a process with one)."""
 
-    __slots__ = ("announced", "call", "effect", "interest", "invocations", "own_affinity", "pid", "skipping")
+    __slots__ = (
+        *("announced", "beginnings", "call", "effect", "interest", "invocations", "own_affinity", "pid", "plain"),
+        "skipping",
+    )
 
-    def __init__(self, pid: int, interest: Interest, *, announced: bool) -> None:
+    def __init__(
+        self, pid: int, interest: Interest, *, announced: bool, beginnings: Mapping[tuple[int, int], Begin]
+    ) -> None:
         self.pid = pid
         #: The calls that are reported of it.
         self.interest = interest
+        #: Audit architecture and number of a call → what is done when it begins, where that is all; the event loop's.
+        self.beginnings = beginnings
         #: Its parent's fork event was seen (or it is the command itself); the two can come in either order.
         self.announced = announced
         #: The call of interest it is in.
         self.call: RawCall | None = None
+        #: The same, when it is a plain one.
+        self.plain: PlainCall | None = None
         #: It is in a call of no interest: the next system call stop is that call's end, and needs no
         #: looking at.
         self.skipping = False
