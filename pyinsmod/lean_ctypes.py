@@ -65,18 +65,22 @@ else:
     class _Function(CFuncPtr):
         """A function of the C library; without a `_restype_` its int is handed on the shortest way."""
 
+        _flags_ = FUNCFLAG_CDECL | FUNCFLAG_PYTHONAPI
+
+    class _FunctionWithErrno(CFuncPtr):
         _flags_ = FUNCFLAG_CDECL | FUNCFLAG_PYTHONAPI | FUNCFLAG_USE_ERRNO
 
     class PyDLL:
-        """Stands for `ctypes.PyDLL(None, use_errno=True)`: all that this process has loaded."""
+        """Stands for `ctypes.PyDLL(None)`: all that this process has loaded."""
 
-        def __init__(self, name=None, *, use_errno=True):
-            if name is not None or not use_errno:
-                raise ValueError("only for what is loaded, and with errno")
+        def __init__(self, name=None, *, use_errno=False):
+            if name is not None:
+                raise ValueError("only for what is loaded")
             self._handle = dlopen(None, 0)
+            self._kind = _FunctionWithErrno if use_errno else _Function
 
         def __getattr__(self, name):
-            function = _Function((name, self))
+            function = self._kind((name, self))
             self.__dict__[name] = function
             return function
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _STOPPED = 0x7F
 _SYSCALL_STOP = (signals.SIGTRAP | 0x80) << 8 | _STOPPED
 _CALL_STOPS = frozenset((_SYSCALL_STOP, binding.EVENT_SECCOMP << 16 | signals.SIGTRAP << 8 | _STOPPED))
-_NEGATIVE = 1 << 63
 #: Results up to here are no program's to see: its call is restarted (<linux/errno.h>).
 _LAST_RESTART = -512
 _EXIT, _SECCOMP = binding.INFO_EXIT, binding.INFO_SECCOMP
@@ -98,9 +97,10 @@ class Loop:
             self._command_pid = command
             self._tracees[command] = Tracee(command, self._before_exec, announced=True, beginnings={})
         tracees, changing, info = self._tracees, self.changing, self._info
-        waitpid, ptrace, returned = os.waitpid, binding.raw_ptrace, self._observer.returned
+        waitpid, ptrace, returned = os.waitpid, binding.swift_ptrace, self._observer.returned
         size, address, view, call_in, result_in = info.size, info.address, info.view, info.call_in, info.result_in
-        # A condition here would not do: Python 3.11 counts no such loops, and would never make this one quick (PEP 659).
+        # A condition here would not do: Python 3.11 counts no such loops, and would never make this one quick
+        # (PEP 659).
         while True:
             if not tracees or (self._leaving and self._may_leave()):
                 break
@@ -119,8 +119,7 @@ class Loop:
                 or (tracee.plain is None and (tracee.call is not None or tracee.skipping or tracee.effect is not None))
             ):
                 going_on = self._stopped(pid, status)
-            elif ptrace(_ASK, pid, size, address) < 0:
-                binding.refuse_unless_vanished(_ASK, pid)
+            elif ptrace(_ASK, pid, size, address) < 0 and not info.read(pid):
                 continue
             # The kernel says itself whether a call begins or ends.
             elif (plain := tracee.plain) is not None:
@@ -141,7 +140,7 @@ class Loop:
                 else:
                     going_on = self._begun(tracee, begun)
             if going_on is not None and ptrace(going_on[0], pid, 0, going_on[1]) < 0:
-                binding.refuse_unless_vanished(going_on[0], pid)
+                binding.ptrace(going_on[0], pid, 0, going_on[1])
         self._waiting = False
         return self._command_status
 
@@ -220,12 +219,12 @@ class Loop:
     def _at_call(self, tracee: Tracee, now: int = 0) -> GoingOn | None:
         """Deal with what the kernel just told of a stop at a call, if it is a call's begin or end."""
         self._unhurried(tracee)
-        said = self._info.said()
-        if said[0] == _EXIT:
-            self._leave_call(tracee, now or time.monotonic_ns(), said)
+        kind, result, failed = self._info.result_in(self._info.view)
+        if kind == _EXIT:
+            self._leave_call(tracee, now or time.monotonic_ns(), result, failed=failed != 0)
         # Where every call stops, it stops again when it comes to a filter.
-        elif said[0] in _ENTRIES and tracee.call is None and tracee.effect is None:
-            self._enter_call(tracee, said)
+        elif kind in _ENTRIES and tracee.call is None and tracee.effect is None:
+            self._enter_call(tracee, self._info.said())
         return self._going_on(tracee, 0)
 
     def _unhurried(self, tracee: Tracee) -> None:
@@ -274,15 +273,11 @@ class Loop:
         else:
             tracee.skipping = tracee.effect is None and self._between_calls is _EVERY_CALL
 
-    def _leave_call(self, tracee: Tracee, now: int, said: tuple[int, ...]) -> None:
+    def _leave_call(self, tracee: Tracee, now: int, result: int, *, failed: bool) -> None:
         call = tracee.call
-        result = said[2] if said[2] < _NEGATIVE else said[2] - 2 * _NEGATIVE
         if call is not None:
             tracee.call = None
-            call.end = now
-            call.result = result
-            if said[3] & 0xFF:
-                call.failed = True
+            call.end, call.result, call.failed = now, result, failed
         if tracee.effect is not None:
             self.changing.finish(tracee, tracee.effect, call, result)
         if call is not None:

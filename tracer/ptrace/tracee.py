@@ -19,6 +19,8 @@ PlainCall = tuple[Any, int, RawArguments, tuple[bytes, ...]]
 #: One that returned: its result, negative errno and all, and whether the kernel says that it failed.
 ReturnedCall = tuple[PlainCall, int, int]
 
+_NOTHING: dict[str, Any] = {}
+
 
 class RawCall:
     """One system call of one task: numbers as the kernel gave them, and room for what they are decoded to.
@@ -29,24 +31,27 @@ class RawCall:
     under way when the task was let go.
     """
 
-    # Values most calls keep to their end stand with the class: to set them in each one takes time.
-    t = 0
-    end: int | None = None
-    result: int | None = None
-    failed = False
-    #: What the tracer did to it: "injected" (the result is not the kernel's), "delayed", "detached".
-    marks: tuple[str, ...] = ()
-    name = ""
-    #: What the observer keeps with the call from its entry to its exit.
-    plan: Any = None
-    #: The arguments; never written to as long as it is the class's.
-    decoded: dict[str, Any] = {}  # noqa: RUF012
+    # Slots: what stands with the class, for most calls not to set it, is found the slow way.
+    __slots__ = (
+        *("arch", "arguments", "decoded", "end", "failed", "marks", "name", "number", "pid", "plan", "result", "t"),
+    )
 
     def __init__(self, pid: int, arch: int, number: int, arguments: RawArguments) -> None:
         self.pid = pid
         self.arch = arch
         self.number = number
         self.arguments = arguments
+        self.t = 0
+        self.end: int | None = None
+        self.result: int | None = None
+        self.failed = False
+        #: What the tracer did to it: "injected" (the result is not the kernel's), "delayed", "detached".
+        self.marks: tuple[str, ...] = ()
+        self.name = ""
+        #: What the observer keeps with the call from its entry to its exit.
+        self.plan: Any = None
+        #: The arguments; never written to until the observer has set it.
+        self.decoded: dict[str, Any] = _NOTHING
 
 
 class Tracee:

@@ -37,6 +37,8 @@ def test_a_failure_leaves_its_errno(one: ModuleType) -> None:
     library = one.PyDLL(None, use_errno=True)
     assert library.close(-1) == -1
     assert one.get_errno() == errno.EBADF
+    assert one.PyDLL(None).open(b"/no such file", os.O_RDONLY) == -1  # nobody asked for its errno
+    assert one.get_errno() == errno.EBADF
 
 
 @both
