@@ -73,7 +73,8 @@ class CallText:
             (at, None if reader is None else _Texts(reader, show, nobody), show, when)
             for _, at, reader, show, when in self._parts
         ]
-        self._seen: dict[ReturnedCall, str] = {}
+        #: Lines made lately.
+        self.seen: dict[ReturnedCall, str] = {}
 
     def beginning(self, plan: object, record: Begin) -> Begin:
         """Return what makes plain calls with this `plan`; one with a long or an unreadable string is `record`'s."""
@@ -111,13 +112,13 @@ class CallText:
         }
 
     def line(self, call: ReturnedCall) -> str:
-        """Return a call that returned, with the task's pid in front, as `tracer.strace_text.line` has its record."""
-        found = self._seen.get(call)
-        if found is None:
-            found = self._shown(call)
-            if len(self._seen) >= _MOST_REMEMBERED:
-                self._seen.clear()
-            self._seen[call] = found
+        """Return a call that returned, with the task's pid in front, as `tracer.strace_text.line` has its record.
+
+        Whoever asks looks into `seen` first.
+        """
+        if len(self.seen) >= _MOST_REMEMBERED:
+            self.seen.clear()
+        found = self.seen[call] = self._shown(call)
         return found
 
     def _shown(self, call: ReturnedCall) -> str:

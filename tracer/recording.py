@@ -28,8 +28,13 @@ TextSink = Callable[[ReturnedCall], None]
 
 def text_of_call(call: ReturnedCall) -> str:
     """Return the line of a call that a `TextSink` got."""
-    line: str = call[0][0].text.line(call)
-    return line
+    plan: Plan = call[0][0]
+    return plan.lines.get(call) or _new_text(plan, call)
+
+
+def _new_text(plan: Plan, call: ReturnedCall) -> str:
+    assert plan.text is not None  # noqa: S101 - which is how the call came to be a plain one
+    return plan.text.line(call)
 
 
 class Recording:
@@ -219,15 +224,14 @@ class Recording:
         plain = recorded and self._text_sink is not None and name not in self._left_out_calls
         text = call_plans.call_text(name, arch) if plain else None
         plan = self._plans[call.arch, call.number] = call_plans.Plan(
-            call.arch,
-            call.number,
+            (call.arch, call.number),
             name,
             call_plans.plan_of(name, arch) if recorded else call_plans.NOTHING,
+            text,
             recorded=recorded,
             hooked=name in self.hooked,
             left_out=name in self._left_out_calls,
             foreign=None if call.arch == self._native else arch,
-            text=text,
         )
         return plan
 

@@ -88,7 +88,7 @@ def test_the_text_is_that_of_a_record(name: str) -> None:
             if call is not None:
                 first = shown.line(returned(call, result))
                 assert first == by_record(name, raw, result)
-                assert shown.line(returned(call, result)) == first
+                assert shown.seen[returned(call, result)] == first
                 compared += 1
     assert compared
 
@@ -135,5 +135,5 @@ def test_no_more_is_remembered_than_is_good() -> None:
     shown = of("close")
     for number in range(5000):
         assert f"close({number})" in shown.line(returned((PLAN, ME, (number,), ()), 0))
-    assert len(shown._seen) <= 512
+    assert len(shown.seen) <= 512
     assert all(texts is None or len(texts) <= 512 for _, texts, _, _ in shown._texts)
