@@ -18,14 +18,13 @@ from tracer.decode.signature import DECIMAL, Call, Kind, Reader, Show, ShowResul
 from tracer.decode.tables.architectures import BY_NAME, Architecture
 from tracer.decode.values import TaskForText
 from tracer.escapes import escaped
-from tracer.ptrace.binding import read_memory
-from tracer.ptrace.tracee import RawArguments, RawCall
+from tracer.ptrace.binding import SyscallInfo, read_text
+from tracer.ptrace.observer import Begin
+from tracer.ptrace.tracee import PlainCall, RawArguments, RawCall, ReturnedCall
 
 #: The column of the `=` (strace's -a).
 COLUMN = 40
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_USUAL_TEXT = 256
 _MOST_REMEMBERED = 512
 #: Results that are shown without a look at the arguments.
 _PLAIN_RESULTS = frozenset((DECIMAL.show, ADDRESS.show, OCTAL.show))
@@ -74,19 +73,33 @@ class CallText:
             (at, None if reader is None else _Texts(reader, show, nobody), show, when)
             for _, at, reader, show, when in self._parts
         ]
-        self._seen: dict[tuple[object, ...], str] = {}
+        #: Lines made lately.
+        self.seen: dict[ReturnedCall, str] = {}
 
-    def fetch(self, pid: int, raw: RawArguments) -> tuple[bytes, ...] | None:
-        """Read the strings of a call that begins; None where one is long or cannot be read: that is for a record."""
-        strings = _NO_STRINGS
-        for at in self._strings:
-            address = raw[at]
-            data = read_memory(pid, address, min(_USUAL_TEXT, _PAGE - address % _PAGE))
-            end = data.find(b"\0")
-            if end < 0:
-                return None
-            strings += (data[:end],)
-        return strings
+    def beginning(self, plan: object, record: Begin) -> Begin:
+        """Return what makes plain calls with this `plan`; one with a long or an unreadable string is `record`'s."""
+        arguments_in, strings = SyscallInfo.arguments_in(self._registers), self._strings
+        first = strings[0] if strings else 0
+
+        def begin(pid: int, view: memoryview) -> PlainCall | RawCall | None:
+            read = _NO_STRINGS
+            arguments = arguments_in(view)
+            for at in strings:
+                string = read_text(pid, arguments[at])
+                if string is None:
+                    return record(pid, view)
+                read += (string,)
+            return plan, pid, arguments, read
+
+        def begin_without_string(pid: int, view: memoryview) -> PlainCall:
+            return plan, pid, arguments_in(view), _NO_STRINGS
+
+        def begin_with_one(pid: int, view: memoryview) -> PlainCall | RawCall | None:
+            arguments = arguments_in(view)
+            string = read_text(pid, arguments[first])
+            return record(pid, view) if string is None else (plan, pid, arguments, (string,))
+
+        return (begin_without_string, begin_with_one, begin)[min(len(strings), 2)]
 
     def arguments(self, pid: int, raw: RawArguments, strings: tuple[bytes, ...]) -> dict[str, Any]:
         """Return the arguments as a record has them."""
@@ -98,20 +111,18 @@ class CallText:
             if when is None or when(raw)
         }
 
-    def line(self, call: RawCall) -> str:
-        """Return a call that returned, with the task's pid in front, as `tracer.strace_text.line` has its record."""
-        strings = call.strings or ()
-        key = (call.result, call.arguments[: self._registers], strings, call.pid, call.failed)
-        found = self._seen.get(key)
-        if found is None:
-            found = self._shown(call, strings)
-            if len(self._seen) >= _MOST_REMEMBERED:
-                self._seen.clear()
-            self._seen[key] = found
+    def line(self, call: ReturnedCall) -> str:
+        """Return a call that returned, with the task's pid in front, as `tracer.strace_text.line` has its record.
+
+        Whoever asks looks into `seen` first.
+        """
+        if len(self.seen) >= _MOST_REMEMBERED:
+            self.seen.clear()
+        found = self.seen[call] = self._shown(call)
         return found
 
-    def _shown(self, call: RawCall, strings: tuple[bytes, ...]) -> str:
-        raw = call.arguments
+    def _shown(self, call: ReturnedCall) -> str:
+        (_, pid, raw, strings), result, failed = call
         rest = iter(strings)
         shown = ", ".join(
             [
@@ -120,12 +131,9 @@ class CallText:
                 if when is None or when(raw)
             ]
         )
-        result = call.result or 0
-        if call.failed:
-            text = f"-1 {errno_symbol(-result)} ({os.strerror(-result)})"
-        else:
-            text = self._result(result, _NO_ARGUMENTS)
-        return f"{f'{call.pid:<5} {self._name}({shown}) ':{COLUMN}}= {text}"
+        error = f"-1 {errno_symbol(-result)} ({os.strerror(-result)})" if failed else None
+        text = error or self._result(result, _NO_ARGUMENTS)
+        return f"{f'{pid:<5} {self._name}({shown}) ':{COLUMN}}= {text}"
 
 
 def _quoted(data: bytes, show: Show) -> str:

@@ -83,7 +83,6 @@ def record(
     filtering = bool(command) and not attach and stops == "auto" and not any(fault.effect.signal for fault in inject)
     setup = _Setup(architectures, None if calls is None else calls | recording.hooked, pinned=pinning)
     program = setup.filter_program() if filtering else None
-    child = ptrace_child.start(command, cwd=cwd, env=env, program=program) if command else None
     loop = Loop(
         recording,
         before_exec=setup.interest_in(frozenset(("execve",))),
@@ -91,6 +90,8 @@ def record(
         filtered=None if program is None else setup.installers,
     )
     ending = _Ending(loop)
+    # As late as can be: what is done from here until it executes has each page of memory copied.
+    child = ptrace_child.start(command, cwd=cwd, env=env, program=program) if command else None
     try:
         with (
             interrupts(None, ending) if child is None else nullcontext(),

@@ -9,25 +9,32 @@ from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Iterable
 from tracer.call_sets import LEFT_OUT_PATHS, MODULE_CALLS, CallSet, left_out_calls
 from tracer.decode import names
 from tracer.decode.tables.architectures import BY_AUDIT
-from tracer.ptrace.tracee import RawCall
+from tracer.ptrace.binding import SyscallInfo
+from tracer.ptrace.tracee import PlainCall, RawCall, ReturnedCall
 from tracer.record_types import Record, Sink
 
 if TYPE_CHECKING:
     from tracer.call_plans import Plan, Task
     from tracer.decode import signature
     from tracer.kernel_side import KernelSide
+    from tracer.ptrace.observer import Begin
 
 
 #: What a kernel side shows of the command's tasks.
 _OF_ITS_TASKS = frozenset(("kernel_call", "kernel_event"))
 #: Is given calls to be shown by `text_of_call`.
-TextSink = Callable[[RawCall], None]
+TextSink = Callable[[ReturnedCall], None]
 
 
-def text_of_call(call: RawCall) -> str:
+def text_of_call(call: ReturnedCall) -> str:
     """Return the line of a call that a `TextSink` got."""
-    line: str = call.plan.text.line(call)
-    return line
+    plan: Plan = call[0][0]
+    return plan.lines.get(call) or _new_text(plan, call)
+
+
+def _new_text(plan: Plan, call: ReturnedCall) -> str:
+    assert plan.text is not None  # noqa: S101 - which is how the call came to be a plain one
+    return plan.text.line(call)
 
 
 class Recording:
@@ -66,10 +73,6 @@ class Recording:
         plan = self._plans.get((call.arch, call.number)) or self._new_plan(call)
         call.plan = plan
         call.name = plan.name
-        if plan.fetch is not None:
-            call.strings = plan.fetch(call.pid, call.arguments)
-            if call.strings is not None:
-                return True
         if plan.recorded:
             decoded = call.decoded = plan.decoder.entry(self._task(call), call.arguments)
             if plan.left_out and self._leave_out(plan.name, decoded):
@@ -78,16 +81,33 @@ class Recording:
             self._kernel_side.at_module_call("entry", call)
         return plan.recorded or plan.hooked
 
+    def beginning(self, arch: int, number: int) -> Begin:
+        """Return what to do at the begin of such calls; the first of them was `entered`."""
+        plan = self._plans[arch, number]
+        arguments_in, entered = SyscallInfo.arguments_in(6), self.entered
+
+        def begin(pid: int, view: memoryview) -> RawCall | None:
+            call = RawCall(pid, arch, number, arguments_in(view))
+            return call if entered(call) else None
+
+        return begin if plan.text is None else plan.text.beginning(plan, begin)
+
+    @property
+    def returned(self) -> TextSink:
+        """What takes plain calls, of which there are none but for text."""
+        return self._text_sink or list[ReturnedCall]().append
+
+    def unhurried(self, plain: PlainCall) -> RawCall:
+        """Return a plain call as `entered` would have it."""
+        plan, pid, arguments, strings = plain
+        call = RawCall(pid, plan.arch, plan.number, arguments)
+        call.plan, call.name = plan, plan.name
+        call.decoded = plan.text.arguments(pid, arguments, strings)
+        return call
+
     def left(self, call: RawCall) -> None:
         """Decode a call's output, and record it."""
         plan: Plan = call.plan
-        if call.strings is not None and plan.text is not None and self._text_sink is not None:
-            # What will be restarted, was injected or never returned is shown otherwise.
-            result = call.result
-            if result is not None and not call.marks and not (call.failed and names.is_restart(-result)):
-                self._text_sink(call)
-                return
-            call.decoded = plan.text.arguments(call.pid, call.arguments, call.strings)
         if plan.recorded:
             self._emit(self._syscall(call, plan))
         if plan.hooked and self._kernel_side is not None and call.end is not None:
@@ -204,14 +224,14 @@ class Recording:
         plain = recorded and self._text_sink is not None and name not in self._left_out_calls
         text = call_plans.call_text(name, arch) if plain else None
         plan = self._plans[call.arch, call.number] = call_plans.Plan(
+            (call.arch, call.number),
             name,
             call_plans.plan_of(name, arch) if recorded else call_plans.NOTHING,
+            text,
             recorded=recorded,
             hooked=name in self.hooked,
             left_out=name in self._left_out_calls,
             foreign=None if call.arch == self._native else arch,
-            text=text,
-            fetch=None if text is None else text.fetch,
         )
         return plan
 

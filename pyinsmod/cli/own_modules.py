@@ -1,8 +1,8 @@
-"""Import this package's own modules by the shortest way: where they are is known, and mostly they are compiled.
+"""Import this program's own modules by the shortest way: where they are is known, and mostly they are compiled.
 
-A check imports fifty of them. Python looks for each in several ways, asks for the state of folders and files, and opens
-it with a buffer: a third of what the import takes, and a quarter of the check. What is not found compiled and up to
-date right where it belongs is left to Python, and so is everything that is not of this package.
+A check imports fifty of them, a trace thirty. Python looks for each in several ways, asks for the state of folders
+and files, and opens it with a buffer: a third of what the import takes, and a quarter of the check. What is not found
+compiled and up to date right where it belongs is left to Python, and so is everything that is not of these packages.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import CodeType
 
-PACKAGE = "pyinsmod."
+PACKAGES = ("pyinsmod.", "tracer.", "vm.")
 # Of what a compiled file begins with: its magic, how it is told whether it is up to date, what that is told by.
 # (importlib, _validate_timestamp_pyc and PEP 552)
 BY_TIME, NEVER_OUTDATED, HEAD_SIZE = bytes(4), bytes((1, 0, 0, 0)), 16
@@ -35,8 +35,8 @@ class OwnModules:
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, _target: object = None) -> ModuleSpec | None:
-        """Return how a module of this package is loaded; None leaves that to the next finder."""
-        if path is None or not name.startswith(PACKAGE):
+        """Return how a module of these packages is loaded; None leaves that to the next finder."""
+        if path is None or not name.startswith(PACKAGES):
             return None
         place = f"{path[0]}/{name.rpartition('.')[2]}"
         for folder, stem, searched in ((path[0], place[len(path[0]) + 1 :], None), (place, "__init__", [place])):

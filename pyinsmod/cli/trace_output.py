@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from pyinsmod.lean import TYPE_CHECKING, Callable
+from pyinsmod.lean import TYPE_CHECKING, Callable, Sequence
 from pyinsmod.text import printable
-from tracer.ptrace.tracee import RawCall
+from tracer.ptrace.tracee import ReturnedCall
 from tracer.record_types import Record
 from tracer.recording import text_of_call
 from tracer.task_text import task_line
@@ -33,11 +33,11 @@ class Output:
         # What few ask for is imported for them only: starting is most of a short trace's time.
         self._perfetto = _perfetto_writer(stream) if format_name == "perfetto" and summary != "only" else None
         self._summary = _new_summary() if summary else None
-        self._writers: list[Callable[[Record], None]] = [self._summary.add] if self._summary else []
+        self._writers: list[Callable[[Sequence[Record]], None]] = [_each(self._summary.add)] if self._summary else []
         if summary != "only":
             self._writers.append(self._record_writer())
         self._in_lines = format_name == "strace" and summary is None
-        self._waiting: list[Record | RawCall] = []
+        self._waiting: list[Record | ReturnedCall] = []
         # On standard error a record is to be seen when it comes, between what the command says there itself. And
         # trace events have each task looked up, which must still be there.
         self._most_waiting = 0 if stream is sys.stderr or self._perfetto else _AT_ONCE
@@ -49,11 +49,11 @@ class Output:
             self._write_waiting()
 
     @property
-    def text_sink(self) -> Callable[[RawCall], None] | None:
+    def text_sink(self) -> Callable[[ReturnedCall], None] | None:
         """What takes calls that are shown without a record; None where records are wanted."""
         return self._write_call if self._in_lines else None
 
-    def _write_call(self, call: RawCall) -> None:
+    def _write_call(self, call: ReturnedCall) -> None:
         self._waiting.append(call)
         if len(self._waiting) > self._most_waiting:
             self._write_waiting()
@@ -64,13 +64,12 @@ class Output:
             return
         try:
             if self._in_lines:
-                lines = [text_of_call(item) if isinstance(item, RawCall) else _text(item) for item in waiting]
+                lines = [text_of_call(item) if isinstance(item, tuple) else _text(item) for item in waiting]
                 self._stream.write("\n".join([line for line in lines if line is not None] + [""]))
                 return
-            records = [item for item in waiting if not isinstance(item, RawCall)]
-            for record in records:
-                for write in self._writers:
-                    write(record)
+            records = [item for item in waiting if not isinstance(item, tuple)]
+            for write in self._writers:
+                write(records)
         except OSError as error:
             self.error = error
 
@@ -96,10 +95,10 @@ class Output:
         elif self._summary:
             self._stream.writelines(f"{line}\n" for line in self._summary.lines())
 
-    def _record_writer(self) -> Callable[[Record], None]:
+    def _record_writer(self) -> Callable[[Sequence[Record]], None]:
         if self._perfetto:
-            return self._perfetto.write
-        return _json_writer(self._stream) if self._format == "json" else self._write_text
+            return _each(self._perfetto.write)
+        return _json_writer(self._stream) if self._format == "json" else _each(self._write_text)
 
     def _write_text(self, record: Record) -> None:
         text = _text(record)
@@ -120,9 +119,17 @@ def _text(record: Record) -> str | None:
     return text
 
 
-def _json_writer(stream: IO[str]) -> Callable[[Record], None]:
+def _each(write: Callable[[Record], None]) -> Callable[[Sequence[Record]], None]:
+    def write_each(records: Sequence[Record]) -> None:
+        for record in records:
+            write(record)
+
+    return write_each
+
+
+def _json_writer(stream: IO[str]) -> Callable[[Sequence[Record]], None]:
     writer: Writer = __import__("tracer.records", fromlist=("Writer",)).Writer(stream)
-    return writer.write
+    return writer.write_all
 
 
 def _perfetto_writer(stream: IO[str]) -> PerfettoWriter:

@@ -6,6 +6,7 @@ import errno as errno_table
 
 from pyinsmod.lean import TYPE_CHECKING, Mapping, MappingProxyType, cache
 from tracer.decode.tables.architectures import BY_AUDIT, BY_NAME, COMPANIONS, Architecture
+from tracer.decode.tables.few_numbers import FEW_NUMBERS
 from tracer.errors import UnknownArchitecture, UnknownCall
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def machine_architectures(machine: str) -> tuple[Architecture, ...]:
 
 def call_numbers(names: frozenset[str], audit: int) -> frozenset[int]:
     """Return the numbers that these calls have on an architecture; those it has not are left out."""
+    few = _few_numbers(audit)
+    if names <= few.keys():
+        return frozenset([few[name] for name in names])
     known = _numbers.get(audit)
     if known is None:
         known = _numbers[audit] = {}
@@ -67,10 +71,16 @@ def call_numbers(names: frozenset[str], audit: int) -> frozenset[int]:
     return frozenset([number for name in names for number in known.get(name, ())])
 
 
+def _few_numbers(audit: int) -> Mapping[str, int]:
+    return FEW_NUMBERS[BY_AUDIT[audit].name] if audit in BY_AUDIT else {}
+
+
 def check_call_names(names: frozenset[str], machine: str) -> None:
     """Raise `UnknownCall` when a name is a system call of none of the machine's architectures."""
     known: set[str] = set()
     for arch in machine_architectures(machine):
+        if names <= _few_numbers(arch.audit).keys():
+            return
         known.update(call_names(arch.audit).values())
         if names <= known:
             return

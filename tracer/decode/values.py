@@ -129,6 +129,9 @@ def directory(task: Task, value: int) -> dict[str, Any] | str:
 
 def text(task: Task, address: int, limit: int = _PATH_MAX) -> str | dict[str, Any] | None:
     """Return the string at `address`; one without an end within `limit` bytes is marked as truncated."""
+    short = binding.read_text(task.pid, address) if limit >= _USUAL_TEXT else None
+    if short is not None:
+        return escaped(short)
     data = _terminated(task, address, limit)
     if data is None:
         return unreadable(address)

@@ -106,6 +106,9 @@ def _mask(cpus: frozenset[int], length: int) -> bytes:
 
 def _current_cpu() -> int:
     """Return the CPU this thread last ran on: field 39 of /proc/thread-self/stat (proc(5))."""
-    with open("/proc/thread-self/stat", "rb") as stream:  # noqa: PTH123  (pathlib is slow to import)
-        stat = stream.read()
+    file = os.open("/proc/thread-self/stat", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        stat = os.read(file, 4096)
+    finally:
+        os.close(file)
     return int(stat.rpartition(b")")[2].split()[36])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno as errno_table
 import os
 import time
 from _thread import get_native_id
 
+from pyinsmod import lean_ctypes as ctypes
 from pyinsmod.lean import TYPE_CHECKING, Iterable, signals
 from tracer.ptrace import binding
 

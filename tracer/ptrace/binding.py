@@ -6,10 +6,11 @@ compiler, to find the C library. A test holds the two against each other.
 
 from __future__ import annotations
 
-import ctypes
 import errno as errno_table
-import struct
+import os
 
+from pyinsmod import lean_ctypes as ctypes
+from pyinsmod.lean import Callable, struct
 from tracer.errors import PtraceFailed
 
 # <linux/ptrace.h>
@@ -76,17 +77,16 @@ WALL = 0x40000000
 _IOVEC = struct.Struct("=2Q")
 _FILTER_PROGRAM = struct.Struct("=H6xQ")
 
-# PyDLL keeps the interpreter's lock: neither call blocks, and handing the lock over costs more than the
-# calls do.
+# Which keeps the interpreter's lock: neither call blocks, and handing the lock over costs more than the calls do.
 _libc = ctypes.PyDLL(None, use_errno=True)
 
-#: ptrace(request, pid, address, data) → −1 and `ctypes.get_errno()` on failure; for the event loop. Its arguments
-#: are not declared, which halves the time of a call: numbers must fit an int, an address is a ctypes.c_void_p.
+#: ptrace(request, pid, address, data) → −1 and `ctypes.get_errno()` on failure. Its arguments
+#: are not declared, which halves the time of a call: numbers must fit an int, an address is a ctypes.c_void_p or,
+#: quicker, what ctypes.byref made.
 raw_ptrace = _libc.ptrace
-raw_ptrace.restype = ctypes.c_int
-
+#: The same for the event loop, without the errno: a tenth of its time. Asked again, `ptrace` says why it failed.
+swift_ptrace = ctypes.PyDLL(None).ptrace
 _prctl = _libc.prctl
-_prctl.restype = ctypes.c_int
 
 
 def ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> bool:
@@ -113,23 +113,34 @@ def refuse_unless_vanished(request: int, pid: int) -> None:
 class SyscallInfo:
     """struct ptrace_syscall_info, a buffer used again at each stop."""
 
-    #: Of an entry: op, audit architecture, number, six arguments. Of an exit: op, architecture, result, in the
-    #: lowest byte whether it is an error, rubbish.
     _layout = struct.Struct("=B3xI16x7Q")
-    _unpack = _layout.unpack_from
+    #: What the event loop takes out of `view`. Of an entry: op, audit architecture, number.
+    call_in = struct.Struct("=B3xI16xQ").unpack_from
+    #: Of an exit: op, result, whether that is an error.
+    result_in = struct.Struct("=B23xqB").unpack_from
 
     def __init__(self) -> None:
-        self._size = self._layout.size + 8  # and what a filter returned
-        self._buffer = ctypes.create_string_buffer(self._size)
-        self._address = ctypes.c_void_p(ctypes.addressof(self._buffer))
-        self._view = memoryview(self._buffer).cast("B")
+        self.size = self._layout.size + 8  # and what a filter returned
+        self._buffer = ctypes.create_string_buffer(self.size)
+        #: As `raw_ptrace` takes it.
+        self.address = ctypes.byref(self._buffer)
+        self.view = memoryview(self._buffer).cast("B")
 
-    def read(self, pid: int) -> tuple[int, ...] | None:
-        """Return what the stop `pid` is in is about, laid out as in `_layout`; None when the task is gone."""
-        if raw_ptrace(GET_SYSCALL_INFO, pid, self._size, self._address) >= 0:
-            return self._unpack(self._view)
+    def read(self, pid: int) -> bool:
+        """Find out what the stop `pid` is in is about; return False when the task is gone."""
+        if raw_ptrace(GET_SYSCALL_INFO, pid, self.size, self.address) >= 0:
+            return True
         refuse_unless_vanished(GET_SYSCALL_INFO, pid)
-        return None
+        return False
+
+    @staticmethod
+    def arguments_in(count: int) -> Callable[[memoryview], tuple[int, ...]]:
+        """Return what takes the first `count` arguments of an entry out of `view`."""
+        return struct.Struct(f"=32x{count}Q").unpack_from
+
+    def said(self) -> tuple[int, ...]:
+        """Return what that says of an entry: op, audit architecture, number, six arguments."""
+        return self._layout.unpack_from(self.view)
 
     def write(self, pid: int, value: int, *, is_error: bool) -> bool:
         """Hand back what was just read with another number, or another result.
@@ -139,7 +150,7 @@ class SyscallInfo:
         struct.pack_into("=Q", self._buffer, 24, value & 0xFFFFFFFFFFFFFFFF)
         if self._buffer.raw[0] == INFO_EXIT:
             struct.pack_into("=B", self._buffer, 32, is_error)
-        if raw_ptrace(SET_SYSCALL_INFO, pid, self._size, self._address) >= 0:
+        if raw_ptrace(SET_SYSCALL_INFO, pid, self.size, self.address) >= 0:
             return True
         if ctypes.get_errno() == errno_table.EIO:
             return False
@@ -179,19 +190,17 @@ def signal_information(pid: int) -> bytes | None:
     return None
 
 
-# What a transfer of memory needs, made once; as with `raw_ptrace`, arguments are not declared.
+# What a transfer of memory needs, made once; as with `raw_ptrace`, arguments are not declared. The kernel never
+# transfers more at once than fits an int (MAX_RW_COUNT).
 _process_vm_readv, _process_vm_writev = _libc.process_vm_readv, _libc.process_vm_writev
-for _transfer in (_process_vm_readv, _process_vm_writev):
-    _transfer.restype = ctypes.c_ssize_t
-_SMALL = 1 << 16
+_SMALL = 1 << 13
 _small = ctypes.create_string_buffer(_SMALL)
 _small_view = memoryview(_small)
 _small_address = ctypes.addressof(_small)
 #: Two struct iovec: ours, and the process's.
 _IOVECS = struct.Struct("=4Q")
 _iovecs = ctypes.create_string_buffer(_IOVECS.size)
-_ours = ctypes.c_void_p(ctypes.addressof(_iovecs))
-_theirs = ctypes.c_void_p(ctypes.addressof(_iovecs) + _IOVECS.size // 2)
+_ours, _theirs = ctypes.byref(_iovecs), ctypes.byref(_iovecs, _IOVECS.size // 2)
 _fill = _IOVECS.pack_into
 
 
@@ -207,11 +216,28 @@ def read_memory(pid: int, address: int, length: int) -> bytes:
     return _small_view[:count].tobytes() if count > 0 else b""
 
 
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_USUAL_TEXT = 256
+_text = ctypes.create_string_buffer(_USUAL_TEXT + 1)
+_text_address = ctypes.addressof(_text)
+
+
+def read_text(pid: int, address: int) -> bytes | None:
+    """Return a short string of a process; None for one of 256 bytes or more, over a page's end, or not readable."""
+    length = _PAGE - address % _PAGE
+    if length > _USUAL_TEXT:
+        length = _USUAL_TEXT
+    _fill(_iovecs, 0, _text_address, length, address, length)
+    count = _process_vm_readv(pid, _ours, 1, _theirs, 1, 0)
+    text = _text.value  # to its end, or beyond what was read now
+    return text if len(text) < count else None
+
+
 def _read_much(pid: int, address: int, length: int) -> bytes:
     target = ctypes.create_string_buffer(length)
     _fill(_iovecs, 0, ctypes.addressof(target), length, address, length)
     count = _process_vm_readv(pid, _ours, 1, _theirs, 1, 0)
-    return ctypes.string_at(target, count) if count > 0 else b""
+    return memoryview(target)[:count].tobytes() if count > 0 else b""
 
 
 def write_memory(pid: int, address: int, data: bytes) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from pyinsmod.lean import Protocol
-from tracer.ptrace.tracee import RawCall
+from pyinsmod.lean import Callable, Protocol
+from tracer.ptrace.tracee import PlainCall, RawCall, ReturnedCall
+
+#: (task's id, what the kernel says of its stop: `binding.SyscallInfo.view`) → the call that begins; None when its end
+#: does not matter.
+Begin = Callable[[int, memoryview], PlainCall | RawCall | None]
 
 
 class Observer(Protocol):
@@ -11,6 +15,16 @@ class Observer(Protocol):
 
     def entered(self, call: RawCall) -> bool:
         """A task is about to enter a call of interest; return whether `left` is to follow."""
+
+    def beginning(self, arch: int, number: int) -> Begin:
+        """Return what stands for `entered` when calls of this number begin again."""
+
+    @property
+    def returned(self) -> Callable[[ReturnedCall], None]:
+        """What stands for `left` when a plain call has its result."""
+
+    def unhurried(self, plain: PlainCall) -> RawCall:
+        """Make an ordinary call of a plain one, of which something else came than its result."""
 
     def left(self, call: RawCall) -> None:
         """The call has its result, or never will: its task ended in it."""

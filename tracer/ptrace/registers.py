@@ -5,9 +5,9 @@ By PTRACE_SET_SYSCALL_INFO where the kernel has it (since Linux 6.16), else by i
 
 from __future__ import annotations
 
-import ctypes
 import errno as errno_table
 
+from pyinsmod import lean_ctypes as ctypes
 from pyinsmod.lean import Mapping, MappingProxyType, NamedTuple
 from tracer.errors import PtraceFailed
 from tracer.ptrace import binding
@@ -64,7 +64,7 @@ class Registers:
         """Write number or result by PTRACE_SET_SYSCALL_INFO; return False where the kernel has no such request."""
         if not self._whole_call:
             return False
-        if self._info.read(pid) is None:
+        if not self._info.read(pid):
             return True  # killed
         self._whole_call = self._info.write(pid, value, is_error=-4096 < value < 0)
         return self._whole_call

@@ -16,12 +16,11 @@ stop. So installing one stops too, and from then on every call does.
 
 from __future__ import annotations
 
-import ctypes
 import errno as errno_table
 import os
-import struct
 
-from pyinsmod.lean import Mapping, NamedTuple
+from pyinsmod import lean_ctypes as ctypes
+from pyinsmod.lean import Mapping, NamedTuple, struct
 from tracer.ptrace import binding
 from tracer.ptrace.tracee import Interest
 

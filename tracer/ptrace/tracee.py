@@ -6,12 +6,20 @@ from pyinsmod.lean import TYPE_CHECKING, Any, Literal, Mapping
 
 if TYPE_CHECKING:
     from tracer.ptrace.changes import Effect
+    from tracer.ptrace.observer import Begin
 
 #: Audit architecture → numbers of the calls to report; None: all of them. An architecture not in it: all.
 Interest = Mapping[int, frozenset[int] | None]
 Moment = Literal["entry", "exit"]
 #: Six of them.
 RawArguments = tuple[int, ...]
+#: A call that is decoded later, many at once: what the observer keeps with it, the task's id, the registers that it
+#: has, and what was read of the task's memory. A tuple, because most calls are such, and nothing is made faster.
+PlainCall = tuple[Any, int, RawArguments, tuple[bytes, ...]]
+#: One that returned: its result, negative errno and all, and whether the kernel says that it failed.
+ReturnedCall = tuple[PlainCall, int, int]
+
+_NOTHING: dict[str, Any] = {}
 
 
 class RawCall:
@@ -23,41 +31,51 @@ class RawCall:
     under way when the task was let go.
     """
 
-    # Values most calls keep to their end stand with the class: to set them in each one takes time.
-    t = 0
-    end: int | None = None
-    result: int | None = None
-    failed = False
-    #: What the tracer did to it: "injected" (the result is not the kernel's), "delayed", "detached".
-    marks: tuple[str, ...] = ()
-    name = ""
-    #: What the observer keeps with the call from its entry to its exit.
-    plan: Any = None
-    #: What was read of the task's memory, for a call that is decoded later.
-    strings: tuple[bytes, ...] | None = None
-    #: The arguments, for one that was decoded at once; never written to as long as it is the class's.
-    decoded: dict[str, Any] = {}  # noqa: RUF012
+    # Slots: what stands with the class, for most calls not to set it, is found the slow way.
+    __slots__ = (
+        *("arch", "arguments", "decoded", "end", "failed", "marks", "name", "number", "pid", "plan", "result", "t"),
+    )
 
     def __init__(self, pid: int, arch: int, number: int, arguments: RawArguments) -> None:
         self.pid = pid
         self.arch = arch
         self.number = number
         self.arguments = arguments
+        self.t = 0
+        self.end: int | None = None
+        self.result: int | None = None
+        self.failed = False
+        #: What the tracer did to it: "injected" (the result is not the kernel's), "delayed", "detached".
+        self.marks: tuple[str, ...] = ()
+        self.name = ""
+        #: What the observer keeps with the call from its entry to its exit.
+        self.plan: Any = None
+        #: The arguments; never written to until the observer has set it.
+        self.decoded: dict[str, Any] = _NOTHING
 
 
 class Tracee:
     """One traced task (a thread, or a process with one)."""
 
-    __slots__ = ("announced", "call", "effect", "interest", "invocations", "own_affinity", "pid", "skipping")
+    __slots__ = (
+        *("announced", "beginnings", "call", "effect", "interest", "invocations", "own_affinity", "pid", "plain"),
+        "skipping",
+    )
 
-    def __init__(self, pid: int, interest: Interest, *, announced: bool) -> None:
+    def __init__(
+        self, pid: int, interest: Interest, *, announced: bool, beginnings: Mapping[tuple[int, int], Begin]
+    ) -> None:
         self.pid = pid
         #: The calls that are reported of it.
         self.interest = interest
+        #: Audit architecture and number of a call → what is done when it begins, where that is all; the event loop's.
+        self.beginnings = beginnings
         #: Its parent's fork event was seen (or it is the command itself); the two can come in either order.
         self.announced = announced
         #: The call of interest it is in.
         self.call: RawCall | None = None
+        #: The same, when it is a plain one.
+        self.plain: PlainCall | None = None
         #: It is in a call of no interest: the next system call stop is that call's end, and needs no
         #: looking at.
         self.skipping = False

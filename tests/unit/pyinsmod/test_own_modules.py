@@ -1,4 +1,4 @@
-"""The package's own way to import its modules gives what Python's gives, and leaves to Python what is not simple."""
+"""The program's own way to import its modules gives what Python's gives, and leaves to Python what is not simple."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TIME, CHECKED, UNCHECKED = (
 )
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
-    folder = tmp_path / "pyinsmod"
+@pytest.fixture(params=["pyinsmod", "tracer", "vm"])
+def package(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    folder = tmp_path / str(request.param)
     (folder / "room").mkdir(parents=True)
     (folder / "thing.py").write_text("VALUE = 1\n")
     (folder / "room/__init__.py").write_text("VALUE = 2\n")
@@ -33,8 +33,9 @@ def compiled(source: Path, mode: py_compile.PycInvalidationMode = TIME) -> Path:
     return Path(py_compile.compile(str(source), doraise=True, invalidation_mode=mode) or "")
 
 
-def found(package: Path, name: str = "pyinsmod.thing") -> dict[str, object] | None:
-    """Return what a module has in it that is found this way."""
+def found(package: Path) -> dict[str, object] | None:
+    """Return what the module `thing` has in it when it is found this way."""
+    name = f"{package.name}.thing"
     spec = OwnModules.find_spec(name, [str(package)])
     if spec is None:
         return None
@@ -56,7 +57,7 @@ def test_what_is_compiled_is_found(package: Path, mode: py_compile.PycInvalidati
 
 def test_a_package_is_found_and_knows_its_folder(package: Path) -> None:
     compiled(package / "room/__init__.py")
-    spec = OwnModules.find_spec("pyinsmod.room", [str(package)])
+    spec = OwnModules.find_spec(f"{package.name}.room", [str(package)])
     assert spec is not None
     assert spec.submodule_search_locations == [str(package / "room")]
     assert spec.origin == str(package / "room/__init__.py")
@@ -64,13 +65,13 @@ def test_a_package_is_found_and_knows_its_folder(package: Path) -> None:
 
 def test_what_is_asked_for_a_second_time_is_read_in_the_usual_way(package: Path) -> None:
     compiled(package / "thing.py")
-    spec = OwnModules.find_spec("pyinsmod.thing", [str(package)])
+    spec = OwnModules.find_spec(f"{package.name}.thing", [str(package)])
     assert spec is not None
     assert isinstance(spec.loader, CompiledLoader)
-    first, second = spec.loader.get_code("pyinsmod.thing"), spec.loader.get_code("pyinsmod.thing")
+    first, second = spec.loader.get_code(spec.name), spec.loader.get_code(spec.name)
     assert first is not None
     assert first == second
-    assert spec.loader.get_source("pyinsmod.thing") == "VALUE = 1\n"
+    assert spec.loader.get_source(spec.name) == "VALUE = 1\n"
 
 
 def edit(package: Path) -> None:
@@ -104,7 +105,7 @@ def test_what_wants_a_test_of_its_hash_is_left_to_python(package: Path) -> None:
 def test_nothing_compiled_and_nothing_of_others_is_found(package: Path) -> None:
     assert found(package) is None
     assert OwnModules.find_spec("json.decoder", [str(package)]) is None
-    assert OwnModules.find_spec("pyinsmod", None) is None
+    assert OwnModules.find_spec(package.name, None) is None
 
 
 def test_the_program_has_the_same_modules_either_way() -> None:
@@ -113,8 +114,8 @@ def test_the_program_has_the_same_modules_either_way() -> None:
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from pyinsmod.cli.own_modules import import_quickly\n"
         "if sys.argv[1] == 'quickly': import_quickly()\n"
-        "import pyinsmod.cli.check, pyinsmod.checks.btf, pyinsmod.btf.module\n"
-        "ours = [module for name, module in sys.modules.items() if name.startswith('pyinsmod')]\n"
+        "import pyinsmod.cli.check, pyinsmod.checks.btf, pyinsmod.btf.module, tracer.ptrace.loop, vm.catalogue\n"
+        "ours = [m for name, m in sys.modules.items() if name.partition('.')[0] in ('pyinsmod', 'tracer', 'vm')]\n"
         "shown = (f'{m.__name__} {m.__file__} {m.__cached__} {m.__package__} {m.__doc__!r}' for m in ours)\n"
         "print(*sorted(shown), sep='\\n')"
     )
@@ -122,5 +123,6 @@ def test_the_program_has_the_same_modules_either_way() -> None:
         subprocess.run([sys.executable, "-ISc", script, way], capture_output=True, text=True, check=True).stdout
         for way in ("usually", "usually", "quickly")  # the first one compiles what is not compiled
     ]
-    assert "pyinsmod.checks.btf" in either[2]
+    for name in ("pyinsmod.checks.btf", "tracer.ptrace.loop", "vm.catalogue"):
+        assert name in either[2]
     assert either[1] == either[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno as errno_table
 import os
+import struct
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tracer import strace_text
 from tracer.call_text import CallText, call_text
 from tracer.decode.lookup import plan_of, signatures
 from tracer.decode.values import TaskForText
-from tracer.ptrace.tracee import RawArguments, RawCall
+from tracer.ptrace.tracee import PlainCall, RawArguments, ReturnedCall
 
 ARCH = "x86_64"
 SIMPLE = sorted(name for name in signatures() if call_text(name, ARCH) is not None)
@@ -42,20 +43,30 @@ def by_record(name: str, raw: RawArguments, result: int) -> str | None:
     return strace_text.line(record | {"return": -1 if symbol else result, "errno": symbol})
 
 
-def returned(raw: RawArguments, strings: tuple[bytes, ...], result: int) -> RawCall:
-    call = RawCall(ME, 0, 0, raw)
-    call.strings, call.result, call.failed = strings, result, result < 0
+PLAN = object()
+
+
+def begun(name: str, raw: RawArguments) -> PlainCall | None:
+    """Return a call as the event loop has it when it begins; None when it is for a record."""
+    view = memoryview(struct.pack("=B3xI16xQ6Q", 1, 0, 0, *raw))
+    call = of(name).beginning(PLAN, lambda _pid, _view: None)(ME, view)
+    assert call is None or isinstance(call, tuple)
     return call
+
+
+def returned(call: PlainCall, result: int) -> ReturnedCall:
+    return call, result, int(result < 0)
 
 
 @pytest.mark.parametrize("address", [0, 16, 2**64 - 8])
 def test_a_string_that_cannot_be_read_is_for_a_record(address: int) -> None:
-    assert of("chdir").fetch(ME, (address, 0, 0, 0, 0, 0)) is None
+    assert begun("chdir", (address, 0, 0, 0, 0, 0)) is None
+    assert begun("link", (ADDRESS, address, 0, 0, 0, 0)) is None
 
 
 def test_a_long_string_is_for_a_record() -> None:
     long = ctypes.create_string_buffer(b"x" * 300)
-    assert of("chdir").fetch(ME, (ctypes.addressof(long), 0, 0, 0, 0, 0)) is None
+    assert begun("chdir", (ctypes.addressof(long), 0, 0, 0, 0, 0)) is None
 
 
 @pytest.mark.parametrize("name", ["execve", "read", "fcntl", "stat", "no_such_call"])
@@ -72,13 +83,12 @@ def test_the_calls_that_are_made_most_are_among_them() -> None:
 def test_the_text_is_that_of_a_record(name: str) -> None:
     shown, compared = of(name), 0
     for raw in REGISTERS:
-        strings = shown.fetch(ME, raw)
+        call = begun(name, raw)
         for result in (0, 7, 2**40, -2, -38):
-            if strings is not None:
-                call = returned(raw, strings, result)
-                first = shown.line(call)
+            if call is not None:
+                first = shown.line(returned(call, result))
                 assert first == by_record(name, raw, result)
-                assert shown.line(call) == first
+                assert shown.seen[returned(call, result)] == first
                 compared += 1
     assert compared
 
@@ -87,9 +97,9 @@ def test_the_text_is_that_of_a_record(name: str) -> None:
 def test_the_arguments_are_those_of_a_record(name: str) -> None:
     task = TaskForText(ME, ARCH, 4096)
     for raw in REGISTERS:
-        strings = of(name).fetch(ME, raw)
-        if strings is not None:
-            assert of(name).arguments(ME, raw, strings) == plan_of(name, ARCH).entry(task, raw)
+        call = begun(name, raw)
+        if call is not None:
+            assert of(name).arguments(*call[1:]) == plan_of(name, ARCH).entry(task, raw)
 
 
 @pytest.mark.parametrize("name", ["chdir", "openat"])
@@ -100,28 +110,30 @@ def test_the_arguments_are_those_of_a_record(name: str) -> None:
 def test_a_string_is_shown_as_by_way_of_a_record(name: str, content: bytes) -> None:
     buffer = ctypes.create_string_buffer(content)
     raw = (ctypes.addressof(buffer),) * 6
-    strings = of(name).fetch(ME, raw)
-    assert strings == (content.partition(b"\0")[0],)
-    assert of(name).line(returned(raw, strings, 0)) == by_record(name, raw, 0)
+    call = begun(name, raw)
+    assert call is not None
+    assert call[3] == (content.partition(b"\0")[0],)
+    assert of(name).line(returned(call, 0)) == by_record(name, raw, 0)
 
 
 def test_what_is_remembered_is_not_taken_for_another_call() -> None:
     shown = of("openat")
     raw = (2**64 - 100, ADDRESS, 0, 0, 0, 0)
     lines = {
-        shown.line(returned(raw, (b"one",), 3)),
-        shown.line(returned(raw, (b"two",), 3)),
-        shown.line(returned(raw, (b"one",), 4)),
-        shown.line(returned((5, *raw[1:]), (b"one",), 3)),
-        shown.line(returned((*raw[:2], 1, *raw[3:]), (b"one",), 3)),
-        shown.line(returned(raw, (b"one",), -2)),
+        shown.line(returned((PLAN, ME, raw, (b"one",)), 3)),
+        shown.line(returned((PLAN, ME + 1, raw, (b"one",)), 3)),
+        shown.line(returned((PLAN, ME, raw, (b"two",)), 3)),
+        shown.line(returned((PLAN, ME, raw, (b"one",)), 4)),
+        shown.line(returned((PLAN, ME, (5, *raw[1:]), (b"one",)), 3)),
+        shown.line(returned((PLAN, ME, (*raw[:2], 1, *raw[3:]), (b"one",)), 3)),
+        shown.line(returned((PLAN, ME, raw, (b"one",)), -2)),
     }
-    assert len(lines) == 6
+    assert len(lines) == 7
 
 
 def test_no_more_is_remembered_than_is_good() -> None:
     shown = of("close")
     for number in range(5000):
-        assert f"close({number})" in shown.line(returned((number, 0, 0, 0, 0, 0), (), 0))
-    assert len(shown._seen) <= 512
+        assert f"close({number})" in shown.line(returned((PLAN, ME, (number,), ()), 0))
+    assert len(shown.seen) <= 512
     assert all(texts is None or len(texts) <= 512 for _, texts, _, _ in shown._texts)

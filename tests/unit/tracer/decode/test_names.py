@@ -9,6 +9,8 @@ import pytest
 
 from tracer.decode.kinds.numbers import signal_symbol
 from tracer.decode.names import call_names, call_numbers, errno_symbol, is_restart
+from tracer.decode.tables.architectures import ARCHITECTURES, Architecture
+from tracer.decode.tables.few_numbers import FEW_NUMBERS
 
 X86_64 = 0xC000003E
 AARCH64 = 0xC00000B7
@@ -43,8 +45,21 @@ def test_module_calls_have_their_numbers() -> None:
     assert call_numbers(names, I386) == {128, 350, 129}
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda each: str(each.name))
+def test_the_numbers_that_are_had_without_tables_are_those_of_the_tables(architecture: Architecture) -> None:
+    names = call_names(architecture.audit)
+    for name, number in FEW_NUMBERS[architecture.name].items():
+        assert [each for each in names if names[each] == name] == [number]
+
+
+def test_numbers_come_from_the_tables_for_any_other_call() -> None:
+    assert call_numbers(frozenset(("execve", "openat")), X86_64) == {59, 257}
+    assert call_numbers(frozenset(("finit_module", "no such call")), X86_64) == {313}
+
+
 def test_an_unknown_architecture_has_no_names() -> None:
     assert not call_names(0xDEAD)
+    assert not call_numbers(frozenset(("execve",)), 0xDEAD)
 
 
 def test_signals_and_errnos() -> None:
