@@ -30,7 +30,6 @@ XZ_FILTERS = {
 }
 PLENTY = 1 << 28  # bytes of dictionary a machine may lack the memory for
 
-GZIP_NAME = 0x08
 GZIP_PARTS = {
     0x02: "a header checksum",
     0x04: "extra fields",

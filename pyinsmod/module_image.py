@@ -132,15 +132,22 @@ class ModuleImage(ElfImage):
         raw = self.data[section.offset + NAME_OFFSET : section.offset + NAME_OFFSET + NAME_LENGTH]
         return elf.text(raw.partition(b"\0")[0]) if raw else None
 
-    @cached_property
+    @property
     def struct_module_pointers(self) -> tuple[int, ...]:
         """Offsets in struct module that are relocated: the pointers to init and exit, in this order."""
+        return tuple([place for place in self.init_and_exit if place is not None])
+
+    @cached_property
+    def init_and_exit(self) -> tuple[int | None, int | None]:
+        """Where in struct module the pointer to init is, and the one to exit; None for one that is not set."""
         section = self.struct_module_section
         tables = [each for each in self.sections if section is not None and each.info == section.number]
         raw = b"".join(self.section_bytes(each) for each in tables if each.type == elf.SHT_RELA)
         found = {entry[0] for entry in elf.RELA.iter_unpack(raw[: len(raw) - len(raw) % elf.RELA.size])}
-        pairs = [sorted(found & set(window)) for window in (pointer_windows(section.size) if section else ())]
-        return tuple(pair[0] for pair in pairs if len(pair) == 1)
+        if section is None:
+            return None, None
+        init, leave = [found & set(window) for window in pointer_windows(section.size)]
+        return (min(init) if len(init) == 1 else None), (min(leave) if len(leave) == 1 else None)
 
     @cached_property
     def name(self) -> str | None:

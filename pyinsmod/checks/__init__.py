@@ -87,6 +87,7 @@ CHECKS = {
     "duplicate-sections": Check("duplicate_sections.check_duplicate_sections", when.sections_of_one_name),
     "codetags": Check("codetags.check_codetags", when.allocations_profiled),
     "initcall-blacklist": Check("initcall_blacklist.check_initcall_blacklist", when.initcalls_blacklisted),
+    "permanent": Check("permanent.check_permanent", when.without_exit),
 }
 
 

@@ -63,6 +63,11 @@ def initcalls_blacklisted(_image: ModuleImage, facts: KernelFacts, _request: Loa
     return facts.initcall_blacklist.value
 
 
+def without_exit(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) -> bool:
+    """The module lacks one of init and exit."""
+    return None in image.init_and_exit
+
+
 def live_patch(image: ModuleImage, _facts: KernelFacts, _request: LoadRequest) -> bool:
     """The module says that it is a live patch."""
     return "livepatch" in image.modinfo

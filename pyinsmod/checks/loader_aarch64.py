@@ -27,7 +27,6 @@ ADDRESSES: Interval = (-(1 << 52), -(1 << 34))
 ANYWHERE: Interval = (-(1 << 53), 1 << 53)
 # Modules and kernel lie within two gigabytes (`module_init_limits`), less what a symbol is big.
 WINDOW = (1 << 31) - (1 << 26)
-# Of one area the others are known to lie within that window, too.
 _SIGN = 1 << 63
 
 # struct plt_entry: adrp, add, br. One of function tracing's entries more, or two before 6.2.
@@ -182,7 +181,7 @@ class RULES(Rules):
             return _signed(low + relocation.addend), _signed(high + relocation.addend)
         if area is not None and area == memory.area_of(place):
             return exact, exact
-        if known:
+        if known:  # from one area, too, the others lie within that window
             return _signed(relocation.addend - WINDOW), _signed(relocation.addend + WINDOW)
         if base >> 52 != 0xFFF:
             low, high = (_signed(base + relocation.addend - address) for address in reversed(ADDRESSES))

@@ -89,12 +89,13 @@ def _why_not_loaded(content: bytes) -> str | None:
         image = read_image(content)
     except MalformedModule:  # what cannot be unpacked is not loaded either
         return None
-    outcome = predict(run_checks(image, running_kernel(), LoadRequest())).outcome
+    findings = run_checks(image, running_kernel(), LoadRequest())
+    outcome = predict(findings).outcome
     if outcome in HARMFUL:
         return f"is predicted to end with '{outcome}'"
     if image.known_name in _loaded():
         return "has the name of a module that is loaded already, and is needed perhaps"
-    if outcome == "reaches-init" and "cleanup_module" not in {symbol.name for symbol in image.symbols}:
+    if outcome == "reaches-init" and any(finding.check == "permanent" for finding in findings):
         return "has no exit function and could not be removed"
     return None
 

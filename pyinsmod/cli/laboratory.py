@@ -238,16 +238,30 @@ async def _measure(bench: Bench, place: Place, setup: Setup, seconds: int) -> Ob
 
 
 def _records(trace: bytes) -> tuple[Record, ...]:
-    """Return a trace's records with what the watcher of files saw in their place, and with what was written."""
-    lines = trace.decode().splitlines()
+    """Return a trace's records with what the watcher of files saw in their place, and with what was written.
+
+    Raises:
+        MalformedRecord: they are damaged.
+    """
+    lines = trace.decode(errors="backslashreplace").splitlines()
     watched = list(itertools.takewhile(lambda line: line.startswith(WATCHED_LINE), lines))
     if len(watched) == len(lines):
         return ()
     told = read(lines[len(watched) :])
-    files = [json.loads(line) for line in watched]
+    files = [_of_watcher(number, line) for number, line in enumerate(watched, 1)]
     records = sorted([*told.records, *files], key=lambda record: record["t"]) if files else list(told.records)
     whole = (told.header, *records)
     return whole if told.end is None else with_outputs((*whole, told.end))
+
+
+def _of_watcher(number: int, line: str) -> Record:
+    try:
+        record: Record = json.loads(line)
+    except ValueError as rubbish:
+        raise MalformedRecord(number, f"not JSON: {rubbish}") from rubbish
+    if not isinstance(record.get("t"), int):
+        raise MalformedRecord(number, "a watched file without a time")
+    return record
 
 
 def _why_broken(result: JobResult) -> str | None:

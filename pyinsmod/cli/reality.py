@@ -79,7 +79,7 @@ async def load_for_real(machines: FreshMachines, attempt: Attempt, seconds: floa
     """Make the attempt in a fresh machine. A crash and a hang are results.
 
     Raises:
-        MachineLost: the machine went away, or its command could not report.
+        MachineLost: the machine went away, or its command could not report, or not so that it makes sense.
     """
     job = Job(
         (GUEST_COMMAND, json.dumps(_order(attempt))),
@@ -118,14 +118,17 @@ def _reported(result: JobResult) -> Reality:
     if result.status or not lines:
         words: Sequence[str] = result.stderr.decode(errors="backslashreplace").strip().splitlines()
         raise MachineLost(words[-1] if words else result.not_started or f"the load ended with status {result.status}")
-    report: dict[str, Any] = json.loads(lines[-1])
-    return Reality(
-        "loaded" if report["outcome"] == "loaded" else "refused",
-        errno=report["errno"],
-        log=tuple(report["log"]),
-        seconds=report["seconds"],
-        wall_seconds=result.seconds,
-        init_reached=report["init_reached"],
-        complaint=report["refused_first"],
-        loaded=tuple(report["loaded"]),
-    )
+    try:
+        report: dict[str, Any] = json.loads(lines[-1])
+        return Reality(
+            "loaded" if report["outcome"] == "loaded" else "refused",
+            errno=report["errno"],
+            log=tuple(report["log"]),
+            seconds=report["seconds"],
+            wall_seconds=result.seconds,
+            init_reached=report["init_reached"],
+            complaint=report["refused_first"],
+            loaded=tuple(report["loaded"]),
+        )
+    except (ValueError, KeyError, TypeError) as rubbish:  # the kernel in there is the module's
+        raise MachineLost("what the load says makes no sense", result.console) from rubbish

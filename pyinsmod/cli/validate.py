@@ -56,6 +56,8 @@ def run(argv: Sequence[str]) -> int:
         claims = _chosen(_claims(options), options.claim)
         baseline = options.baseline and drift.read_baseline(options.baseline, claims.document)
         kernels = list(_spelt_out(options.kernel or [default_kernel()], native_kernels()))
+        for problem in claims.problems:  # before minutes of measuring
+            complain(str(problem))
         runs = measuring.measured(claims, kernels, loaders, options)
     except (MalformedClaims, UnknownKernel, drift.UnfitBaseline) as wrong:
         complain(str(wrong))
@@ -71,8 +73,6 @@ def run(argv: Sequence[str]) -> int:
         return EXIT_FAILED
     for line in errno_table.as_lines(report.errors):
         print(line, file=sys.stderr if str(options.json) == "-" else sys.stdout)
-    for problem in claims.problems:
-        complain(str(problem))
     if claims.problems:
         return EXIT_USAGE
     if baseline:

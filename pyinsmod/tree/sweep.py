@@ -37,6 +37,8 @@ _LICENCES = frozenset(licence.encode() for licence in GPL_COMPATIBLE)
 _ODD_NAMES = frozenset(name.encode() for name in (*PROPRIETARY_NAMES, "", "vmlinux"))
 # The words of .modinfo that taint, and the ones whose lack does: checks/taints.py.
 _TAINTING, _EXPECTED = (b"\0staging=", b"\0test="), (b"\0intree=", b"\0retpoline=")
+# What few modules lack: checks/permanent.py.
+_EXIT = b"cleanup_module\0"
 _ABSOLUTE = {elf.SHN_ABS}
 # st_info of global symbols, whatever their types.
 _STRONG, _NONE = bytes(1 << 4 | kind for kind in range(16)), frozenset[bytes]()
@@ -186,7 +188,7 @@ def _sound(source: Bytes, layout: Layout, signature: tuple[int, bytes] | None) -
     if struct_module is None or symbols is None:
         return None
     found = _undefined(*symbols, layout)
-    if found is None:
+    if found is None or _EXIT not in symbols[1]:
         return None
     return Sound(
         *struct_module,

@@ -261,6 +261,7 @@ PLAIN: tuple[Row, ...] = (
         )
     ),
     "no-init",
+    "no-exit",
 )
 
 EXPORTING: tuple[Row, ...] = (

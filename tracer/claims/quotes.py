@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tracer.report.document_parts import failure_table_start, step_headings
+from tracer.claims.model import Claim
+from tracer.document_parts import failure_table_start, step_headings
 
 _PLACE = re.compile(r"\\\{(\w+)\\\}")
 
@@ -53,6 +54,12 @@ class Sections:
             if heading.start <= position:
                 number = heading.step
         return number
+
+
+def quoted_span(claim: Claim, text: str) -> tuple[int, int] | None:
+    """Return from where to where a claim's quote stands, the newline at its end left out; None when it is nowhere."""
+    found = Sections(text).find(claim.quote, {}, claim.step, claim.row)
+    return None if found is None else (found.start, found.start + max(len(claim.quote.rstrip("\n")), 1))
 
 
 def _pattern(quote: str, words: Mapping[str, Sequence[str]]) -> re.Pattern[str]:

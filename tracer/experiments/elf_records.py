@@ -27,7 +27,6 @@ SHN_LORESERVE = 0xFF00
 STB_LOCAL = 0
 STB_GLOBAL = 1
 STT_NOTYPE = 0
-STT_FUNC = 2
 
 
 # Where single fields stand inside their records, for faults that spoil one field of a finished file.

@@ -22,8 +22,6 @@ from tracer.experiments.elf_records import Section
 from tracer.experiments.errors import FaultNotApplicable, UnknownFault
 from tracer.experiments.relocatable import Relocatable
 
-ModuleFault = Callable[[Relocatable, str], None]
-
 _SOME_BYTES = b"\x01" * 16
 _LONG = 8
 

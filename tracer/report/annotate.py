@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tracer.claims.quotes import quoted_span
 from tracer.compare import ClaimVerdict, Run
-from tracer.report.document_parts import Line, lines_of
+from tracer.document_parts import Line, lines_of
 from tracer.report.grouping import reality
 from tracer.report.markdown_text import inline
 from tracer.report.model import GLYPHS, VERDICTS, Report
-from tracer.report.quotes import quoted_span
 
 _ANNOTATION = re.compile(rf"> - [{re.escape(''.join(GLYPHS.values()))}] \*\*(?:{'|'.join(VERDICTS)})\*\* .*")
 #: Ends the quotation, else Markdown would take the document's next line for a part of it.

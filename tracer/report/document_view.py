@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
 
+from tracer.claims.quotes import quoted_span
 from tracer.compare import ClaimVerdict
-from tracer.report.document_parts import Line, lines_of, step_headings
+from tracer.document_parts import Line, lines_of, step_headings
 from tracer.report.model import Report
-from tracer.report.quotes import quoted_span
 
 Kind: TypeAlias = Literal["heading", "code", "item", "table", "head", "tree", "text", "rule", "blank"]
 

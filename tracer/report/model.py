@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 from tracer.claims import Experiment
 from tracer.compare import ClaimVerdict, Run, Verdict
+from tracer.document_parts import failure_rows, step_headings
 from tracer.errno_table import Row
-from tracer.report.document_parts import failure_rows, step_headings
 from tracer.selectors import Record
 
 #: In the order of reports: what says something first, what says nothing last.

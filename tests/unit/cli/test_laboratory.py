@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,19 @@ def test_a_kernel_that_need_not_boot_waits_for_none_that_does(claims: Claims) ->
 def _place(machines: Machines, *, versions: bool) -> Place:
     kernel = Kernel(machines.name, "6.1.0", "", Path("/nonexistent"), (), "", 0)
     return Place(kernel, machines, Nothing(versions=versions))
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"type": "file"', b'{"type": "file"}', b'{"type": "file", "t": "x"}', b'{"type": "file", "t": 1}\n\xff']
+)
+def test_a_damaged_record_of_a_watched_file_breaks_its_experiment_alone(claims: Claims, line: bytes) -> None:
+    class Damaged(Machines):
+        async def run(self, job: Job) -> JobResult:
+            done = await super().run(job)
+            return dataclasses.replace(done, files={RECORDS: line + b"\n" + TRACE}) if job.goes_on else done
+
+    noted: list[str] = []
+    machines = Damaged("kernel", noted, is_ready=True)
+    bench = Bench(claims, asyncio.Semaphore(1), asyncio.Lock(), True, noted.append, noted.append)
+    (run,) = asyncio.run(runs_at(bench, _place(machines, versions=True), ["kmod"]))
+    assert all((seen.broke or "").startswith("the trace is damaged: ") for seen in run.observations.values())

@@ -84,15 +84,6 @@ EPOLL_OPERATIONS = MappingProxyType(
     }
 )
 
-STATX_SYNC = MappingProxyType(
-    {
-        0x0: "AT_STATX_SYNC_AS_STAT",
-        0x2000: "AT_STATX_FORCE_SYNC",
-        0x4000: "AT_STATX_DONT_SYNC",
-        0x6000: "AT_STATX_SYNC_TYPE",
-    }
-)
-
 FILE_TYPES = MappingProxyType(
     {
         0x8000: "S_IFREG",

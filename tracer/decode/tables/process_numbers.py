@@ -256,23 +256,6 @@ INTERVAL_TIMERS = MappingProxyType(
     }
 )
 
-SECCOMP_OPERATIONS = MappingProxyType(
-    {
-        0: "SECCOMP_SET_MODE_STRICT",
-        1: "SECCOMP_SET_MODE_FILTER",
-        2: "SECCOMP_GET_ACTION_AVAIL",
-        3: "SECCOMP_GET_NOTIF_SIZES",
-    }
-)
-
-SECCOMP_MODES = MappingProxyType(
-    {
-        0: "SECCOMP_MODE_DISABLED",
-        1: "SECCOMP_MODE_STRICT",
-        2: "SECCOMP_MODE_FILTER",
-    }
-)
-
 DUMPABLE = MappingProxyType(
     {
         0: "SUID_DUMP_DISABLE",
