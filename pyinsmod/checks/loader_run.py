@@ -23,6 +23,7 @@ from pyinsmod.checks.relocation_findings import (
     unknown_type,
     unsettled_crash,
 )
+from pyinsmod.checks.struct_module import offset_in_use, relocated
 from pyinsmod.elf_format import Section, SectionHeader
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
@@ -84,6 +85,7 @@ class _Loader:
         self.image = image
         self.rules = rules
         self.space = rules.space
+        self.facts = facts
         self.exports = facts.exports.value
         self.patches_live = facts.built_with("LIVEPATCH", "livepatch") is not False
         self.tests_symbols = tests_symbols
@@ -273,14 +275,6 @@ class _Loader:
                 Relocation(where, info & 0xFFFFFFFF, kind, place_at, info >> 32, base, addend), start
             )
 
-    def _in_use(self, address: int, width: int) -> bool:
-        """Tell whether the kernel keeps its own values there by now: struct module, but for what a build relocates."""
-        section = self.struct_module
-        if section is None:
-            return False
-        offset = address - self.memory.address(section.number)
-        return -width < offset < section.size and offset not in self.image.struct_module_pointers
-
     def _apply_one(self, relocation: Relocation, start: int) -> Iterator[tuple[Finding, ...]]:
         where, place_at, width = relocation.where, relocation.place, relocation.kind.width
         if not width:
@@ -293,8 +287,11 @@ class _Loader:
             return
         if self.rules.types.empty and any(before):
             yield (not_zero(where, relocation.number, before),)
-        elif self._in_use(place_at, width):
-            yield (in_struct_module(where),)
+        elif (offset := offset_in_use(self.image, self.memory, place_at, width)) is not None:
+            known = self.rules.types.empty
+            yield (
+                relocated(where, relocation.number, offset, width, self.facts) if known else in_struct_module(where),
+            )
         else:
             yield from self.rules.overflow(self.memory, relocation)
         self.memory.write(place_at, self.rules.written(relocation, before))

@@ -25,6 +25,8 @@ def check_memory(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) 
         from pyinsmod.checks.loader_run import loader_run  # big, and only for modules that no build system makes
 
         yield from loader_run(image, facts).filling
+    if facts.has("idempotent-load") is not False:
+        yield from _freed_too_early(image)
 
 
 def _unfit_struct_module(image: ModuleImage, facts: KernelFacts) -> Iterator[Finding]:
@@ -39,17 +41,24 @@ def _unfit_struct_module(image: ModuleImage, facts: KernelFacts) -> Iterator[Fin
     elif b"\0" not in name and facts.has("fortified-strlen"):
         what = "the name in its struct module has no end"
     if what is not None:
-        from pyinsmod.checks.relocation_findings import REBUILD
+        from pyinsmod.checks.relocation_findings import crash
 
-        yield Finding(
-            "memory",
-            STEP,
-            "crashes",
-            f"the kernel would crash: {what}",
-            module_has=what,
-            kernel_has="does not test it",
-            remedy=REBUILD,
-        )
+        yield crash("memory", STEP, what)
+
+
+def _freed_too_early(image: ModuleImage) -> Iterator[Finding]:
+    """Since 6.4 a struct module that is not among the data is gone before it is read for the last time.
+
+    `free_mod_mem` frees the areas one by one and looks each up in struct module, which it takes to be in the last of
+    them, so that every refusal from here on ends in a crash; and a module that nobody refuses has its struct module
+    made read-only before its state is written (`complete_formation`).
+    """
+    section = image.struct_module_section
+    kinds = elf.SHF_ALLOC | elf.SHF_WRITE | elf.SHF_EXECINSTR
+    if section is not None and section.flags & kinds == elf.SHF_ALLOC:
+        from pyinsmod.checks.relocation_findings import crash
+
+        yield crash("memory", STEP, "its struct module lies in read-only memory, which is freed before it is used last")
 
 
 def _bytes_behind(image: ModuleImage, facts: KernelFacts, section: Section, count: int) -> bytes | None:

@@ -82,6 +82,9 @@ PLAIN: tuple[Row, ...] = (
     "section-field:.modinfo.size=0",
     "section-field:.gnu.linkonce.this_module.flags=&~2",
     "section-field:.gnu.linkonce.this_module.flags=&~1",
+    # Refused late, so that struct module is freed from memory that is not the data's.
+    ("section-field:.gnu.linkonce.this_module.flags=&~1", "import:no_such_function"),
+    ("section-field:.gnu.linkonce.this_module.flags=&~1", "import:no_such_function", "modinfo:vermagic=other"),
     "section-field:.gnu.linkonce.this_module.type=8",
     "section-field:.gnu.linkonce.this_module.type=7",
     "section-name-outside:.text",

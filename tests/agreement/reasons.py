@@ -13,9 +13,8 @@ from tests.agreement.surroundings import Beside
 NEIGHBOURS = (
     "*Outside.* Only a page behind each of the kernel's areas is certain not to be there. Further on stands what the"
     " running kernel happens to have taken memory for: stacks, per-cpu memory, other modules, what devices are"
-    " configured with. Where nothing stands the kernel crashes, else it goes on with what it reads. The same file was"
-    " seen to crash one machine, and not another with the same kernel, so that neither can be promised; `pyinsmod load`"
-    " does not try it out."
+    " configured with. Where nothing stands the kernel crashes, else it goes on with what it reads. Which of them it is"
+    " no file tells, as the cases show that were answered in different ways, and `pyinsmod load` does not try it out."
 )
 
 
@@ -68,8 +67,8 @@ _TABLE = (
         "changes struct module",
         Reason(
             "a relocation of struct module",
-            "The kernel has filled struct module by then. Its state, its lists and its name are known not to be zero,"
-            " which is refused (ENOEXEC); of the rest of it that is known in the running kernel only.",
+            "The kernel has filled struct module by then. Its state, its lists, its reference counter and its name are"
+            " known not to be zero, which x86-64 refuses (ENOEXEC); the rest only a running kernel tells.",
         ),
     ),
 )

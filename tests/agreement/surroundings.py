@@ -23,10 +23,16 @@ PAGE = 4096
 # Zeros of the large modules, in KiB; the first ones find room between areas that stand fast, the last ones do not.
 _LARGE = (128, 128, 256, 512, 256, 128, 3072, 3072)
 _TEETH = range(len(_LARGE))
+# How far the code of others reaches: together they fill what modules have of a large page of code, where they share it.
+_CODE = (*3 * (0x80000,), *5 * (0x10000,), *7 * (0x4000,))
 # Those whose place is given free again: how many pages of data more than the least they have.
 _SMALL = {"small": 0, "wide": 3}
 _BY_TURNS = ",".join(f"{{small}}{number},large{number}" for number in _TEETH)
 _THESE = ",".join(f"{{small}}{number}" for number in _TEETH)
+
+
+def _names(kind: str, count: int) -> str:
+    return ",".join(f"{kind}{number}" for number in range(count))
 
 
 def _gaps(small: str) -> tuple[str, str]:
@@ -73,6 +79,12 @@ SURROUNDINGS = (
         ),
         "each part of the module stands right before other ones' data",
     ),
+    Surroundings(
+        "new block",
+        "module",
+        (f"insert={_names('code', len(_CODE))}", f"block={_names('small', 16)}"),
+        "where modules share large pages of code, those that there are are full",
+    ),
 )
 
 
@@ -88,7 +100,7 @@ class Fillers:
         files = {GUEST_PATH: PROGRAM.read_bytes()}
         for word in surroundings.words:
             what, _, names = word.partition("=")
-            if what == "insert":
+            if what in ("insert", "block"):
                 files |= {f"/root/{name}.ko": self._module(name) for name in names.split(",")}
         return files
 
@@ -109,12 +121,19 @@ class Fillers:
 
 def faults_of(name: str) -> tuple[str, ...]:
     """Return what makes a sound module one of the others: its data has more pages, the odd ones' text too."""
-    kind, number = name[:-1], int(name[-1])
+    kind = name.rstrip("0123456789")
+    number = int(name.removeprefix(kind))
     if kind == "large":
         return (_zeros(_LARGE[number] * 1024),)
+    if kind == "code":
+        return (_text(_CODE[number]),)
     if kind == "odd":
-        return (_zeros(2 * PAGE), "section-field:.exit.text.align=0x10000")
+        return (_zeros(2 * PAGE), _text(0x10000))
     return (_zeros(_SMALL[kind] * PAGE),)
+
+
+def _text(size: int) -> str:
+    return f"section-field:.exit.text.align={size:#x}"
 
 
 def _zeros(size: int) -> str:

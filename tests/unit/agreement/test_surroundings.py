@@ -69,7 +69,10 @@ def test_every_word_has_its_modules_and_the_files_size_in_pages() -> None:
         words = " ".join(attempt.prepare[0])
         assert "{" not in words
         inserted = {
-            f"/root/{name}.ko" for word in words.split() if word.startswith("insert=") for name in word[7:].split(",")
+            f"/root/{name}.ko"
+            for word in words.split()
+            if word.startswith(("insert=", "block="))
+            for name in word.partition("=")[2].split(",")
         }
         assert set(attempt.files) == {GUEST_PATH, *inserted}
         if surroundings.name == "letters":
@@ -79,4 +82,5 @@ def test_every_word_has_its_modules_and_the_files_size_in_pages() -> None:
 def test_the_other_modules_differ_in_their_data() -> None:
     assert faults_of("large7") == ("section-field:.bss.size=0x300000",)
     assert faults_of("small1") != faults_of("wide1")
+    assert faults_of("code14") == ("section-field:.exit.text.align=0x4000",)
     assert len(faults_of("odd0")) == 2
