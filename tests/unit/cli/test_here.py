@@ -26,8 +26,9 @@ def test_an_experiment_without_modules_is_done() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--kernel", "6.1"], "leave --kernel and --workers out"),
-        (["--workers", "2"], "leave --kernel and --workers out"),
+        (["--kernel", "6.1"], "leave --kernel, --workers and --scheduler out"),
+        (["--scheduler", "tcp://127.0.0.1:9"], "leave --kernel, --workers and --scheduler out"),
+        (["--workers", "2"], "leave --kernel, --workers and --scheduler out"),
         (["--loader", "kmod-28"], "kmod-28 is not installed here"),
     ],
 )
