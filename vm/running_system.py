@@ -42,7 +42,7 @@ async def run_here(job: Job, kept: Iterable[str] = (), *, place: Path = PLACE, h
         MissingTool: there is no unshare(1).
     """
     if shutil.which("unshare") is None:
-        raise MissingTool("unshare is not installed: sudo apt install util-linux")
+        raise MissingTool("unshare is not installed: sudo apt-get install util-linux")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pyinsmod-", dir=place) as side:
         order = {

@@ -20,6 +20,7 @@ PREFIX = "man:"
 SUITE = "bookworm"
 PACKAGES = {"2": "manpages-dev", "5": "kmod", "8": "kmod"}  # section → package
 _NAME = re.compile(r"man:([\w.-]+)\((\d)\)(?:@(\w+))?$")
+_CLAIMS = ".claims.toml"
 _REPOSITORY = Path(__file__).parents[2]
 
 
@@ -52,7 +53,15 @@ def page(name: str) -> Page:
     document = folder.parent / f"{title}.{section}.md"
     with storage_errors_named():
         document.write_text(text)
-    return Page(document, _claims_folder() / f"{title}.{section}.claims.toml")
+    return Page(document, _claims_folder() / f"{title}.{section}{_CLAIMS}")
+
+
+def no_claims(claims: Path) -> str:
+    """Say that there are none in this file, and of which pages there are."""
+    pages = sorted(path.name.removesuffix(_CLAIMS).rpartition(".") for path in _claims_folder().glob(f"*{_CLAIMS}"))
+    named = ", ".join(f"man:{name}({section})" for name, _, section in pages)
+    name, _, section = claims.name.removesuffix(_CLAIMS).rpartition(".")
+    return f"there are no claims about {name}({section}), only about {named}; name your own with --claims"
 
 
 def _claims_folder() -> Path:

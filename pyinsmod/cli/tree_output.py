@@ -75,7 +75,7 @@ def _earlier(file: str) -> object:
 def _print_text(outcome: Outcome, groups: Sequence[KernelGroups], known: dict[str, int]) -> None:
     options, check, _ = outcome
     releases = {kernel.facts.name: kernel.facts.release for kernel in check.kernels}
-    print(printable(f"{plural(len(check.found.files), 'module file')} below {check.found.root}"))
+    print(printable(f"{plural(len(check.found.files), 'module file')} below {check.found.root or '.'}"))
     for each in groups:
         print()
         if options.since and not each.groups:

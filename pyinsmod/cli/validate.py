@@ -111,6 +111,8 @@ def _claims(options: argparse.Namespace) -> Claims:
     if not options.document.startswith(manual_pages.PREFIX):
         return read_claims(Path(options.document), options.claims)
     page = manual_pages.page(options.document)
+    if not options.claims and not page.claims.exists():
+        raise MalformedClaims(manual_pages.no_claims(page.claims))
     return read_claims(page.document, options.claims or page.claims)
 
 

@@ -56,14 +56,16 @@ def parser() -> argparse.ArgumentParser:
     fetching.add_argument("kernel", nargs="+")
     fetching.add_argument("--newest", action="store_true", help="ask the archive even if the store has one")
     fetching.set_defaults(action=_fetch)
-    running = actions.add_parser("run", help="run a command in a fresh machine")
-    running.add_argument("kernel")
+    running = actions.add_parser(
+        "run", help="run a command in a fresh machine", usage="pyinsmod vm run [options] KERNEL -- COMMAND [ARGUMENT…]"
+    )
+    running.add_argument("kernel", metavar="KERNEL", help="a name of `pyinsmod vm list`, or a release that was fetched")
     running.add_argument(
         "--put", action="append", default=[], metavar="FILE[:PATH]", help="copy FILE into the guest first"
     )
     running.add_argument("--get", action="append", default=[], metavar="PATH[:FILE]", help="copy PATH out afterwards")
     running.add_argument("--timeout", type=float, default=JOB_SECONDS, metavar="SECONDS")
-    running.add_argument("command", nargs="+", metavar="-- COMMAND")
+    running.add_argument("command", nargs="+", metavar="COMMAND", help="what to run, behind the two dashes")
     running.set_defaults(action=_run)
     shell = actions.add_parser("shell", help="look around in a fresh machine")
     shell.add_argument("kernel")
@@ -75,10 +77,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _list(_: argparse.Namespace) -> int:
+    width = max(map(len, KERNELS))
     for name in KERNELS:
         kernel = fetched(name)
         state = f"{kernel.release} ({kernel.version})" if kernel else "not fetched"
-        print(f"{name:10} {state}")
+        print(f"{name:{width}} {state}")
     return 0
 
 

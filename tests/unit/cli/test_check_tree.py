@@ -55,6 +55,13 @@ def test_a_tree_knows_its_own_exports(capsys: pytest.CaptureFixture[str], tree: 
     assert "5 reach init" in out
 
 
+def test_the_folder_one_stands_in_has_a_name(
+    capsys: pytest.CaptureFixture[str], tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree)
+    assert run(capsys, ".", "--kernel", KERNEL)[1].startswith("5 module files below .\n")
+
+
 def test_what_depends_on_a_refused_module_says_so(capsys: pytest.CaptureFixture[str], tree: Path) -> None:
     spoiled(tree / "lib/libcrc32c.ko", b" mod_unload ", b" mod_unlosd ")
     status, out, _ = run(capsys, tree, "--kernel", KERNEL, "--json")
