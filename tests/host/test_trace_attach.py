@@ -48,6 +48,13 @@ while True:
     time.sleep(0.005)
 """
 READER = "import os; print('ready', flush=True); data = os.read(0, 10); print(data, flush=True)"
+PAUSING = """
+import os, signal
+signal.signal(signal.SIGUSR1, lambda number, frame: os.write(1, b"."))
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
 FORKING = """
 import os, sys
 print('ready', flush=True)
@@ -176,6 +183,22 @@ class TestTheProcessCannotTell:
         assert output == "b'hello'\n"
         last = trace_in(tmp_path / "t").calls("read")[-1]
         assert (last["return"], last["detached"], last["args"]["fd"]["value"]) == (None, True, 0)
+
+    def test_a_call_of_a_kind_that_was_seen_before_is_unfinished_in_text(self, tmp_path: Path) -> None:
+        with running(PAUSING) as process:
+            assert process.stdout is not None
+            with traced(process.pid, tmp_path / "t", "--format", "strace") as tracer:
+                for _ in range(3):
+                    time.sleep(0.1)
+                    process.send_signal(signal.SIGUSR1)
+                    assert os.read(process.stdout.fileno(), 1) == b"."
+                time.sleep(0.1)
+                stopped_by(tracer)
+            process.send_signal(signal.SIGUSR1)
+            assert os.read(process.stdout.fileno(), 1) == b"."
+        text = (tmp_path / "t").read_text()
+        assert text.count("= ? ERESTARTNOHAND (To be restarted if no handler)") >= 2
+        assert text.splitlines()[-1].split() == [str(process.pid), "pause()", "=", "?"]
 
     def test_a_stopped_process_stays_stopped(self, tmp_path: Path) -> None:
         with running(BUSY) as process:

@@ -182,6 +182,25 @@ HARMLESS = (
     *("fsopen", "fsconfig", "fsmount", "fspick", "move_mount", "open_tree"),
 )
 
+# Calls that are all registers, made often enough to be known, of which then something else comes than their result.
+INTERRUPTED_AGAIN = """
+import signal
+signal.signal(signal.SIGALRM, lambda *_: None)
+for _ in range(4):
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    signal.pause()
+"""
+
+KILLED_AGAIN = """
+import os
+for number in (0, 0, 0, 9): os.kill(os.getpid(), number)
+"""
+
+VFORK_AGAIN = """
+import subprocess
+for _ in range(3): subprocess.run(["/bin/true"])
+"""
+
 
 def python(source: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", source]
@@ -263,6 +282,9 @@ COMMANDS: dict[str, list[str]] = {
     "python-system": python(SYSTEM),
     "python-memory": python(MEMORY),
     "python-mounts": python(MOUNTS),
+    "python-interrupted-again": python(INTERRUPTED_AGAIN),
+    "python-killed-again": python(KILLED_AGAIN),
+    "python-vfork-again": python(VFORK_AGAIN),
     "python-bogus": python(BOGUS.replace("{numbers}", str(sorted(call_numbers(frozenset(HARMLESS), _AUDIT))))),
 }
 

@@ -62,14 +62,12 @@ class Tracee:
         "skipping",
     )
 
-    def __init__(
-        self, pid: int, interest: Interest, *, announced: bool, beginnings: Mapping[tuple[int, int], Begin]
-    ) -> None:
+    def __init__(self, pid: int, interest: Interest, *, announced: bool) -> None:
         self.pid = pid
         #: The calls that are reported of it.
         self.interest = interest
         #: Audit architecture and number of a call → what is done when it begins, where that is all; the event loop's.
-        self.beginnings = beginnings
+        self.beginnings: Mapping[tuple[int, int], Begin] = {}
         #: Its parent's fork event was seen (or it is the command itself); the two can come in either order.
         self.announced = announced
         #: The call of interest it is in.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer import records
@@ -151,6 +151,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(
@@ -175,6 +176,17 @@ def test_what_is_written_is_read_back(calls: list[Record]) -> None:
     text = stream.getvalue()
     assert text.isascii()
     assert records.read(io.StringIO(text, newline="\n")) == Records(HEADER, tuple(calls), END)
+
+
+def test_many_at_once_are_written_as_one_by_one() -> None:
+    odd = CALL | {"name": "f\udcff"}
+    one_by_one, at_once = io.StringIO(newline="\n"), io.StringIO(newline="\n")
+    for record in (HEADER, CALL, odd, END):
+        Writer(one_by_one).write(record)
+    Writer(at_once).write_all((HEADER, CALL, odd, END))
+    Writer(at_once).write_all(())
+    assert at_once.getvalue() == one_by_one.getvalue()
+    assert at_once.getvalue().count("\n") == 4
 
 
 def test_files_round_trip(tmp_path: Path) -> None:
