@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pyinsmod.cli.reality import Reality
 from tests.agreement.judge import answer_of
 from tests.agreement.measure import Result
-from tests.agreement.surroundings import SURROUNDINGS, Surroundings
+from tests.agreement.surroundings import EARLIER, SURROUNDINGS, Surroundings
 
 
 def answered(reality: Reality) -> str:
@@ -46,6 +46,7 @@ def shaken_lines(kernels: Sequence[Sequence[Result]]) -> Iterator[str]:
         counts = [_counted(each, found, undecided=undecided) for undecided in (True, False)]
         if found:
             yield f"| {each.name} | {each.says} | {' | '.join(counts)} |"
+    yield from _earlier(results)
     yield ""
 
 
@@ -54,3 +55,14 @@ def _counted(surroundings: Surroundings, found: Sequence[Result], *, undecided: 
     of_kind = [result for result in found if result.verdict.undecided is undecided]
     answers = [(answer_of(each.reality), answer_of(each.elsewhere[surroundings.name])) for each in of_kind]
     return f"{len(of_kind)} | {sum(before != after for before, after in answers)}"
+
+
+def _earlier(results: Sequence[Result]) -> Iterator[str]:
+    """Yield the row of those that were loaded in earlier runs as well."""
+    found = []
+    for result in results:
+        before = {answer_of(each) for name, each in result.elsewhere.items() if name.startswith(EARLIER)}
+        found += [(answer_of(result.reality), before)] if before else []
+    if found:
+        differing = sum(before != {now} for now, before in found)
+        yield f"| {EARLIER} | nothing: the machine was booted another time | {len(found)} | {differing} | 0 | 0 |"

@@ -59,6 +59,13 @@ def test_what_was_answered_in_different_ways_is_shown_to_be_undetermined() -> No
     assert "must stay\nwhat they are, and did." in page
 
 
+def test_what_another_boot_answered_counts_as_well() -> None:
+    again = RESULTS[3]._replace(elsewhere={"earlier 1": Reality("crashed-kernel"), "zeros": Reality("loaded")})
+    assert again.shown
+    page = markdown([Measured("6.1", "a", [again])], seed=3, date="2026-01-01")
+    assert "| earlier | nothing: the machine was booted another time | 1 | 1 | 0 | 0 |" in page
+
+
 def test_what_never_differed_is_no_agreement() -> None:
     same = RESULTS[3]._replace(elsewhere={"filled": Reality("loaded"), "zeros": Reality("hung")})
     assert not same.shown
