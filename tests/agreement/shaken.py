@@ -35,9 +35,10 @@ def shaken_lines(kernels: Sequence[Sequence[Result]]) -> Iterator[str]:
     yield "## How the memory was filled"
     yield ""
     yield "Each way by what any program of root's may do: maps of bpf(2), filters of sockets, modules. *Otherwise*"
-    yield "counts the files that were answered in another way than by the machine as it stands. For a control, some"
-    yield "files of which something definite was predicted were loaded in all these ways, too. Their answers must stay"
-    yield f"what they are, and {f'did not: {unsteady}' if unsteady else 'did'}."
+    yield "counts the files that were answered in another way than by the machine as it stands."
+    if control:
+        yield f"For a control, {len(control)} files of which something definite was predicted were loaded so, too."
+        yield f"Their answers must stay what they are, and {f'did not: {unsteady}' if unsteady else 'did'}."
     yield ""
     yield "| way | before the file is loaded | files left open | otherwise | control | otherwise |"
     yield "|---|---|---|---|---|---|"
