@@ -155,13 +155,15 @@ class _Loader:
                 flags = self._header_field(place, 8)
                 if self.memory.read(flags, 8) is None:
                     return at.Fault(flags, f"symbol 0 lies in section {place}, of {len(self.headers)}")
+            if not number:  # of which nothing else is read
+                continue
             if place not in addresses:
                 addresses[place] = self._base_of(place)
-            base = addresses[place] if place or not number else self._resolved(symbol)
+            base = addresses[place] if place else self._resolved(symbol)
             if base is None:
                 what = f"symbol {number} lies in section {place}, of {len(self.headers)}"
                 return at.Fault(self._header_field(place, 16), what)
-            if base and number:
+            if base:
                 _VALUE.pack_into(values, elf.SYMBOL.size * number + 8, (base + symbol[4]) & LONG)
         self.memory.write(self.memory.address(self.symbols), bytes(values))
         return None

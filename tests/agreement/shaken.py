@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pyinsmod.cli.reality import Reality
 from tests.agreement.judge import answer_of
 from tests.agreement.measure import Result
-from tests.agreement.surroundings import SURROUNDINGS, Surroundings
+from tests.agreement.surroundings import EARLIER, SURROUNDINGS, Surroundings
 
 
 def answered(reality: Reality) -> str:
@@ -35,9 +35,10 @@ def shaken_lines(kernels: Sequence[Sequence[Result]]) -> Iterator[str]:
     yield "## How the memory was filled"
     yield ""
     yield "Each way by what any program of root's may do: maps of bpf(2), filters of sockets, modules. *Otherwise*"
-    yield "counts the files that were answered in another way than by the machine as it stands. For a control, some"
-    yield "files of which something definite was predicted were loaded in all these ways, too. Their answers must stay"
-    yield f"what they are, and {f'did not: {unsteady}' if unsteady else 'did'}."
+    yield "counts the files that were answered in another way than by the machine as it stands."
+    if control:
+        yield f"For a control, {len(control)} files of which something definite was predicted were loaded so, too."
+        yield f"Their answers must stay what they are, and {f'did not: {unsteady}' if unsteady else 'did'}."
     yield ""
     yield "| way | before the file is loaded | files left open | otherwise | control | otherwise |"
     yield "|---|---|---|---|---|---|"
@@ -46,6 +47,7 @@ def shaken_lines(kernels: Sequence[Sequence[Result]]) -> Iterator[str]:
         counts = [_counted(each, found, undecided=undecided) for undecided in (True, False)]
         if found:
             yield f"| {each.name} | {each.says} | {' | '.join(counts)} |"
+    yield from _earlier(results)
     yield ""
 
 
@@ -54,3 +56,14 @@ def _counted(surroundings: Surroundings, found: Sequence[Result], *, undecided: 
     of_kind = [result for result in found if result.verdict.undecided is undecided]
     answers = [(answer_of(each.reality), answer_of(each.elsewhere[surroundings.name])) for each in of_kind]
     return f"{len(of_kind)} | {sum(before != after for before, after in answers)}"
+
+
+def _earlier(results: Sequence[Result]) -> Iterator[str]:
+    """Yield the row of those that were loaded in earlier runs as well."""
+    found = []
+    for result in results:
+        before = {answer_of(each) for name, each in result.elsewhere.items() if name.startswith(EARLIER)}
+        found += [(answer_of(result.reality), before)] if before else []
+    if found:
+        differing = sum(before != {now} for now, before in found)
+        yield f"| {EARLIER} | nothing: the machine was booted another time | {len(found)} | {differing} | 0 | 0 |"

@@ -39,6 +39,9 @@ def _gaps(small: str) -> tuple[str, str]:
     return f"insert={_BY_TURNS.format(small=small)}", f"remove={_THESE.format(small=small)}"
 
 
+# What earlier answers are called: the same kernel was booted another time then.
+EARLIER = "earlier"
+
 # Beside what is read: the copy of the file that the kernel works on, or the module's own memory.
 Beside = Literal["file", "module"]
 
@@ -60,9 +63,13 @@ class Surroundings(NamedTuple):
 
 
 SURROUNDINGS = (
-    Surroundings("filled", "file", ("filled",), "every hole is taken, so that nothing stands behind the file"),
+    Surroundings("filled", "file", ("filled=2",), "every hole is taken, so that nothing stands behind the file"),
+    Surroundings("thick", "file", ("filled=3",), "the same, by areas of twice the size"),
     Surroundings("zeros", "file", ("comb={pages},",), "16 MiB of zeros stand behind the file"),
     Surroundings("letters", "file", ("comb={pages},A",), "16 MiB of the letter A stand behind the file"),
+    Surroundings(
+        "addresses", "file", ("comb={pages},address",), "16 MiB of addresses of the kernel's code stand there"
+    ),
     Surroundings("pushed", "file", ("pushed",), "the file stands before the window to the devices' configuration"),
     Surroundings("ring", "file", ("pushed", "behind"), "the same, and a ring buffer of zeros stands behind the window"),
     Surroundings("after", "module", ("insert=large7",), "the module stands behind one with 3 MiB of zeros"),

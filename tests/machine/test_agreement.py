@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from pyinsmod.cli.guest import guest_content
+from pyinsmod.cli.reality import Attempt, Reality, load_for_real
 from tests.agreement.__main__ import forbidden, sampled
 from tests.agreement.case import KINDS, Case, Kind
 from tests.agreement.cases import Bench, fault_cases, module_cases, mutation_cases, pair_cases
 from tests.agreement.measure import Answers, Result, measured
 from tests.agreement.shaken import answered
+from tests.agreement.surroundings import SURROUNDINGS, Fillers
 from tests.agreement.table import said
 from vm.run import laboratory
 
@@ -44,6 +46,26 @@ def test_predictions_agree_with_the_kernel(kernel: str, tmp_path: Path) -> None:
         if forbidden(each)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+# What 5.10 reads of that section stands behind the file's copy, megabytes away.
+UNDETERMINED = "fault/plain/symbol-in-section:0xfeff"
+
+
+def test_what_no_file_decides_is_answered_by_what_stands_in_memory() -> None:
+    """The very same file crashes a kernel that has nothing behind it, and is loaded where zeros stand."""
+    bench = Bench.of("5.10")
+    case = next(case for case in fault_cases(bench) if case.name == UNDETERMINED)
+    answers = asyncio.run(_with_other_memory(bench, case))
+    assert answers["filled"].outcome == "crashed-kernel"
+    assert answers["zeros"].outcome == "loaded"
+
+
+async def _with_other_memory(bench: Bench, case: Case) -> dict[str, Reality]:
+    fillers, attempt = Fillers(bench), Attempt("case.ko", case.content)
+    chosen = [each for each in SURROUNDINGS if each.name in ("filled", "zeros")]
+    async with laboratory(bench.kernel, guest_content(), print) as machines:
+        return {each.name: await load_for_real(machines, fillers.attempt(each, attempt), 120.0) for each in chosen}
 
 
 async def _measured(bench: Bench, chosen: list[Case], answers: Answers) -> list[Result]:

@@ -40,6 +40,16 @@ def test_answers_in_other_surroundings_never_pass_for_those_of_the_machine_as_it
     assert {known.get(other) for other in others} == {Reality("loaded")}
 
 
+def test_the_last_answer_is_the_answer_and_the_earlier_ones_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "6.1.jsonl"
+    Answers("6.1", path).keep("key", CASE, Reality("loaded"))
+    Answers("6.1", path).keep("key", CASE, ANSWER)
+    known = Answers("6.1", path)
+    assert known.get("key") == ANSWER
+    assert known.earlier("key") == [Reality("loaded")]
+    assert known.earlier("other") == []
+
+
 def test_an_answer_belongs_to_kernel_file_and_manner() -> None:
     others = [
         CASE._replace(name="fault/plain/other"),

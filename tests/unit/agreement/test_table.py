@@ -56,7 +56,14 @@ def test_what_was_answered_in_different_ways_is_shown_to_be_undetermined() -> No
     page = markdown([Measured("6.1", "a", shown)], seed=3, date="2026-01-01")
     assert "| fault/3 | cannot-tell | loaded 2; crashed-kernel 2 | undetermined, shown |" in page
     assert "| letters | 16 MiB of the letter A stand behind the file | 1 | 1 | 0 | 0 |" in page
-    assert "must stay\nwhat they are, and did." in page
+    assert "For a control" not in page
+
+
+def test_what_another_boot_answered_counts_as_well() -> None:
+    again = RESULTS[3]._replace(elsewhere={"earlier 1": Reality("crashed-kernel"), "zeros": Reality("loaded")})
+    assert again.shown
+    page = markdown([Measured("6.1", "a", [again])], seed=3, date="2026-01-01")
+    assert "| earlier | nothing: the machine was booted another time | 1 | 1 | 0 | 0 |" in page
 
 
 def test_what_never_differed_is_no_agreement() -> None:
@@ -70,7 +77,11 @@ def test_what_never_differed_is_no_agreement() -> None:
 def test_a_definite_prediction_that_other_memory_refutes_is_named() -> None:
     other = RESULTS[0]._replace(elsewhere={"gaps": Reality("loaded")})
     assert not other.shown
-    assert "what they are, and did not: `fault/0`." in markdown([Measured("6.1", "a", [other])], 3, "2026-01-01")
+    steady = RESULTS[0]._replace(elsewhere={"gaps": RESULTS[0].reality})
+    assert "must stay what they are, and did." in markdown([Measured("6.1", "a", [steady])], 3, "2026-01-01")
+    assert "must stay what they are, and did not: `fault/0`." in markdown(
+        [Measured("6.1", "a", [other])], 3, "2026-01-01"
+    )
 
 
 def test_the_page_says_what_is_not_loaded_yet_and_what_a_kernel_cannot_have() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pyinsmod.checks import CHECKS
-from pyinsmod.elf_format import SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE
+from pyinsmod.elf_format import SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_SYMTAB
 from pyinsmod.kernel_facts import Fact, KernelFacts
 from pyinsmod.kernel_facts.features import FEATURES
 from pyinsmod.load_request import LoadRequest
@@ -50,3 +50,16 @@ def test_a_struct_module_that_cannot_be_written_is_freed_before_its_last_use(
     found = prediction(build_module(undefined=["nowhere_to_be_found"]), flags, make_facts, features)
     assert found.outcome == outcome
     assert found.errno == ("ENOENT" if outcome == "refused" else None)
+
+
+@pytest.mark.parametrize(("section", "read"), [(0xFEFF, True), (0xFF00, False), (0xFFFF, False)])
+def test_symbol_0_is_not_looked_up_by_its_section_but_for_the_flags(
+    build_module: BuildModule, make_facts: MakeFacts, section: int, read: bool
+) -> None:
+    """`simplify_symbols` begins with symbol 1, and `elf_type` reads no header of a reserved number."""
+    data = bytearray(build_module())
+    symbols = next(each for each in ModuleImage(bytes(data)).section_headers if each.type == SHT_SYMTAB)
+    struct.pack_into("<H", data, symbols.offset + 6, section)
+    facts = make_facts(features=Fact(dict.fromkeys(FEATURES, False), "test"), config=Fact({}, "test"))
+    found = list(CHECKS["memory"](ModuleImage(bytes(data)), facts, LoadRequest()))
+    assert any("symbol 0 lies in section" in finding.summary for finding in found) == read
