@@ -53,7 +53,7 @@ def window_with(folder: Path, made: bytes) -> MemoryWindow:
     return read_only_data(IOMEM, memory_with(folder, made))
 
 
-@pytest.fixture(params=SHAPES.values(), ids=SHAPES)
+@pytest.fixture(params=SHAPES.values(), ids=list(SHAPES))
 def shape(request: pytest.FixtureRequest) -> Shape:
     made: Shape = request.param
     return made
