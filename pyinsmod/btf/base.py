@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyinsmod.btf import HEADER, MAGIC, TYPE
+from pyinsmod.btf import HEADER, MAGIC, TYPE, Searchable
 from pyinsmod.errors import MalformedModule
 from pyinsmod.lean import Any, NamedTuple, cached_property, os
 
@@ -13,6 +13,8 @@ KINDS = len(FIXED_TAIL)
 
 # So much of a name is read first: nearly all are shorter.
 USUAL_NAME = 64
+# So much of the types is read at once to count them: memory for all takes as long to get hold of as to read it.
+PIECE = 1 << 16
 
 
 class _Steps(dict[int, int]):
@@ -43,6 +45,26 @@ def fills(types: bytes) -> bool:
     except IndexError:
         return False
     return at == end
+
+
+def _counted(types: bytes | memoryview) -> tuple[int, int]:
+    """Return how many types begin in a piece of them, and how far the next one is from where the piece begins."""
+    infos, steps = memoryview(types).cast("I")[1:], _STEPS
+    at, count, last = 0, 0, 0
+    try:  # four at a time: there are a hundred thousand
+        while True:
+            last = at
+            at += steps[infos[at]]
+            at += steps[infos[at]]
+            at += steps[infos[at]]
+            at += steps[infos[at]]
+            count += 4
+    except IndexError:
+        at = last
+    while at < len(infos):
+        at += steps[infos[at]]
+        count += 1
+    return count, 4 * at
 
 
 class Figures(NamedTuple):
@@ -80,23 +102,7 @@ class BaseBtf:
         return self._counted
 
     def _count(self) -> int:
-        words = memoryview(self.raw)[self.types_at : self.types_at + self.types_length].cast("I")
-        infos, end, steps = words[1:], len(words), _STEPS
-        at, count, last = 0, 1, 0
-        try:  # four at a time: there are a hundred thousand
-            while True:
-                last = at
-                at += steps[infos[at]]
-                at += steps[infos[at]]
-                at += steps[infos[at]]
-                at += steps[infos[at]]
-                count += 4
-        except IndexError:
-            at = last
-        while at < end:
-            at += steps[infos[at]]
-            count += 1
-        return count
+        return 1 + _counted(memoryview(self.raw)[self.types_at : self.types_at + self.types_length])[0]
 
     @cached_property
     def offsets(self) -> list[int]:
@@ -123,12 +129,54 @@ class BaseBtf:
         return self.raw[start:end] if end >= 0 else None
 
 
-class BaseBtfInFile(BaseBtf):
-    """The same in a file that stays as it is, of which the figures are known: the strings that are asked for are read.
+class BaseBtfInPlace(BaseBtf):
+    """The same where it stands, of which the figures are known: the strings that are asked for are read.
 
-    Only who asks for types makes it read all. What is asked raises MalformedModule when the file cannot be read any
-    more: nothing can be told of a module then.
+    To count its types takes piece after piece. Only who asks for types makes it read all. What is asked raises
+    MalformedModule when it cannot be read any more: nothing can be told of a module then.
     """
+
+    def __init__(self, place: Searchable, figures: Figures) -> None:
+        self._place = place
+        self._take(figures)
+
+    @cached_property
+    def raw(self) -> bytes:  # type: ignore[override]
+        """All of it."""
+        return self._piece(0, len(self._place))
+
+    def _count(self) -> int:
+        count, at = 1, 0
+        while at < self.types_length:
+            piece = self._piece(self.types_at + at, min(PIECE, self.types_length - at))
+            here, step = _counted(piece[: len(piece) // 4 * 4])
+            if not here:
+                raise MalformedModule("the kernel's type information ends in the middle of a type")
+            count, at = count + here, at + step
+        return count
+
+    def string(self, offset: int, longest: int) -> bytes | None:
+        """Return the string at an offset, as `BaseBtf.string` does."""
+        start, size = self.strings_at + offset, min(USUAL_NAME, longest + 1)
+        piece = self._piece(start, size)
+        if b"\0" not in piece and size <= longest:
+            piece = self._piece(start, longest + 1)
+        string, ended, _ = piece.partition(b"\0")
+        return string if ended else None
+
+    def _piece(self, start: int, size: int) -> bytes:
+        try:
+            return self._place[start : start + size]
+        except (OSError, ValueError) as error:
+            raise MalformedModule(f"the kernel's type information: {error}") from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let all of it go along to where there is no such place."""
+        return BaseBtf, (self.raw,)
+
+
+class BaseBtfInFile(BaseBtfInPlace):
+    """The same in a file that stays as it is."""
 
     def __init__(self, path: str, figures: Figures) -> None:
         self._path = path
@@ -144,15 +192,6 @@ class BaseBtfInFile(BaseBtf):
         except OSError as error:
             raise MalformedModule(f"{self._path}: {error.strerror}") from error
 
-    def string(self, offset: int, longest: int) -> bytes | None:
-        """Return the string at an offset, as `BaseBtf.string` does."""
-        start, size = self.strings_at + offset, min(USUAL_NAME, longest + 1)
-        piece = self._piece(start, size)
-        if b"\0" not in piece and size <= longest:
-            piece = self._piece(start, longest + 1)
-        string, ended, _ = piece.partition(b"\0")
-        return string if ended else None
-
     def _piece(self, start: int, size: int) -> bytes:
         try:
             if self._descriptor < 0:
@@ -164,10 +203,6 @@ class BaseBtfInFile(BaseBtf):
     def __del__(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Let all of it go along to where there is no such file."""
-        return BaseBtf, (self.raw,)
 
 
 def figures_of(raw: bytes) -> Figures:
@@ -189,3 +224,11 @@ def base_of(raw: bytes | BaseBtf) -> BaseBtf | None:
     if id(raw) not in _BASES:
         _BASES[id(raw)] = BaseBtf(raw)  # which keeps `raw`, so that its id is never another's
     return _BASES[id(raw)]
+
+
+def base_in(place: Searchable) -> BaseBtf | None:
+    """Return the base that stands at a place, of which no more is read than is asked for; None when it is none."""
+    head = place[: HEADER.size]
+    if len(head) < HEADER.size or int.from_bytes(head[:2], "little") != MAGIC:
+        return None
+    return BaseBtfInPlace(place, figures_of(head))

@@ -11,7 +11,7 @@ from errno import EINVAL, ENOENT
 
 from pyinsmod.btf import MEMBER, TYPE
 from pyinsmod.btf.base import BaseBtf
-from pyinsmod.btf.header import BtfFault
+from pyinsmod.btf.header import BtfFault, Unchecked
 from pyinsmod.btf.types import (
     ARRAY,
     DATASEC,
@@ -43,18 +43,6 @@ SIZED = frozenset({INT, FLOAT, ENUM, ENUM64})
 _WORD = struct.Struct("<I")
 _PAIR = struct.Struct("<II")
 _TRIPLE = struct.Struct("<III")
-
-
-class Unchecked(Exception):
-    """The kernel does not test a type's number that it relies on here.
-
-    `fatal` when it follows a null pointer; else it reads memory that is not its own, and nobody knows what that holds.
-    """
-
-    def __init__(self, reason: str, *, fatal: bool) -> None:
-        self.reason = reason
-        self.fatal = fatal
-        super().__init__(reason)
 
 
 class Split:

@@ -23,6 +23,18 @@ class BtfFault(Exception):
         super().__init__(reason)
 
 
+class Unchecked(Exception):
+    """The kernel does not test a type's number that it relies on here.
+
+    `fatal` when it follows a null pointer; else it reads memory that is not its own, and nobody knows what that holds.
+    """
+
+    def __init__(self, reason: str, *, fatal: bool) -> None:
+        self.reason = reason
+        self.fatal = fatal
+        super().__init__(reason)
+
+
 class Dialect(NamedTuple):
     """What a kernel's BTF verifier knows; those of 5.11 to 7.2 differ in little.
 

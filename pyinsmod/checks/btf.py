@@ -83,8 +83,7 @@ def _strict(
 ) -> Iterator[Finding]:
     """Go through all of it. Where it is not known how the kernel reads BTF, every way has to object."""
     from pyinsmod.btf.base import base_of
-    from pyinsmod.btf.distilled import Unchecked
-    from pyinsmod.btf.header import BtfFault
+    from pyinsmod.btf.header import BtfFault, Unchecked
     from pyinsmod.btf.module import check_module_btf
 
     vmlinux = base_of(facts.btf.value) if facts.btf.value else None

@@ -12,7 +12,7 @@ from pyinsmod.kernel_facts.export_lookup import (
 )
 from pyinsmod.kernel_facts.facts import Fact, KernelExport, unknown
 from pyinsmod.kernel_facts.files import names_in, read, read_line
-from pyinsmod.kernel_facts.kallsyms import ModuleEntry, entry_address, exports_in, module_entries
+from pyinsmod.kernel_facts.kallsyms import ModuleEntry, exports_in, module_entries
 from pyinsmod.kernel_facts.sources import RunningSources
 from pyinsmod.lean import TYPE_CHECKING, Iterator, Mapping, Sequence
 
@@ -59,7 +59,7 @@ def _kernel_tables(sources: RunningSources) -> LookedUpExports:
         if f"ksymtab{suffix}" in parts
     )
     exports = LookedUpExports(tables, *_strings(tables, sources))
-    _insist_on_names(exports, sources.read_only_lines)
+    _insist_on_names(exports, sources)
     return exports
 
 
@@ -95,11 +95,11 @@ def _strings(tables: Sequence[SortedTable], sources: RunningSources) -> tuple[in
     return start, sources.memory.read(start, end - start)
 
 
-def _insist_on_names(exports: LookedUpExports, read_only: Sequence[bytes]) -> None:
+def _insist_on_names(exports: LookedUpExports, sources: RunningSources) -> None:
     for table in exports.tables:
         for index in {0, table.length // 2, table.length - 1} if table.length else ():
             name, address = exports.name(table, index), table.address + index * ENTRY_SIZE
-            if not name or entry_address(read_only, name) != address:
+            if not name or not sources.has_entry(name, address):
                 raise ValueError(f"no export entry at {address:#x}: tables of another layout")
 
 

@@ -117,6 +117,7 @@ USUALLY_ASKED = (
     *("btf-chains", "btf-distilled-base", "btf-layout", "btf-masked-info", "btf-mismatch-tolerated", "btf-tags-first"),
     *("empty-section-names-tested", "extended-versions", "idempotent-load", "module-btf", "section-names-all-tested"),
     *("symbol-sections-tested", "symbol-strings-tested", "symbol-versions"),
+    *("codetags", "module-signatures"),  # where no configuration is found
 )
 
 

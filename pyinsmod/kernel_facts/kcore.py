@@ -13,9 +13,12 @@ PIECE, OVERLAP = 1 << 16, 512
 
 
 class _Segment(NamedTuple):
+    """Part of the memory: its addresses, where it is in the file, and its physical address (all ones for none)."""
+
     start: int
     end: int
     offset: int
+    physical: int
 
 
 class KernelMemory:
@@ -33,13 +36,27 @@ class KernelMemory:
             OSError: the file cannot be opened or read (no CAP_SYS_RAWIO, or lockdown=confidentiality).
             ValueError: no segment of the file covers the address.
         """
-        if self._descriptor < 0:
-            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            self._segments = _segments(self._descriptor)
-        for segment in self._segments:
+        for segment in self._opened():
             if segment.start <= address < segment.end:
                 return self._pread(min(size, segment.end - address), segment.offset + address - segment.start)
         raise ValueError(f"no segment covers address {address:#x}")
+
+    def address_of(self, physical: int) -> int:
+        """Return where a piece of physical memory stands: the highest address of several, which is the kernel's own.
+
+        Raises what `read` raises.
+        """
+        found = [each.start + physical - each.physical for each in self._opened() if each.physical <= physical]
+        for address in sorted(found, reverse=True):
+            if any(each.start <= address < each.end for each in self._segments):
+                return address
+        raise ValueError(f"no segment covers physical address {physical:#x}")
+
+    def _opened(self) -> tuple[_Segment, ...]:
+        if self._descriptor < 0:
+            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            self._segments = _segments(self._descriptor)
+        return self._segments
 
     def window(self, start: int, size: int) -> MemoryWindow:
         """Return a stretch of the memory, nothing of which is read yet."""
@@ -67,12 +84,12 @@ class MemoryWindow:
     """A stretch of the kernel's memory that can be searched and sliced like bytes, and is read piece by piece.
 
     Memory for millions of bytes takes as long to get hold of as to fill; a piece stays until the next one is wanted.
-    All methods raise what `KernelMemory.read` raises.
+    All methods raise what `KernelMemory.read` raises. `start` is its address.
     """
 
     def __init__(self, memory: KernelMemory, start: int, size: int) -> None:
         self._memory = memory
-        self._start = start
+        self.start = start
         self._size = size
         self._piece_at, self._piece = -1, b""
 
@@ -81,7 +98,7 @@ class MemoryWindow:
 
     def __getitem__(self, part: slice) -> bytes:
         start, stop, _ = part.indices(self._size)
-        return self._memory.read(self._start + start, stop - start) if stop > start else b""
+        return self._memory.read(self.start + start, stop - start) if stop > start else b""
 
     def find(self, wanted: bytes, start: int, end: int) -> int:
         """Return where a text of at most OVERLAP bytes stands next, as `bytes.find` does."""
@@ -130,8 +147,8 @@ def _segments(descriptor: int) -> tuple[_Segment, ...]:
     except OverflowError as error:
         raise ValueError("an offset beyond every file") from error
     return tuple(
-        _Segment(start, start + length, at)
-        for kind, _, at, start, _, _, length, _ in _PROGRAM_HEADER.iter_unpack(
+        _Segment(start, start + length, at, physical)
+        for kind, _, at, start, physical, _, length, _ in _PROGRAM_HEADER.iter_unpack(
             table[: len(table) - len(table) % _PROGRAM_HEADER.size]
         )
         if kind == _PT_LOAD

@@ -29,6 +29,11 @@ class KernelPaths(NamedTuple):
         return f"{self.proc}/kcore"
 
     @property
+    def iomem(self) -> str:
+        """What is where in physical memory."""
+        return f"{self.proc}/iomem"
+
+    @property
     def modules(self) -> str:
         """The loaded modules; missing when the kernel was built without loadable modules."""
         return f"{self.proc}/modules"

@@ -84,7 +84,7 @@ def _keeper(sources: Callable[[], RunningSources], paths: KernelPaths, release: 
     }
     # Where boot images and modules stand: nothing else can make these known.
     places = paths.kernel_folders(release)
-    unknown_until = dict.fromkeys(("built_in_keys", "struct_module_size"), places)
+    unknown_until = {**dict.fromkeys(("built_in_keys", "struct_module_size"), places), "config": paths.configs(release)}
     store = Store(f"{paths.root}/run/pyinsmod", 0)
     return Keeper(store, paths, producers, revived, unknown_until)
 

@@ -46,8 +46,12 @@ def built_in_keys(sources: RunningSources) -> Fact[Any]:
 
 def btf(sources: RunningSources) -> Fact[BaseBtf]:
     """Return the type information of vmlinux; a kernel without CONFIG_DEBUG_INFO_BTF has none."""
-    from pyinsmod.btf.base import base_of
+    from pyinsmod.btf.base import base_in, base_of
 
+    in_memory, source = sources.btf_in_memory
+    base = None if in_memory is None else base_in(in_memory)
+    if base is not None:
+        return Fact(base, source)
     raw = sources.btf
     return Fact(None if raw.value is None else base_of(raw.value), raw.source)
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pyinsmod.kernel_facts.kcore import KernelMemory, MemoryWindow
     from pyinsmod.kernel_facts.list_file import ListFile
     from pyinsmod.kernel_facts.paths import KernelPaths
+    from pyinsmod.kernel_facts.symbol_table import SymbolTable
     from pyinsmod.kernel_facts.vmlinux import VmlinuxFacts
 
 # No kernel's is bigger (those of the distributions have 5 MB); an address that leads further is a wrong one.
@@ -44,8 +45,23 @@ class RunningSources:
 
     @cached_property
     def module_lines(self) -> bytes:
-        """The end of /proc/kallsyms, where the symbols of loaded modules stand."""
-        return self._list.rest().value or b""
+        """The end of /proc/kallsyms, where the symbols of loaded modules stand, and perhaps what is before them."""
+        if self.symbol_table is None:
+            return self._list.rest().value or b""
+        from pyinsmod.kernel_facts.list_file import ListFile
+
+        no_line = b"\n\n"  # to the end
+        return b"".join(ListFile(self.paths.kallsyms).part(b"\t[", no_line).value or ())
+
+    @cached_property
+    def symbol_table(self) -> SymbolTable | None:
+        """The kernel's own table of symbols; None where memory is closed, or it is not found there."""
+        from pyinsmod.kernel_facts.symbol_table import SymbolTable, read_only_data
+
+        try:
+            return SymbolTable(read_only_data(read(self.paths.iomem).value or b"", self.memory))
+        except (OSError, ValueError):
+            return None
 
     @cached_property
     def _list(self) -> ListFile:
@@ -56,9 +72,22 @@ class RunningSources:
     @cached_property
     def addresses(self) -> Mapping[str, int]:
         """Where the kernel's tables begin and end, as far as this process may know."""
-        from pyinsmod.kernel_facts.kallsyms import addresses_in
+        from pyinsmod.kernel_facts.kallsyms import BETWEEN, FIRST, LAST, addresses_in
 
-        return addresses_in(self.read_only_lines)
+        if self.symbol_table is None:
+            return addresses_in(self.read_only_lines)
+        try:
+            return self.symbol_table.addresses_of((FIRST, *BETWEEN, LAST))
+        except (OSError, ValueError):
+            return {}
+
+    def has_entry(self, name: bytes, address: int) -> bool:
+        """Tell whether the export entry of a symbol of vmlinux stands at an address; raises as `memory` does."""
+        from pyinsmod.kernel_facts.kallsyms import ENTRY, entry_address
+
+        if self.symbol_table is None:
+            return entry_address(self.read_only_lines, name) == address
+        return ENTRY.encode() + name in self.symbol_table.names_at(address)
 
     @cached_property
     def memory(self) -> KernelMemory:
@@ -84,8 +113,7 @@ class RunningSources:
     @cached_property
     def btf(self) -> Fact[bytes]:
         """The kernel's type information, whole."""
-        in_memory = self.btf_in_memory
-        return read(self.paths.btf) if in_memory.value is None else Fact(in_memory.value[:], in_memory.source)
+        return read(self.paths.btf)
 
     @cached_property
     def image(self) -> Fact[VmlinuxFacts]:

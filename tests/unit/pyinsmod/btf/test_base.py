@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyinsmod.btf import struct_size
-from pyinsmod.btf.base import BaseBtf, BaseBtfInFile, Figures, base_of
+from pyinsmod.btf.base import BaseBtf, BaseBtfInFile, Figures, base_in, base_of
 from pyinsmod.btf.module import check_module_btf
 from pyinsmod.errors import MalformedModule
 from tests.unit.pyinsmod.btf.built_btf import (
@@ -60,6 +60,30 @@ def test_the_types_of_a_base_are_counted_with_void() -> None:
     assert base is not None
     assert base.count == len(base.offsets) == BaseBtf(BASE).count == HERE.types
     assert [base.kind(number) for number in range(HERE.types)] == [0, INT, STRUCT, CONST]
+
+
+@pytest.mark.parametrize("size", [8, 12, 24, 28, 1 << 16])
+def test_types_are_counted_piece_by_piece_where_they_stand(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Pieces end within types, before them, and between a name and what says how long its type is."""
+    raw = btf(BASE_TYPES * 5, BASE_STRINGS)
+    monkeypatch.setattr("pyinsmod.btf.base.PIECE", size)
+    base = base_in(raw)
+    assert base is not None
+    assert base.count == BaseBtf(raw).count == 5 * (HERE.types - 1) + 1
+    assert base.string(5, 9) == b"pair"
+    assert base.raw == raw
+
+
+def test_types_that_end_in_the_middle_cannot_be_counted() -> None:
+    base = base_in(btf(BASE_TYPES, b"")[: -4 * len(BASE_TYPES)])
+    assert base is not None
+    with pytest.raises(MalformedModule, match="in the middle"):
+        _ = base.count
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x9f\xeb", b"\0" * 64])
+def test_what_does_not_begin_like_a_base_is_none(raw: bytes) -> None:
+    assert base_in(raw) is None
 
 
 # --- a base of which the figures are known, and the rest is in a file

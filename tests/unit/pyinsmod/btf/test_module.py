@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from pyinsmod.btf.base import BaseBtf
-from pyinsmod.btf.distilled import Unchecked
-from pyinsmod.btf.header import ENOTSUPP, BtfFault, Dialect
+from pyinsmod.btf.header import ENOTSUPP, BtfFault, Dialect, Unchecked
 from pyinsmod.btf.module import check_module_btf, skim_module_btf
 from tests.unit.pyinsmod.btf.built_btf import (
     ALL,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyinsmod.kernel_facts import Fact, KernelExport, KernelPaths, running_kernel
+from tests.unit.pyinsmod.kernel_facts.built_symbols import SHAPES, Symbol, table
 
 BASE = 0xFFFFFFFF82000000
 RELEASE = "6.1.0-50-cloud-amd64"
@@ -121,6 +122,23 @@ def test_everything_is_read_from_memory(machine: KernelPaths) -> None:
     assert facts.has("symbol-sections-tested") is True
     assert facts.has("extended-versions") is False
     assert "/proc/kcore" in facts.features.source
+
+
+def test_hidden_addresses_are_those_of_the_symbol_table(machine: KernelPaths) -> None:
+    """Then the list is read for what modules export only, and that by name."""
+    memory, _ = a_kernel()
+    symbols = [Symbol(address, "r", name) for address, name, module in memory.symbols if not module]
+    made = [*symbols, *(Symbol(memory.here + 8 * number, "d", f"more_{number}") for number in range(1000))]
+    memory.put(b"\0" * (-len(memory.content) % 8))
+    memory.put(table(made, SHAPES["6.12"], memory.here) + b"\0" * 600)
+    Path(machine.kallsyms).write_text(memory.kallsyms(hidden=True))
+    Path(machine.kcore).write_bytes(memory.core())
+    Path(machine.iomem).write_text(f"00000000-{len(memory.content) - 1:08x} : Kernel rodata\n")
+    exports = facts_of(machine)
+    assert exports["klist_next"] == KernelExport("vmlinux", 1001, True, "NS")
+    assert exports["kmalloc"] == KernelExport("vmlinux", 1001, False, "")
+    assert exports["mii_check"].owner == "mii"
+    assert running_kernel(machine).vermagic.value == f"{RELEASE} SMP preempt mod_unload modversions "
 
 
 def test_hidden_addresses_leave_names_and_their_order(machine: KernelPaths) -> None:
