@@ -216,9 +216,7 @@ def results(bench: Bench, keys: Mapping[str, Case], answers: Answers) -> list[Re
                 continue  # one that it depends on has the kernel load it: so does vfio with vfio_iommu_type1
             prediction, because = predictor.prediction(case)
             result = Result(case, prediction, reality, judged(prediction, reality), because)
-            known = {
-                each.name: answers.get(key_in(each, case, bench.kernel.release)) for each in surroundings_of(result)
-            }
+            known = {each.name: answers.get(key_in(each, case, bench.kernel.release)) for each in SURROUNDINGS}
             elsewhere = {name: answer for name, answer in known.items() if answer is not None}
             if result.verdict.undecided:
                 before = filter(is_answer, answers.earlier(key))
