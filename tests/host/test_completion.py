@@ -81,7 +81,7 @@ def test_commands_options_kernels_and_files_are_completed(name: str, tmp_path: P
         for typed, completed in (
             ("pyinsmod val", "pyinsmod validate "),
             ("pyinsmod check --no-rel", "pyinsmod check --no-relocations "),
-            ("pyinsmod try --kernel 5", r"pyinsmod try --kernel 5\.10 "),
+            ("pyinsmod try --kernel 6.1-r", r"pyinsmod try --kernel 6\.1-rt "),
             ("pyinsmod check mym", r"pyinsmod check mymod\.ko "),
         ):
             terminal.type(typed + "\t")
