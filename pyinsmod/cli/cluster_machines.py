@@ -89,7 +89,8 @@ class _Crew:
             try:
                 outcome: Answer | Failed = await self._outcome(future)
             finally:
-                self._connection.cancel([future])
+                if not future.done():  # interrupted: nobody waits for it any more
+                    self._connection.cancel([future])
         except ClusterLost as lost:
             raise MachineLost(str(lost)) from lost
         if isinstance(outcome, Failed):

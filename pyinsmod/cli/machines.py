@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -46,6 +47,15 @@ class MachineRoom:
 
     laboratory: Laboratories
     places: int
+
+
+def add_scheduler(parser: argparse.ArgumentParser) -> None:
+    """Add the option whose value `machine_room` takes."""
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="have the machines on the workers of this Dask scheduler, such as tcp://host:8786",
+    )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pyinsmod.agreement import in_words
 from pyinsmod.cli.arguments import ArgumentParser
-from pyinsmod.cli.machines import MachineRoom, machine_room
+from pyinsmod.cli.machines import MachineRoom, add_scheduler, machine_room
 from pyinsmod.cli.reality import SECONDS, Reality
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, complain
 from pyinsmod.cli.trial import Foretold, Subject, Trial, try_on
@@ -69,11 +69,7 @@ def parser() -> ArgumentParser:
         "for, else 6.1",
     )
     add("--timeout", metavar="SECONDS", type=float, default=SECONDS, help="after so long it hangs (%(default)g)")
-    add(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="have the machines on the workers of this Dask scheduler, such as tcp://host:8786",
-    )
+    add_scheduler(made)
     add("--json", action="store_true", help="print one JSON object and nothing else")
     return made
 

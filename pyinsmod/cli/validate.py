@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pyinsmod.cli import manual_pages, measuring
+from pyinsmod.cli.machines import add_scheduler
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain
 from tracer import errno_table
 from tracer.claims import Claims, read_claims
@@ -146,11 +147,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--claim", action="append", metavar="ID", help="judge this claim only; repeatable")
     made.add_argument("--fresh", action="store_true", help="measure again what earlier runs have recorded")
     made.add_argument("--workers", type=int, metavar="N", help="machines side by side (default: one a processor)")
-    made.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="have the machines on the workers of this Dask scheduler, such as tcp://host:8786",
-    )
+    add_scheduler(made)
     made.add_argument(
         "--baseline", type=Path, metavar="FILE", help="an earlier --json: print what changed since; 1 if a verdict did"
     )
