@@ -106,13 +106,15 @@ def _not_permitted(failure: SystemCallFailed, around: Circumstances) -> Explanat
 
 
 def _by_policy(errno: str, around: Circumstances) -> Explanation | None:
-    """Name what is in force and gives this answer; that it did so cannot be seen."""
-    suspects = [policy for policy in around.policies if policy.errno == errno]
+    """Name what is in force and gives this answer; that it did so is seen of those alone that said they would."""
+    possible = (policy for policy in around.policies if policy.errno == errno)
+    suspects = sorted(possible, key=lambda policy: not policy.refuses)
     if not suspects:
         return None
     first, *others = suspects
     also = f" (also in force: {', '.join(policy.name for policy in others)})" if others else ""
-    return Explanation(f"probably {first.name}{also}: {first.summary}", first.remedy, kernel_has=first.seen)
+    cause = first.summary if first.refuses else f"probably {first.name}{also}: {first.summary}"
+    return Explanation(cause, first.remedy, kernel_has=first.seen)
 
 
 def _from_table(name: str) -> Explanation:

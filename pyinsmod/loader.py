@@ -95,7 +95,8 @@ def load(path: str, options: LoadOptions | None = None, paths: KernelPaths | Non
     options, paths = options or LoadOptions(), paths or KernelPaths()
     with opened_module(path) as file:  # steps 2 and 3
         image = _image_of(file, options)
-        options = options._replace(request=asked_by_this_process(_request(image, options, paths), paths))
+        request = asked_by_this_process(_request(image, options, paths), paths, file.descriptor)
+        options = options._replace(request=request)
         start = _examined(file, image, options, paths)
         decisive = decisive_finding(start.findings)
         if decisive is not None and not options.anyway:

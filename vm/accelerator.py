@@ -62,7 +62,7 @@ async def _boots_with_kvm(kernel: Kernel) -> bool:
     arguments = [
         *qemu.machine_arguments(hardware),
         *("-object", f"memory-backend-ram,id=memory,size={PROBE_MEMORY_MIB}M"),
-        *qemu.boot_arguments(kernel.architecture, kernel.vmlinuz, Path(os.devnull)),
+        *qemu.boot_arguments(hardware, kernel.vmlinuz, Path(os.devnull)),
     ]
     deadline = asyncio.get_running_loop().time() + PROBE_SECONDS
     try:

@@ -25,11 +25,13 @@ class Hardware:
         architecture: what it emulates.
         accelerator: `tcg` or `kvm`.
         memory_mib: size of the guest's memory.
+        parameters: words for the kernel's command line, behind those every machine has.
     """
 
     architecture: Architecture
     accelerator: str
     memory_mib: int
+    parameters: str = ""
 
 
 def emulator_path(architecture: Architecture) -> Path:
@@ -57,14 +59,14 @@ def memory_arguments(hardware: Hardware, file: Path, *, private: bool) -> list[s
     return ["-object", backend]
 
 
-def boot_arguments(architecture: Architecture, vmlinuz: Path, initramfs: Path) -> list[str]:
+def boot_arguments(hardware: Hardware, vmlinuz: Path, initramfs: Path) -> list[str]:
     """Return what is booted."""
-    return ["-kernel", str(vmlinuz), "-initrd", str(initramfs), "-append", command_line(architecture)]
+    return ["-kernel", str(vmlinuz), "-initrd", str(initramfs), "-append", command_line(hardware)]
 
 
-def command_line(architecture: Architecture) -> str:
+def command_line(hardware: Hardware) -> str:
     """Return the words the kernel is booted with."""
-    return KERNEL_COMMAND_LINE.format(console=architecture.console)
+    return f"{KERNEL_COMMAND_LINE.format(console=hardware.architecture.console)} {hardware.parameters}".rstrip()
 
 
 def console_arguments(descriptor: int) -> list[str]:

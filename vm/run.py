@@ -109,15 +109,22 @@ async def _attempt(
 
 
 @contextlib.asynccontextmanager
-async def laboratory(kernel: Kernel, content: GuestContent, progress: Progress) -> AsyncIterator[Laboratory]:
-    """Yield a laboratory for `kernel`; its snapshot is made on first use."""
-    async with laboratory_of(kernel, OwnImage(kernel, content), progress) as machines:
+async def laboratory(
+    kernel: Kernel, content: GuestContent, progress: Progress, parameters: str = ""
+) -> AsyncIterator[Laboratory]:
+    """Yield a laboratory for `kernel`; its snapshot is made on first use.
+
+    `parameters` are words for the kernel's command line (kernel-command-line(7)).
+    """
+    async with laboratory_of(kernel, OwnImage(kernel, content), progress, parameters) as machines:
         yield machines
 
 
 @contextlib.asynccontextmanager
-async def laboratory_of(kernel: Kernel, image: Image, progress: Progress) -> AsyncIterator[Laboratory]:
+async def laboratory_of(
+    kernel: Kernel, image: Image, progress: Progress, parameters: str = ""
+) -> AsyncIterator[Laboratory]:
     """Yield a laboratory for `kernel` with that image; its snapshot is made on first use."""
-    place = await snapshot_place(kernel, image)
+    place = await snapshot_place(kernel, image, parameters)
     async with AsyncExitStack() as stack:
         yield Laboratory(place, partial(made_at, place, kernel, image, progress), progress, stack)

@@ -73,9 +73,12 @@ class Snapshot:
         return f"{hashlib.sha256(self.devices.read_bytes()).hexdigest()} {self.memory.stat().st_size}\n"
 
 
-async def snapshot_place(kernel: Kernel, image: Image) -> Snapshot:
-    """Return where the snapshot of `kernel` with `image` is, or would be: its name tells what goes into it."""
-    hardware = qemu.Hardware(kernel.architecture, await usable_accelerator(kernel), _memory_mib(kernel))
+async def snapshot_place(kernel: Kernel, image: Image, parameters: str = "") -> Snapshot:
+    """Return where the snapshot of `kernel` with `image` is, or would be: its name tells what goes into it.
+
+    It is booted with `parameters` on its command line, behind the words every machine has.
+    """
+    hardware = qemu.Hardware(kernel.architecture, await usable_accelerator(kernel), _memory_mib(kernel), parameters)
     return Snapshot(_folders(kernel.name) / _key(kernel, image, hardware), hardware)
 
 
@@ -177,7 +180,7 @@ async def _boot_and_freeze(scratch: Snapshot, kernel: Kernel, initramfs: Path) -
     arguments = [
         *qemu.machine_arguments(scratch.hardware),
         *qemu.memory_arguments(scratch.hardware, scratch.memory, private=False),
-        *qemu.boot_arguments(kernel.architecture, kernel.vmlinuz, initramfs),
+        *qemu.boot_arguments(scratch.hardware, kernel.vmlinuz, initramfs),
     ]
     async with Machine(kernel.architecture, arguments) as machine:
         try:
@@ -246,7 +249,7 @@ def _key(kernel: Kernel, image: Image, hardware: qemu.Hardware) -> str:
     parts = {
         "kernel": [kernel.release, kernel.version, kernel.vmlinuz_sha256],
         "image": image.key,
-        "hardware": [*qemu.machine_arguments(hardware), qemu.command_line(kernel.architecture)],
+        "hardware": [*qemu.machine_arguments(hardware), qemu.command_line(hardware)],
         "emulator": [emulator.st_size, emulator.st_mtime_ns],
     }
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What else may refuse the call: seccomp filters and security modules, whose rules cannot be read from outside.
+"""What else may refuse the call: seccomp filters and security modules.
 
 The hooks are `security_kernel_read_file` and `security_kernel_load_data`, called when the file is read; a seccomp
 filter answers before the kernel even looks at the call. Both come before anything of the module is judged.
@@ -16,12 +16,12 @@ NAME, STEP = "security-policy", 5
 
 
 def check_security_policy(_image: ModuleImage, _facts: KernelFacts, request: LoadRequest) -> Iterator[Finding]:
-    """Yield a warning for each policy that is in force: it may refuse, and nobody outside can tell."""
+    """Yield a refusal for a policy that says it will refuse, and a warning for each that may: those tell nobody."""
     for policy in request.policies:
         yield Finding(
             NAME,
             STEP,
-            "warns",
+            "refuses" if policy.refuses else "warns",
             policy.summary,
             errno=policy.errno,
             kernel_has=policy.seen,

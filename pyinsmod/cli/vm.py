@@ -26,6 +26,8 @@ from vm.run import laboratory
 from vm.snapshot import prune
 
 SHOWN_LAST_WORDS = 12
+# COMMAND_LINE_SIZE is 2048 on x86 and arm64; the machine's own words take their part of it.
+LONGEST_PARAMETERS = 1900
 
 
 def run(argv: Sequence[str]) -> int:
@@ -64,16 +66,34 @@ def parser() -> argparse.ArgumentParser:
         "--put", action="append", default=[], metavar="FILE[:PATH]", help="copy FILE into the guest first"
     )
     running.add_argument("--get", action="append", default=[], metavar="PATH[:FILE]", help="copy PATH out afterwards")
+    _add_append(running)
     running.add_argument("--timeout", type=float, default=JOB_SECONDS, metavar="SECONDS")
     running.add_argument("command", nargs="+", metavar="COMMAND", help="what to run, behind the two dashes")
     running.set_defaults(action=_run)
     shell = actions.add_parser("shell", help="look around in a fresh machine")
     shell.add_argument("kernel")
+    _add_append(shell)
     shell.set_defaults(action=_shell)
     pruning = actions.add_parser("prune", help="remove the snapshots (and with --kernels the kernels)")
     pruning.add_argument("--kernels", action="store_true")
     pruning.set_defaults(action=_prune)
     return made
+
+
+def _add_append(actions: argparse.ArgumentParser) -> None:
+    actions.add_argument(
+        "--append",
+        default="",
+        type=_kernel_parameters,
+        metavar="WORDS",
+        help="boot with these words on the kernel's command line, too, such as module.sig_enforce=1",
+    )
+
+
+def _kernel_parameters(words: str) -> str:
+    if len(words.encode(errors="surrogateescape")) > LONGEST_PARAMETERS or not words.isprintable():
+        raise argparse.ArgumentTypeError(f"wants one line of at most {LONGEST_PARAMETERS} bytes")
+    return words
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -100,7 +120,7 @@ def _run(options: argparse.Namespace) -> int:
         return EXIT_USAGE
     wanted = dict(_file_to_get(argument) for argument in options.get)
     job = Job(tuple(options.command), files=files, get=tuple(wanted), keeps_output=False, seconds=options.timeout)
-    result = asyncio.run(_in_machine(options.kernel, job))
+    result = asyncio.run(_in_machine(options, job))
     for path, content in result[1].items():
         try:
             wanted[path].write_bytes(content)
@@ -124,7 +144,7 @@ def _shell(options: argparse.Namespace) -> int:
     )
     before = termios.tcgetattr(0)
     try:
-        return asyncio.run(_in_machine(options.kernel, job, on_start=lambda: tty.setraw(0)))[0]
+        return asyncio.run(_in_machine(options, job, on_start=lambda: tty.setraw(0)))[0]
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
 
@@ -140,11 +160,12 @@ def _prune(options: argparse.Namespace) -> int:
 
 
 async def _in_machine(
-    name: str, job: Job, on_start: Callable[[], object] = lambda: None
+    options: argparse.Namespace, job: Job, on_start: Callable[[], object] = lambda: None
 ) -> tuple[int, dict[str, bytes], dict[str, str]]:
     need_machines()
+    name = options.kernel
     kernel = await asyncio.to_thread(fetch, name) if fetched(name) is None else fetch(name)
-    async with laboratory(kernel, guest_content(), note) as machines:
+    async with laboratory(kernel, guest_content(), note, options.append) as machines:
         on_start()
         result = await machines.run(job, on_output=_pass_through, stdin=0)
     return result.status, dict(result.files), dict(result.missing)

@@ -1,17 +1,23 @@
-"""Who else has a say in a load on the running kernel: seccomp, LoadPin, SELinux, IMA, IPE, whose rules are not told."""
+"""Who else has a say in a load on the running kernel: seccomp, LoadPin, SELinux, IMA, IPE.
+
+SELinux can be asked; the rules of the others are told to nobody, so that one can only warn of them.
+"""
 
 from __future__ import annotations
 
-from pyinsmod.kernel_facts.files import names_in, read, read_line
+from pyinsmod.kernel_facts.files import exists, names_in, read, read_line
 from pyinsmod.kernel_facts.loader_settings import security_modules
 from pyinsmod.kernel_facts.paths import KernelPaths
 from pyinsmod.lean import NamedTuple
 
+AUDITED = "refusals: ausearch -m avc -ts recent"
+
 
 class Policy(NamedTuple):
-    """Something that may refuse a load before the loader looks at the module, and whose rules cannot be read.
+    """Something that may refuse a load before the loader looks at the module.
 
-    `summary` says what it does, `errno` what the caller would get, `seen` by what it shows.
+    `summary` says what it does, `errno` what the caller would get, `seen` by what it shows; `refuses` that it will
+    refuse this load, as it says itself.
     """
 
     name: str
@@ -19,16 +25,22 @@ class Policy(NamedTuple):
     summary: str
     seen: str
     remedy: str
+    refuses: bool = False
 
 
-def policies_in_force(paths: KernelPaths) -> tuple[Policy, ...]:
-    """Return what may refuse a load by rules that cannot be read from here, as far as it shows that it is active."""
+def policies_in_force(paths: KernelPaths, descriptor: int | None = None) -> tuple[Policy, ...]:
+    """Return what may refuse a load, as far as it shows that it is active.
+
+    Args:
+        paths: the running system's.
+        descriptor: the module's file; None for bytes given from memory, by init_module.
+    """
     listed = security_modules(paths).value or ()
     asked = (
         _seccomp(paths),
         _loadpin(paths) if "loadpin" in listed else None,
-        _selinux(paths) if "selinux" in listed else None,
-        _ima(paths),  # which is in that list since 6.9 only
+        _selinux(paths, descriptor) if "selinux" in listed else None,
+        _ima(paths, descriptor),  # which is in that list since 6.9 only
         _ipe(paths) if "ipe" in listed else None,
     )
     return tuple(policy for policy in asked if policy)
@@ -62,33 +74,45 @@ def _loadpin(paths: KernelPaths) -> Policy | None:
     )
 
 
-def _selinux(paths: KernelPaths) -> Policy | None:
-    """Unconfined processes may load what they can read (policy `module_load`), so nothing is said to them."""
-    enforce = read_line(f"{paths.root}/sys/fs/selinux/enforce")
-    domain = (read_line(f"{paths.proc}/self/attr/current").value or "").rstrip("\0")
-    if enforce.value != "1" or ":unconfined_t" in domain:
+def _selinux(paths: KernelPaths, descriptor: int | None) -> Policy | None:
+    """Where SELinux does not answer: unconfined processes may load what they can read, so nothing is said to them."""
+    from pyinsmod.kernel_facts import selinux
+
+    if not selinux.is_enforcing(paths):
         return None
-    return Policy(
-        "selinux",
-        "EACCES",
-        f"SELinux is enforcing and decides by the file's label; this process is '{domain or 'unknown'}'",
-        f"1 in {enforce.source}",
-        "give the file the label of modules: chcon -t modules_object_t FILE; refusals: ausearch -m avc -ts recent",
-    )
+    asked = selinux.ask(paths, descriptor)
+    if asked.allowed or (asked.allowed is None and ":unconfined_t" in asked.domain):
+        return None
+    domain, enforcing = asked.domain or "unknown", f"1 in {paths.root}/sys/fs/selinux/enforce"
+    label = "give the file the label of modules: chcon -t modules_object_t FILE"
+    if asked.allowed is None:
+        summary = f"SELinux is enforcing and decides by the file's label; this process is '{domain}'"
+        return Policy("selinux", "EACCES", summary, enforcing, f"{label}; {AUDITED}")
+    if descriptor is None:
+        summary = f"SELinux does not let '{domain}' load modules from memory (init_module)"
+        return Policy(
+            "selinux", "EACCES", summary, enforcing, f"give the kernel the file: finit_module; {AUDITED}", True
+        )
+    summary = f"SELinux does not let '{domain}' load a file labelled '{asked.label}'"
+    return Policy("selinux", "EACCES", summary, enforcing, f"{label}; {AUDITED}", True)
 
 
-def _ima(paths: KernelPaths) -> Policy | None:
-    rules = read(f"{paths.security}/ima/policy")
-    lines = [line for line in (rules.value or b"").splitlines() if b"appraise" in line and b"MODULE_CHECK" in line]
-    if not any(line.startswith(b"appraise") for line in lines):
+def _ima(paths: KernelPaths, descriptor: int | None) -> Policy | None:
+    if not exists(f"{paths.security}/ima"):
         return None
-    return Policy(
-        "ima",
-        "EACCES",
-        "IMA appraises modules: a file without a good signature in its attribute security.ima is refused",
-        f"a rule 'appraise func=MODULE_CHECK' in {rules.source}",
-        "sign the file: evmctl ima_sign --key KEY FILE",
-    )
+    from pyinsmod.kernel_facts.ima import appraisal
+
+    found = appraisal(paths, descriptor)
+    if found is None:
+        return None
+    summary = "IMA appraises modules: a file without a good signature in its attribute security.ima is refused"
+    remedy = "sign the file: evmctl ima_sign --key KEY FILE"
+    if found.refuses and descriptor is None:
+        summary = "IMA appraises modules, and those given from memory (init_module) cannot be appraised"
+        remedy = "give the kernel the file: finit_module; or boot with module.sig_enforce=1"
+    elif found.refuses:
+        summary = "IMA appraises modules, and this file has no signature in its attribute security.ima"
+    return Policy("ima", "EACCES", summary, found.seen, remedy, found.refuses)
 
 
 def _ipe(paths: KernelPaths) -> Policy | None:

@@ -51,9 +51,10 @@ def caller_may_load(paths: KernelPaths | None = None) -> Fact[bool]:
     return Fact(True, "CapEff of /proc/self/status")
 
 
-def asked_by_this_process(request: LoadRequest, paths: KernelPaths) -> LoadRequest:
-    """Return the request with what this process may do, and which policies may refuse it."""
-    return request._replace(caller_may_load=caller_may_load(paths), policies=policies_in_force(paths))
+def asked_by_this_process(request: LoadRequest, paths: KernelPaths, descriptor: int) -> LoadRequest:
+    """Return the request with what this process may do, and which policies may refuse it the file of a descriptor."""
+    policies = policies_in_force(paths, None if request.by_memory else descriptor)
+    return request._replace(caller_may_load=caller_may_load(paths), policies=policies)
 
 
 def remedy_for(reason: str) -> str:

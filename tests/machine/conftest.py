@@ -21,13 +21,14 @@ def in_machine() -> Iterator[InMachine]:
     """A function that runs a command in a fresh machine and returns what came of it."""
     with asyncio.Runner() as runner:
         opened = contextlib.AsyncExitStack()
-        laboratories: dict[str, Laboratory] = {}
+        laboratories: dict[tuple[str, str], Laboratory] = {}
 
-        async def run(job: Job, kernel: str) -> JobResult:
-            if kernel not in laboratories:
-                machines = laboratory(fetch(kernel), guest_content(), print)
-                laboratories[kernel] = await opened.enter_async_context(machines)
-            return await laboratories[kernel].run(job)
+        async def run(job: Job, place: tuple[str, str]) -> JobResult:
+            if place not in laboratories:
+                kernel, parameters = place
+                machines = laboratory(fetch(kernel), guest_content(), print, parameters)
+                laboratories[place] = await opened.enter_async_context(machines)
+            return await laboratories[place].run(job)
 
         def in_machine(
             argv: Sequence[str],
@@ -36,10 +37,11 @@ def in_machine() -> Iterator[InMachine]:
             get: Sequence[str] = (),
             prepare: Sequence[Sequence[str]] = (),
             seconds: float = JOB_SECONDS,
+            parameters: str = "",
         ) -> JobResult:
             commands = tuple(tuple(command) for command in prepare)
             job = Job(tuple(argv), files=files or {}, get=tuple(get), prepare=commands, seconds=seconds)
-            return runner.run(run(job, kernel))
+            return runner.run(run(job, (kernel, parameters)))
 
         yield in_machine
         runner.run(opened.aclose())

@@ -222,6 +222,20 @@ class TestTheCommandLine:
         _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (2, b"pyinsmod: --put /nonexistent.ko: No such file or directory\n")
 
+    def test_words_for_the_kernel(self, mark: str) -> None:
+        process = self.start(mark, KERNEL, "--append", "ima_policy=secure_boot", "--", "cat", "/proc/cmdline")
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0
+        assert output.endswith(b" ima_policy=secure_boot\n")
+
+    @pytest.mark.parametrize("words", ["two\nlines", "x" * 1901, "\x1b[31m"])
+    def test_words_the_kernel_would_not_get_whole(self, mark: str, words: str) -> None:
+        process = self.start(mark, KERNEL, "--append", words, "--", "true")
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert errors.splitlines()[-1].endswith(b"argument --append: wants one line of at most 1900 bytes")
+        assert b"\x1b" not in errors
+
     def test_no_machine_survives_an_interrupt(self, mark: str) -> None:
         process = self.start(mark, KERNEL, "--", "sh", "-c", "echo here; sleep 100")
         self.wait_for_guest(process)

@@ -32,6 +32,16 @@ def test_a_missing_emulator_is_one_apt_line(
         qemu.emulator_path(ARCHITECTURES[machine])
 
 
+def test_a_machine_is_booted_with_the_words_of_whoever_wants_some() -> None:
+    usual = qemu.command_line(Hardware(X86, "tcg", 512))
+    assert usual.startswith("console=ttyS0 ")
+    assert usual == usual.strip()
+    asked = Hardware(X86, "tcg", 512, "module.sig_enforce=1 quiet")
+    assert qemu.command_line(asked) == f"{usual} module.sig_enforce=1 quiet"
+    arguments = qemu.boot_arguments(asked, Path("/k"), Path("/i"))
+    assert arguments[arguments.index("-append") + 1] == qemu.command_line(asked)
+
+
 def test_one_that_ends_by_itself_while_it_is_killed_has_a_status_of_its_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,6 +22,10 @@ from pyinsmod.load_request import LoadRequest
 
 SECURITY = "sys/kernel/security"
 ENFORCING = {f"{SECURITY}/lsm": "selinux", "sys/fs/selinux/enforce": "1"}
+OLD_POLICY = {**ENFORCING, "proc/self/attr/current": "a:b:cron_t:s0\0", "sys/fs/selinux/class/system/index": "4"}
+# Nobody may read the rules, which is what a folder in their place comes to.
+SECURE_BOOT = {"proc/cmdline": "ima_policy=secure_boot", f"{SECURITY}/ima/policy/unreadable": ""}
+A_FILE = 0  # a descriptor without labels; those of pytest's standard input are enough
 APPRAISED = "measure func=BPRM_CHECK\nappraise func=MODULE_CHECK appraise_type=imasig\n"
 
 
@@ -105,13 +109,34 @@ def test_quoted_values_hold_spaces() -> None:
         ({f"{SECURITY}/lsm": "loadpin"}, "loadpin"),
         ({**ENFORCING, "proc/self/attr/current": "a:b:cron_t:s0\0"}, "selinux"),
         ({f"{SECURITY}/ima/policy": APPRAISED}, "ima"),
+        ({f"{SECURITY}/ima/violations": "0"}, "ima"),
         ({f"{SECURITY}/lsm": "ipe", f"{SECURITY}/ipe/policies/strict/active": "1"}, "ipe"),
     ],
-    ids=["seccomp", "loadpin", "loadpin without sysctl", "selinux", "ima", "ipe"],
+    ids=["seccomp", "loadpin", "loadpin without sysctl", "selinux", "ima", "ima, unreadable", "ipe"],
 )
 def test_policies_that_may_refuse(tmp_path: Path, files: dict[str, str], name: str) -> None:
-    request = asked_by_this_process(LoadRequest(), tree(tmp_path, **files))
-    assert [policy.name for policy in request.policies] == [name]
+    request = asked_by_this_process(LoadRequest(), tree(tmp_path, **files), A_FILE)
+    assert [(policy.name, policy.refuses) for policy in request.policies] == [(name, False)]
+
+
+@pytest.mark.parametrize(
+    ("files", "by_memory", "name"),
+    [
+        ({**OLD_POLICY, "sys/fs/selinux/deny_unknown": "1"}, False, "selinux"),
+        ({**OLD_POLICY, "sys/fs/selinux/deny_unknown": "1"}, True, "selinux"),
+        (SECURE_BOOT, False, "ima"),
+        ({**SECURE_BOOT, "sys/module/module/parameters/sig_enforce": "N\n"}, True, "ima"),
+    ],
+)
+def test_policies_that_say_themselves_that_they_refuse(
+    tmp_path: Path, files: dict[str, str], by_memory: bool, name: str
+) -> None:
+    """The rest of what SELinux and IMA say is asked of real kernels: tests/machine/test_policies.py."""
+    module = tmp_path / "m.ko"
+    module.touch()
+    with module.open("rb") as file:
+        request = asked_by_this_process(LoadRequest(by_memory=by_memory), tree(tmp_path, **files), file.fileno())
+    assert [(policy.name, policy.refuses, policy.errno) for policy in request.policies] == [(name, True, "EACCES")]
 
 
 @pytest.mark.parametrize(
@@ -122,12 +147,28 @@ def test_policies_that_may_refuse(tmp_path: Path, files: dict[str, str], name: s
         {f"{SECURITY}/lsm": "selinux", "sys/fs/selinux/enforce": "0"},
         {**ENFORCING, "proc/self/attr/current": "u:r:unconfined_t:s0\0"},
         {f"{SECURITY}/ima/policy": "dont_appraise func=MODULE_CHECK\nmeasure func=MODULE_CHECK\n"},
+        {**OLD_POLICY, "sys/fs/selinux/deny_unknown": "0"},
         {f"{SECURITY}/lsm": "ipe", f"{SECURITY}/ipe/policies/strict/active": "0"},
         {f"{SECURITY}/lsm": "ipe", f"{SECURITY}/ipe/enforce": "0", f"{SECURITY}/ipe/policies/strict/active": "1"},
     ],
 )
 def test_policies_that_are_not_in_force_are_not_named(tmp_path: Path, files: dict[str, str]) -> None:
-    assert policies_in_force(tree(tmp_path, **files)) == ()
+    assert policies_in_force(tree(tmp_path, **files), A_FILE) == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "refuses"),
+    [
+        ("quiet ima_policy=tcb|secure_boot", True),
+        ('"ima_policy=tcb secure_boot" ima_policy=tcb', True),
+        ("ima_policy=secure_boot ima_appraise=log", False),
+        ("ima_policy=tcb", None),
+        ("quiet -- ima_policy=secure_boot", None),
+    ],
+)
+def test_ima_as_the_command_line_has_it(tmp_path: Path, words: str, refuses: bool | None) -> None:
+    paths = tree(tmp_path, **{**SECURE_BOOT, "proc/cmdline": words})
+    assert [policy.refuses for policy in policies_in_force(paths, A_FILE)] == [refuses] * (refuses is not None)
 
 
 @pytest.mark.parametrize(
