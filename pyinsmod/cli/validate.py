@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pyinsmod.cli import manual_pages, measuring
+from pyinsmod.cli.arguments import ArgumentParser, positive_whole
 from pyinsmod.cli.machines import add_scheduler
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain
 from tracer import errno_table
@@ -117,11 +118,11 @@ def _claims(options: argparse.Namespace) -> Claims:
     return read_claims(page.document, options.claims or page.claims)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> ArgumentParser:
     """Return what reads the command line."""
-    made = argparse.ArgumentParser(
-        prog="pyinsmod validate",
-        description="Hold a document about module loading against real kernels in disposable machines.",
+    made = ArgumentParser(
+        "pyinsmod validate",
+        "Hold a document about module loading against real kernels in disposable machines.",
     )
     made.add_argument(
         "document",
@@ -146,7 +147,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--claim", action="append", metavar="ID", help="judge this claim only; repeatable")
     made.add_argument("--fresh", action="store_true", help="measure again what earlier runs have recorded")
-    made.add_argument("--workers", type=int, metavar="N", help="machines side by side (default: one a processor)")
+    made.add_argument(
+        "--workers", type=positive_whole, metavar="N", help="machines side by side (default: one a processor)"
+    )
     add_scheduler(made)
     made.add_argument(
         "--baseline", type=Path, metavar="FILE", help="an earlier --json: print what changed since; 1 if a verdict did"
