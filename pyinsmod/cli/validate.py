@@ -50,7 +50,7 @@ def run(argv: Sequence[str]) -> int:
     if unknown:
         complain(f"unknown loader '{unknown[0]}': there are {', '.join(LOADERS)}")
         return EXIT_USAGE
-    unfit = measuring.why_not_here(options, loaders) if options.here else None
+    unfit = (measuring.why_not_here(options, loaders) if options.here else None) or _unwritable(options)
     if unfit:
         complain(unfit)
         return EXIT_USAGE
@@ -72,7 +72,7 @@ def run(argv: Sequence[str]) -> int:
         _write(report, options)
     except OSError as failure:
         complain(f"cannot write the report {failure.filename}: {failure.strerror}")
-        return EXIT_FAILED
+        return EXIT_USAGE
     for line in errno_table.as_lines(report.errors):
         print(line, file=sys.stderr if str(options.json) == "-" else sys.stdout)
     if claims.problems:
@@ -204,6 +204,20 @@ def _choice(options: argparse.Namespace) -> Iterator[str]:
     for name in ("kernel", "loader", "claim"):
         for value in getattr(options, name) or ():
             yield from (f"--{name}", value)
+
+
+def _unwritable(options: argparse.Namespace) -> str | None:
+    """Say which report has no place to go, before minutes of measuring."""
+    for kind in REPORTS:
+        target: Path | None = getattr(options, kind)
+        if target is None or str(target) == "-":
+            continue
+        folder = next(parent for parent in target.absolute().parents if parent.exists())
+        if target.is_dir() or not folder.is_dir():
+            return f"--{kind} {target}: {'a folder' if target.is_dir() else f'{folder} is no folder'}"
+        if not os.access(target if target.exists() else folder, os.W_OK):
+            return f"--{kind} {target}: {target if target.exists() else folder} may not be written"
+    return None
 
 
 def _write(report: Report, options: argparse.Namespace) -> None:

@@ -113,6 +113,10 @@ def pyinsmod(
         (["trace", "--inject", "x", "--", "true"], 2, "cannot inject 'x'"),
         # Documents.
         (["validate", "nothing.md"], 2, "nothing.md: No such file or directory"),
+        (["validate", "text.ko"], 2, "text.ko: there are no claims beside it, in text.claims.toml; --claims names others"),
+        (["validate", "--claims", "nothing.toml"], 2, "nothing.toml: No such file or directory"),
+        (["validate", "--html", "folder"], 2, "--html folder: a folder"),
+        (["validate", "--json", "text.ko/x"], 2, "/text.ko is no folder"),
         (["validate", "folder"], 2, "folder: Is a directory"),
         (["validate", "man:nosuch(9)"], 2, "a manual page is named man:NAME(SECTION)"),
     ],
