@@ -149,7 +149,8 @@ def storage_errors_named() -> Iterator[None]:
 
 
 def _broken(root: Path, failure: OSError) -> StoreBroken:
+    where = f" ({failure.filename})" if failure.filename else ""
     return StoreBroken(
-        f"the cache {root} cannot be written: {failure.strerror} ({failure.filename or 'no file named'});"
+        f"the cache {root} cannot be written: {failure.strerror}{where};"
         f" make room or set {CACHE_VARIABLE} to another folder"
     )
