@@ -10,6 +10,7 @@ from pyinsmod import elf_format as elf
 from pyinsmod.elf_format import ElfHeader, Relocation, Section, SectionHeader, Symbol
 from pyinsmod.errors import MalformedModule
 from pyinsmod.lean import Callable, Container, Iterator, Mapping, cached_property
+from pyinsmod.text import shown
 
 # No symbol or section of a kernel has a longer name (KSYM_NAME_LEN); of one that has, a piece is enough.
 LONGEST_NAME, CUT_NAME = 512, 60
@@ -31,7 +32,7 @@ class ElfImage:
             raise MalformedModule(f"{len(self.data)} bytes are too few for an ELF header of {elf.HEADER.size}")
         header = ElfHeader._make(elf.HEADER.unpack_from(self.data))
         if header.ident[:4] != elf.MAGIC:
-            raise MalformedModule(f"not an ELF file: it begins with {header.ident[:4]!r}")
+            raise MalformedModule(f"not an ELF file: it begins with {shown(header.ident[:4])}")
         return header
 
     @cached_property

@@ -13,6 +13,9 @@ import errno as errno_table
 
 from pyinsmod.lean import os
 
+# How a name without a letter is shown, as a shell would want it.
+EMPTY = "''"
+
 
 class PyinsmodError(Exception):
     """Base of every error the library raises; its text is one line made for people."""
@@ -46,7 +49,7 @@ class UnreadableModule(SystemCallFailed):
 
     def __str__(self) -> str:
         """Return the reason with the path before it."""
-        return f"{self.subject}: {self.reason}"
+        return f"{self.subject or EMPTY}: {self.reason}"
 
 
 # Where a number has two names, Python gives one and the kernel and its manual pages use the other.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pyinsmod.checks import run_checks
+from pyinsmod.compression import LARGEST
 from pyinsmod.errors import MalformedModule
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import KernelFacts
@@ -60,9 +61,13 @@ def examine(file: str, kernels: Iterable[KernelFacts]) -> Iterator[Examination]:
 def image_at(file: str) -> ModuleImage | Finding:
     """Return the image in a file, or what is wrong with a file that holds none that could be looked at."""
     try:
-        mode = os.stat(file).st_mode
-        if not stat.S_ISREG(mode):
-            return _no_regular_file(mode)
+        found = os.stat(file)
+        if not stat.S_ISREG(found.st_mode):
+            return _no_regular_file(found.st_mode)
+        if found.st_size > LARGEST:
+            from pyinsmod.checks.file import too_long
+
+            return too_long(found.st_size).for_file(file, None)
         with open(file, "rb") as opened:
             return read_image(opened.read())
     except OSError as error:

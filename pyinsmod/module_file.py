@@ -76,6 +76,10 @@ def _read_all(descriptor: int, path: str) -> bytes:
     chunks = []
     size = 0
     expected = os.fstat(descriptor).st_size
+    if expected > LARGEST:
+        raise UnreadableModule(
+            "read", errno.EFBIG, path, f"{expected} bytes are more than the kernel reads of any file"
+        )
     try:
         # One byte more than expected: growth is noticed, and the end shows by a short read.
         while chunk := module_syscalls.read(descriptor, max(expected + 1 - size, READ_SIZE)):

@@ -35,10 +35,24 @@ def shortened(text: str, length: int = LONGEST_SHOWN) -> str:
 def pasteable(remedy: str, file: str, module: str | None = None) -> str:
     """Return a remedy whose words FILE and NAME are the file, quoted for a shell, and the module's name."""
     import re
+
+    words = {"FILE": shell_word(file), "NAME": shell_word(module) if module else "NAME"}
+    return re.sub(r"\b(FILE|NAME)\b", lambda match: words[match[1]], remedy)
+
+
+def shell_word(text: str) -> str:
+    r"""Return a file's name as it is to be pasted into a shell; what is not printable as in `$'\377'`.
+
+    bash, zsh, ksh and POSIX.1-2024 know that form of quoting.
+    """
     from shlex import quote
 
-    words = {"FILE": quote(file), "NAME": quote(module) if module else "NAME"}
-    return re.sub(r"\b(FILE|NAME)\b", lambda match: words[match[1]], remedy)
+    if text.isprintable():
+        return quote(text)
+    plain = frozenset(range(0x20, 0x7F)) - frozenset(b"'\\")
+    raw = text.encode("utf-8", "surrogateescape")
+    escaped = "".join([chr(byte) if byte in plain else f"\\{byte:03o}" for byte in raw])
+    return f"$'{escaped}'"
 
 
 def _escape(char: str) -> str:

@@ -1,4 +1,20 @@
-"""Record a command: the one place that puts event loop, decoders and the kernel's side together."""
+"""Record a command: the one place that puts event loop, decoders and the kernel's side together.
+
+Without a kernel side records come as the calls complete, and nothing is kept in memory; with one, all come at the
+end, in the order of their time. All children of this process are waited for meanwhile, also those that are none of
+the trace's.
+
+What `record` can be given:
+
+- `attach`: processes that run already, to be traced too, or without any command (then it is empty). They are neither
+  pinned nor filtered, and go on unharmed when the trace ends: with the command, or on SIGINT, SIGQUIT, SIGTERM or
+  SIGHUP when there is none, or when this process is killed.
+- `inject`: faults put into calls, which are recorded even when they are not in `calls`; of several for one call the
+  last holds.
+- `text_sink`: only strace's text of the records is wanted (`tracer.strace_text`). They have no paths of descriptors and
+  no hashes, and simple calls do not become records: they go there, to be shown by `tracer.recording.text_of_call`, in
+  their order among the records. All of this saves time.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +23,17 @@ import os
 import time
 
 from pyinsmod.lean import TYPE_CHECKING, Iterator, Literal, Mapping, Sequence, contextmanager, nullcontext
-from tracer.call_sets import MODULE_LOADING, CallSet, described
-from tracer.decode import names
+from tracer.call_sets import MODULE_LOADING, CallSet
 from tracer.errors import Interrupted, KernelSideUnavailable
 from tracer.ptrace import child as ptrace_child
-from tracer.ptrace import seccomp
-from tracer.ptrace.affinity import GETTER, SETTER, AffinityAsked, AffinitySet, Pinned, one_cpu
-from tracer.ptrace.changes import Change, Changes, joined
+from tracer.ptrace.affinity import one_cpu
 from tracer.ptrace.child import Child
 from tracer.ptrace.giving_way import giving_way
 from tracer.ptrace.interrupts import interrupts
 from tracer.ptrace.loop import Loop
-from tracer.ptrace.seccomp import Installers
-from tracer.ptrace.tracee import Interest
 from tracer.record_types import SCHEMA, Record, Sink
 from tracer.recording import Recording, TextSink
+from tracer.trace_setup import TraceSetup, with_injected
 
 if TYPE_CHECKING:
     from tracer.injections import Fault
@@ -53,20 +65,8 @@ def record(
 ) -> int:
     """Run `command` to its end, give header, records and end to `sink`, and return the command's exit status.
 
-    The status is 128 + signal when a signal killed the command. Without a kernel side records come as the
-    calls complete, and nothing is kept in memory; with one, all come at the end, in the order of their
-    time. All children of this process are waited for meanwhile, also those that are none of the trace's.
-
-    `attach`: processes that run already, to be traced too, or without any command (then it is empty, and the
-    status 0). They are neither pinned nor filtered, and go on unharmed when the trace ends: with the command,
-    or on SIGINT, SIGQUIT, SIGTERM or SIGHUP when there is none, or when this process is killed.
-
-    `inject`: faults put into calls, which are recorded even when they are not in `calls`; of several for one
-    call the last holds.
-
-    `text_sink`: only strace's text of the records is wanted (`tracer.strace_text`). They have no paths of
-    descriptors and no hashes, and simple calls do not become records: they go there, to be shown by
-    `tracer.recording.text_of_call`, in their order among the records. All of this saves time.
+    The status is 128 + signal when a signal killed the command, 0 without a command. What `attach`, `inject`,
+    `kernel_side` and `text_sink` do, and whom this waits for, is told at the head of this module.
 
     Raises:
         CommandNotStarted: the command cannot be executed; the trace then has the attempt and an end.
@@ -76,105 +76,51 @@ def record(
         PtraceFailed: the kernel refused something later.
         UnknownArchitecture, UnknownCall: no tables for this machine, or a name in `calls` that they lack.
     """
-    architectures = [architecture.audit for architecture in names.machine_architectures(os.uname().machine)]
-    calls = _with_injected(calls, inject)
+    calls = with_injected(calls, inject)
     recording = Recording(sink, calls, kernel_side, data_limit, text_sink)
-    pinning = bool(command) and not attach and pin == "auto"
-    filtering = bool(command) and not attach and stops == "auto" and not any(fault.effect.signal for fault in inject)
-    setup = _Setup(architectures, None if calls is None else calls | recording.hooked, pinned=pinning)
-    program = setup.filter_program() if filtering else None
-    loop = Loop(
-        recording,
-        before_exec=setup.interest_in(frozenset(("execve",))),
-        interest=setup.interest_in(setup.calls),
-        filtered=None if program is None else setup.installers,
+    alone = bool(command) and not attach
+    setup = TraceSetup(
+        calls, recording.hooked, inject, pinning=alone and pin == "auto", filtering=alone and stops == "auto"
     )
+    loop = setup.loop(recording)
     ending = _Ending(loop)
     # As late as can be: what is done from here until it executes has each page of memory copied.
-    child = ptrace_child.start(command, cwd=cwd, env=env, program=program) if command else None
-    try:
+    with _started(command, cwd, env, setup.program) as child:
         with (
             interrupts(None, ending) if child is None else nullcontext(),
             _attached(loop, attach),
-            _started(kernel_side, child, command) as kernel_records,
-            one_cpu(child.pid if child else 0, wanted=pinning) as pinned,
-            _no_garbage_collection(),
+            _observed(kernel_side, child, command) as kernel_records,
         ):
-            loop.changing.table = joined(_changes(inject, architectures), setup.unseen(pinned, loop))
-            stopping = "syscall" if program is None else "seccomp"
-            how: Record = {"calls": described(calls), "pinned_to_cpu": pinned and pinned.cpu, "stops": stopping}
-            if inject:
-                how["inject"] = [fault.text for fault in inject]
-            if kernel_side is not None:
-                how |= kernel_side.header()
-            sink(_header(command, child, attach, how))
-            with giving_way(pinned, loop.tracees):
-                status = _exit_status(_run(loop, child, ending))
+            status = _follow(
+                loop, child, ending, setup, lambda how: sink(_header(command, child, attach, how, kernel_side))
+            )
         recording.finish(kernel_records, status)
+    return status
+
+
+@contextmanager
+def _started(
+    command: Sequence[str], cwd: str | None, env: Mapping[str, str] | None, program: bytes | None
+) -> Iterator[Child | None]:
+    """Yield the child that is to execute the command, if there is one, and say at the end if it could not."""
+    child = ptrace_child.start(command, cwd=cwd, env=env, program=program) if command else None
+    try:
+        yield child
     except BaseException:
         if child is not None:
             child.abandon()
         raise
     if child is not None:
         child.check_started()
-    return status
 
 
-class _Setup:
-    """Which calls stop, worked out for each architecture that the machine's processes can have."""
-
-    def __init__(self, architectures: Sequence[int], calls: CallSet, *, pinned: bool) -> None:
-        self.calls = calls
-        self._architectures = architectures
-        #: Calls that would show a task that it is pinned.
-        self._telling = frozenset((GETTER, SETTER)) if pinned else frozenset()
-        self.installers = {
-            audit: Installers(*(names.call_numbers(frozenset((name,)), audit) for name in Installers._fields))
-            for audit in architectures
-        }
-
-    def interest_in(self, calls: CallSet) -> Interest:
-        """Return the numbers of calls."""
-        return {audit: None if calls is None else names.call_numbers(calls, audit) for audit in self._architectures}
-
-    def filter_program(self) -> bytes | None:
-        """Return a seccomp filter for the calls that must stop; None where none may be installed, or all do."""
-        if self.calls is None or not seccomp.permitted():
-            return None
-        return seccomp.filter_program(self.interest_in(self.calls | self._telling), self.installers)
-
-    def unseen(self, pinned: Pinned | None, loop: Loop) -> Changes:
-        """Return what hides from the tasks of `loop` that they are pinned."""
-        if pinned is None:
-            return {}
-        changed: dict[str, Change] = {GETTER: AffinityAsked(pinned, loop.tracees), SETTER: AffinitySet(loop.tracees)}
-        return {
-            (audit, number): change
-            for audit in self._architectures
-            for name, change in changed.items()
-            for number in names.call_numbers(frozenset((name,)), audit)
-        }
-
-
-def _with_injected(calls: CallSet, inject: Sequence[Fault]) -> CallSet:
-    """Return `calls` with those that faults are injected into; UnknownCall for a name that is none."""
-    injected: CallSet = frozenset()
-    if inject:
-        from tracer.injections import injected_calls
-
-        injected = injected_calls(inject)
-    for wanted in (calls, injected):
-        if wanted:
-            names.check_call_names(wanted, os.uname().machine)
-    return None if calls is None or injected is None else calls | injected
-
-
-def _changes(inject: Sequence[Fault], architectures: Sequence[int]) -> Changes:
-    if not inject:
-        return {}
-    from tracer.injections import changes
-
-    return changes(inject, architectures)
+def _follow(loop: Loop, child: Child | None, ending: _Ending, setup: TraceSetup, begin: Sink) -> int:
+    """Run the loop on one CPU, if that is wanted, and return the exit status; `begin` is told how, for the header."""
+    with one_cpu(child.pid if child else 0, wanted=setup.pinning) as pinned, _no_garbage_collection():
+        loop.changing.table = setup.changes(pinned, loop)
+        begin(setup.described(pinned))
+        with giving_way(pinned, loop.tracees):
+            return _exit_status(_run(loop, child, ending))
 
 
 class _Ending:
@@ -225,7 +171,7 @@ def _attached(loop: Loop, pids: Sequence[int]) -> Iterator[None]:
 
 
 @contextmanager
-def _started(kernel_side: KernelSide | None, child: Child | None, command: Sequence[str]) -> Iterator[list[Record]]:
+def _observed(kernel_side: KernelSide | None, child: Child | None, command: Sequence[str]) -> Iterator[list[Record]]:
     """Run the kernel's side around the block; the list has its records once the block is left."""
     kernel_records: list[Record] = []
     if kernel_side is None:
@@ -252,7 +198,9 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _header(command: Sequence[str], child: Child | None, attached: Sequence[int], how: Record) -> Record:
+def _header(
+    command: Sequence[str], child: Child | None, attached: Sequence[int], how: Record, kernel_side: KernelSide | None
+) -> Record:
     system = os.uname()
     header: Record = {
         "schema": SCHEMA,
@@ -263,6 +211,7 @@ def _header(command: Sequence[str], child: Child | None, attached: Sequence[int]
         "release": system.release,
         "start": time.monotonic_ns(),
         **how,
+        **({} if kernel_side is None else kernel_side.header()),
     }
     if child is not None:
         header["pid"] = child.pid

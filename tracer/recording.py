@@ -97,8 +97,8 @@ class Recording:
         """What takes plain calls, of which there are none but for text."""
         return self._text_sink or list[ReturnedCall]().append
 
-    def unhurried(self, plain: PlainCall) -> RawCall:
-        """Return a plain call as `entered` would have it."""
+    def raw_call_of(self, plain: PlainCall) -> RawCall:
+        """Return the raw call of a plain one, as `entered` would have made it."""
         plan, pid, arguments, strings = plain
         call = RawCall(pid, plan.arch, plan.number, arguments)
         call.plan, call.name = plan, plan.name

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from vm import qemu
 from vm.architectures import Architecture, native
-from vm.cache import cache_root
+from vm.cache import cache_root, insist_on_own, storage_errors_named, write_whole
 from vm.errors import VmError
 from vm.kernel_store import Kernel
 from vm.machine import Machine
 
 PROBE_SECONDS = 6.0  # with KVM a kernel prints its banner within one
 PROBE_MEMORY_MIB = 256
+ACCELERATORS = ("kvm", "tcg")
 ACCELERATOR_VARIABLE = "PYINSMOD_ACCELERATOR"
 
 
@@ -36,20 +37,29 @@ async def usable_accelerator(kernel: Kernel) -> str:
         return chosen
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"
-    memory, answers = cache_root() / "accelerator.json", _answers()
     host = _host(kernel.architecture)
-    if host not in answers:
-        answers[host] = "kvm" if await _boots_with_kvm(kernel) else "tcg"
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        memory.write_text(json.dumps(answers, indent=1))
-    return answers[host]
+    known = _answers().get(host)
+    if known is not None:
+        return known
+    found = "kvm" if await _boots_with_kvm(kernel) else "tcg"
+    insist_on_own(cache_root())
+    with storage_errors_named():
+        # Read again: another run may have found something out while this one waited for a machine.
+        write_whole(_memory(), json.dumps({**_answers(), host: found}, indent=1).encode())
+    return found
+
+
+def _memory() -> Path:
+    return cache_root() / "accelerator.json"
 
 
 def _answers() -> dict[str, str]:
+    """Return what was found out, without anything that is no answer: a damaged file is one that says nothing."""
     try:
-        return dict(json.loads((cache_root() / "accelerator.json").read_text()))
-    except (OSError, ValueError):
+        said = dict(json.loads(_memory().read_bytes()))
+    except (OSError, ValueError, TypeError):
         return {}
+    return {host: answer for host, answer in said.items() if answer in ACCELERATORS}
 
 
 def _host(architecture: Architecture) -> str:

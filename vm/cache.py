@@ -31,10 +31,13 @@ def insist_on_own(root: Path) -> None:
     """Make the cache folder, for its owner alone; refuse one whose kernels and machines somebody else may exchange.
 
     Raises:
-        StoreBroken: it belongs to somebody else who is not root, or others may write to it.
+        StoreBroken: there is no making it, it belongs to somebody else who is not root, or others may write to it.
     """
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = root.stat()
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = root.stat()
+    except OSError as failure:
+        raise _broken(root, failure) from failure
     if found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
         raise StoreBroken(
             f"the cache {root} can be written by others, who could exchange the kernels in it: chown and chmod go-w it,"
@@ -73,6 +76,23 @@ def built_whole(target: Path) -> Iterator[Path]:
             shutil.rmtree(target)
         scratch.chmod(0o755)
         scratch.rename(target)
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Write a file so that whoever reads it, at any time, finds the old content or all of the new.
+
+    The folder is made if there is none. Nothing is left beside the file when the disk is full; what a killed writer
+    leaves has a name that begins with a dot.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, scratch = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(scratch).replace(target)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager
@@ -125,7 +145,12 @@ def storage_errors_named() -> Iterator[None]:
     except OSError as failure:
         if failure.errno not in STORAGE_ERRORS:
             raise
-        raise StoreBroken(
-            f"the cache {cache_root()} cannot be written: {failure.strerror}"
-            f" ({failure.filename or 'no file named'}); make room or set {CACHE_VARIABLE} to another folder"
-        ) from failure
+        raise _broken(cache_root(), failure) from failure
+
+
+def _broken(root: Path, failure: OSError) -> StoreBroken:
+    where = f" ({failure.filename})" if failure.filename else ""
+    return StoreBroken(
+        f"the cache {root} cannot be written: {failure.strerror}{where};"
+        f" make room or set {CACHE_VARIABLE} to another folder"
+    )

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
 import time
@@ -35,6 +37,7 @@ IDLE_ATTEMPTS, IDLE_SECONDS = 100, 0.05
 BOOT_ATTEMPTS = 2  # QEMU has been seen to die early under TCG for no visible reason
 KEPT_PER_KERNEL = 4  # older snapshots of a kernel, two of each kind, are dropped when a new one is made
 WRITTEN_SECONDS = 30.0
+LEAST_ROOM = 1 << 20  # with less than this on the disk, bytes, it counts as full
 CAPABILITIES = [{"capability": "x-ignore-shared", "state": True}]
 PLACE = re.compile(r"\bpc(?:=| +)([0-9a-f]+)", re.IGNORECASE)
 Progress = Callable[[str], None]
@@ -165,7 +168,8 @@ async def _make(snapshot: Snapshot, kernel: Kernel, image: Image, progress: Prog
             with built_whole(snapshot.folder) as scratch:
                 initramfs = scratch / "initramfs"
                 image.write(initramfs)
-                await _boot_and_freeze(Snapshot(scratch, snapshot.hardware), kernel, initramfs)
+                with _full_disk_named(scratch):
+                    await _boot_and_freeze(Snapshot(scratch, snapshot.hardware), kernel, initramfs)
                 initramfs.unlink()
         except MachineLost as lost:
             if attempt == BOOT_ATTEMPTS:
@@ -174,6 +178,18 @@ async def _make(snapshot: Snapshot, kernel: Kernel, image: Image, progress: Prog
         else:
             progress(f"snapshot of kernel {kernel.name} made in {time.monotonic() - started:.1f} s")
             return
+
+
+@contextlib.contextmanager
+def _full_disk_named(folder: Path) -> Iterator[None]:
+    """Say so where a machine was lost because its memory, a file with holes, found no room: by SIGBUS, as a rule."""
+    try:
+        yield
+    except MachineLost as lost:
+        disk = os.statvfs(folder)
+        if disk.f_bavail * disk.f_frsize >= LEAST_ROOM:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from lost
 
 
 async def _boot_and_freeze(scratch: Snapshot, kernel: Kernel, initramfs: Path) -> None:

@@ -7,7 +7,6 @@ import sys
 from pyinsmod import __version__
 from pyinsmod.errors import PyinsmodError, UsageError
 from pyinsmod.lean import TYPE_CHECKING, Sequence, os
-from pyinsmod.text import printable
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -41,21 +40,26 @@ pyinsmod {version}; pyinsmod load -h lists the options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status; `pyinsmod FILE …` is short for `pyinsmod load FILE …`."""
+    """Run one command and return its exit status; `pyinsmod FILE …` is short for `pyinsmod load FILE …`.
+
+    What fails is one line on standard error. `-h` raises SystemExit, as argparse does.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None and _asked_to_complete():
         __import__("pyinsmod.cli.completion", fromlist=("answer",)).answer()
-    if argv is None and sys.argv[0].rpartition("/")[2] == "insmod":
-        return _run("load", arguments)
-    if arguments in (["-V"], ["--version"]):
-        print(f"pyinsmod {__version__}")
-        return 0
-    if arguments in (["-h"], ["--help"]):
-        print(HELP.format(commands=", ".join(COMMANDS), version=__version__), end="")
-        return 0
-    if arguments and arguments[0] in COMMANDS:
-        return _run(arguments[0], arguments[1:])
-    return _run("load", arguments)
+    as_insmod = argv is None and sys.argv[0].rpartition("/")[2] == "insmod"
+    try:
+        status = _run_command("load", arguments) if as_insmod else _run(arguments)
+        print(end="", flush=True)
+    except PyinsmodError as error:
+        return _complain(str(error), 2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:  # whoever read our output has gone
+        return 1
+    except OSError as failure:
+        return _complain(f"{failure.filename or 'cannot write the output'}: {failure.strerror}", 1)
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+    return status
 
 
 def _asked_to_complete() -> bool:
@@ -76,37 +80,59 @@ def program() -> NoReturn:
 
     set_threshold(OBJECTS_UNTIL_COLLECTION)
     import_quickly()
+    _prepare_output()
     status = main()
-    if "threading" in sys.modules or "atexit" in sys.modules:
-        sys.exit(status)
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:
+    except OSError:  # as `main` has said; the interpreter must not try again at exit
         status = status or 1
+        os.dup2(os.open("/dev/null", os.O_WRONLY), sys.stdout.fileno())
+    if "threading" in sys.modules or "atexit" in sys.modules:
+        sys.exit(status)
     os._exit(status)  # noqa: SLF001 - its name is that of the system call
 
 
-def _run(name: str, arguments: list[str]) -> int:
+def _prepare_output() -> None:
+    """See to it that there is something to print to, and that every character of ours can be printed there.
+
+    Where a program is started with standard output closed, the next file it opens gets that number, and its results.
+    """
+    from _io import TextIOWrapper
+
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        while (number := os.open("/dev/null", os.O_RDWR)) <= 2:  # the lowest numbers that are free
+            pass
+        os.close(number)
+        sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115 - open as long as the program runs
+        sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout.encoding != "utf-8" and isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments in (["-V"], ["--version"]):
+        print(f"pyinsmod {__version__}")
+        return 0
+    if arguments in (["-h"], ["--help"]):
+        print(HELP.format(commands=", ".join(COMMANDS), version=__version__), end="")
+        return 0
+    if arguments and arguments[0] in COMMANDS:
+        return _run_command(arguments[0], arguments[1:])
+    return _run_command("load", arguments)
+
+
+def _run_command(name: str, arguments: list[str]) -> int:
     try:
         command = __import__(f"pyinsmod.cli.{COMMANDS[name]}", fromlist=("run",))  # importlib is slower to import
         return int(command.run(arguments))
-    except UsageError as error:
-        print(f"pyinsmod: {printable(str(error))}", file=sys.stderr)
-        return 2
-    except PyinsmodError as error:
-        print(f"pyinsmod: {printable(str(error))}", file=sys.stderr)
-        return 1
     except ModuleNotFoundError as missing:
         remedy = __import__("pyinsmod.cli.packages", fromlist=("remedy",)).remedy(missing)
         if remedy is None:
             raise
-        print(f"pyinsmod: {name} {remedy}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not try to flush more at exit.
-        os.dup2(os.open("/dev/null", os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        print("pyinsmod: interrupted", file=sys.stderr)
-        return 130
+        raise PyinsmodError(f"{name} {remedy}") from missing
+
+
+def _complain(message: str, status: int) -> int:
+    __import__("pyinsmod.cli.terminal", fromlist=("complain",)).complain(message)
+    return status

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 
-from pyinsmod.errors import PyinsmodError, UsageError
+from pyinsmod.errors import EMPTY, PyinsmodError, UsageError
 from pyinsmod.kernel_facts.files import exists, is_folder
 from pyinsmod.lean import TYPE_CHECKING, Iterator, NamedTuple, Sequence, os
 from pyinsmod.text import printable, shortened
@@ -116,8 +116,10 @@ def kernels_named(names: Sequence[str]) -> Sequence[KernelFacts]:
         from pyinsmod.kernel_facts import running_kernel
 
         return (running_kernel(),)
-    from pyinsmod.cli.kernels import kernel_named
+    from pyinsmod.cli.kernels import ALL, kernel_named
 
+    if ALL in names:
+        raise UsageError(f"--kernel {ALL} is for folders and packages; name the kernels (pyinsmod vm list shows some)")
     return [kernel_named(name).facts for name in dict.fromkeys(names)]
 
 
@@ -132,7 +134,7 @@ def modules_at(path: str | PathLike[str]) -> Iterator[str]:
     path = os.fspath(path)
     if not is_folder(path):
         if not exists(path):
-            raise UsageError(f"{path}: no such file or folder")
+            raise UsageError(f"{path or EMPTY}: {_why_not_there(path)}")
         yield path
         return
     from os import walk
@@ -142,6 +144,19 @@ def modules_at(path: str | PathLike[str]) -> Iterator[str]:
     if not found:
         raise UsageError(f"{path}: no modules below this folder")
     yield from found
+
+
+def _why_not_there(path: str) -> str:
+    """Say why a path leads nowhere: a link that goes round in circles is there, and a folder may be closed."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        return str(error.strerror).lower()
+    except ValueError:
+        return "no file can have that name"
+    return "no such file or folder"
 
 
 def exit_status(outcomes: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pyinsmod.cli.arguments import ArgumentParser
+from pyinsmod.cli.arguments import ArgumentParser, positive_whole
 from pyinsmod.cli.kernels import ALL, HELP
 
 
@@ -35,14 +35,7 @@ def _add_tree_options(group: argparse._ArgumentGroup) -> None:
         add(f"--{name}", metavar="FILE", help=f"write {what} as well")
     add("--no-relocations", action="store_true", help="leave out the scan of relocations")
     workers = group.add_mutually_exclusive_group()
-    workers.add_argument("--jobs", metavar="N", type=_positive, help="processes; as many as there are processors")
+    workers.add_argument("--jobs", metavar="N", type=positive_whole, help="processes; as many as there are processors")
     workers.add_argument(
         "--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do it, such as tcp://host:8786"
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number

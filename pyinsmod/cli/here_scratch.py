@@ -18,7 +18,7 @@ from pyinsmod.errors import MalformedModule
 from pyinsmod.module_image import ModuleImage
 from pyinsmod.text import printable
 from pyinsmod.unloader import unload
-from vm.cache import abandoned, locked_folder
+from vm.cache import abandoned, locked_folder, write_whole
 from vm.running_system import PLACE
 
 PREFIX = "pyinsmod-here."
@@ -35,9 +35,8 @@ class Scratch(NamedTuple):
 
     def remember(self, modules: Mapping[str, str]) -> None:
         """Note the modules of the job that comes now, name → build id, in place of those of the last one."""
-        new = self.folder / f"{_UNDER_WAY}.new"
-        new.write_text(json.dumps({"boot": _BOOT.read_text(), "modules": dict(modules)}))
-        new.replace(self.folder / _UNDER_WAY)
+        noted = {"boot": _BOOT.read_text(), "modules": dict(modules)}
+        write_whole(self.folder / _UNDER_WAY, json.dumps(noted).encode())
 
 
 def build_id(image: ModuleImage) -> str:

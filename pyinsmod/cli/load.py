@@ -10,13 +10,16 @@ from pyinsmod.errors import PyinsmodError, SystemCallFailed, UsageError, errno_n
 from pyinsmod.lean import TYPE_CHECKING, Iterator, Sequence
 from pyinsmod.load_request import LoadRequest
 from pyinsmod.loader import LoadOptions, LoadOutcome, Syscall, load
-from pyinsmod.text import printable
+from pyinsmod.text import printable, shell_word
 
 if TYPE_CHECKING:
     from pyinsmod.cli.arguments import ArgumentParser
 
 # A module of another kernel has a fault for each of its symbols.
 MOST_OTHERS = 5
+
+# What other programs call our commands.
+SYNONYMS = {"help": "-h", "version": "-V", "remove": "unload", "rmmod": "unload", "modinfo": "info", "list": "vm list"}
 
 WITH_VALUE = frozenset({"--syscall"})
 
@@ -151,7 +154,7 @@ def _failure(outcome: LoadOutcome) -> Iterator[str]:
     others = [finding.summary for finding in fatal if finding.summary not in said]
     yield from (f"  also: {printable(shortened(summary))}" for summary in others[:MOST_OTHERS])
     if len(others) > MOST_OTHERS:
-        yield f"  also: {len(others) - MOST_OTHERS} more faults; all of them: pyinsmod check {quoted(outcome.file)}"
+        yield f"  also: {len(others) - MOST_OTHERS} more faults; all of them: pyinsmod check {shell_word(outcome.file)}"
 
 
 def _answer(outcome: LoadOutcome) -> str:
@@ -178,15 +181,8 @@ def _disagreement(outcome: LoadOutcome) -> Iterator[str]:
         return
     yield (
         f"  prediction: {agreement.predicted}; kernel: {agreement.real} – they differ; please report what this "
-        f"prints: pyinsmod load --report --anyway {quoted(outcome.file)}"
+        f"prints: pyinsmod load --report --anyway {shell_word(outcome.file)}"
     )
-
-
-def quoted(file: str) -> str:
-    """Return a file's name as it is to be pasted, without control characters."""
-    from shlex import quote
-
-    return printable(quote(file))
 
 
 def _print_report(argv: Sequence[str], outcome: LoadOutcome) -> None:
@@ -232,21 +228,27 @@ def _details(outcome: LoadOutcome) -> Iterator[str]:
 
 def _say_unreadable(file: str, error: PyinsmodError, *, as_json: bool) -> None:
     """Report a file that the kernel need not be asked about, in one line or one object."""
+    number = error.errno if isinstance(error, SystemCallFailed) else None
+    remedy = _meant(file) if number == errno_table.ENOENT else None
     if as_json:
-        number = error.errno if isinstance(error, SystemCallFailed) else None
         outcome = {"schema": 1, "file": file, "module": None, "outcome": "unreadable", "cause": str(error)}
-        _print_json(
-            {
-                **outcome,
-                "errno": errno_name(number) if number else None,
-                "remedy": None,
-                "log": [],
-                "findings": [],
-            }
-        )
+        answer = errno_name(number) if number else None
+        _print_json({**outcome, "errno": answer, "remedy": remedy, "log": [], "findings": []})
         return
-    text = str(error)
-    print(f"pyinsmod: {printable(text if text.startswith(file) else f'{file}: {text}')}", file=sys.stderr)
+    text = str(error) if str(error).startswith(file or "''") else f"{file}: {error}"
+    print(f"pyinsmod: {printable(f'{text}; did you mean {remedy}?' if remedy else text)}", file=sys.stderr)
+
+
+def _meant(file: str) -> str | None:
+    """Return the command that the name of a file that is not there looks like, such as `pyinsmod check`."""
+    if "/" in file or "." in file:
+        return None
+    from difflib import get_close_matches
+
+    from pyinsmod.cli import COMMANDS
+
+    known = {name: name for name in COMMANDS} | SYNONYMS
+    return next((f"pyinsmod {known[name]}" for name in get_close_matches(file, known, 1)), None)
 
 
 def _print_json(content: dict[str, object]) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tracer.errors import MalformedClaims
 from tracer.manual.page import page_text
 from vm.archive import Suite
-from vm.cache import built_whole, cache_root, locked, storage_errors_named
+from vm.cache import built_whole, cache_root, locked, storage_errors_named, write_whole
 
 PREFIX = "man:"
 SUITE = "bookworm"
@@ -52,7 +52,7 @@ def page(name: str) -> Page:
         raise MalformedClaims(f"{PACKAGES[section]} of {suite} has no page {title}({section})") from failure
     document = folder.parent / f"{title}.{section}.md"
     with storage_errors_named():
-        document.write_text(text)
+        write_whole(document, text.encode())
     return Page(document, _claims_folder() / f"{title}.{section}{_CLAIMS}")
 
 

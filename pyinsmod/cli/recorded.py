@@ -11,11 +11,10 @@ import contextlib
 import hashlib
 import os
 import shutil
-import tempfile
 import zlib
 from pathlib import Path
 
-from vm.cache import cache_root, storage_errors_named
+from vm.cache import cache_root, storage_errors_named, write_whole
 from vm.jobs import Job
 
 KEPT_PER_KERNEL = 2  # as many as snapshots: traces of machines that are gone are of no use
@@ -45,12 +44,8 @@ class RecordedTraces:
         with storage_errors_named():
             if not self._folder.exists():
                 _drop_older(self._folder.parent, KEPT_PER_KERNEL - 1)
-            # Each time: another run, with machines of its own, may drop this folder meanwhile.
-            self._folder.mkdir(parents=True, exist_ok=True)
-            descriptor, scratch = tempfile.mkstemp(dir=self._folder)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(zlib.compress(trace, 1))
-            Path(scratch).rename(self._file(job))
+            # It makes the folder each time: another run, with machines of its own, may drop it meanwhile.
+            write_whole(self._file(job), zlib.compress(trace, 1))
 
     def _file(self, job: Job) -> Path:
         return self._folder / job_key(job)

@@ -47,7 +47,7 @@ _USUAL: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def options_of(argv: Sequence[str]) -> Options:
-    """Return the options; SystemExit where they make no sense, or only help was asked for."""
+    """Return the options; raises what `trace_arguments.parsed` does."""
     options = usual(argv)
     if options is None:
         from pyinsmod.cli.trace_arguments import parsed
@@ -66,7 +66,8 @@ def usual(argv: Sequence[str]) -> Options | None:
     while at + 1 < len(argv) and argv[at] in _USUAL:
         attribute, choices = _USUAL[argv[at]]
         value = argv[at + 1]
-        if value.startswith("-") or (choices and value not in choices):
+        no_calls = attribute == "calls" and not value.strip(" ,")
+        if value.startswith("-") or no_calls or (choices and value not in choices):
             return None
         setattr(options, attribute, value)
         at += 2

@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 from pyinsmod.agreement import in_words
-from pyinsmod.cli.arguments import ArgumentParser
+from pyinsmod.cli.arguments import ArgumentParser, positive_seconds
 from pyinsmod.cli.machines import MachineRoom, add_scheduler, machine_room
 from pyinsmod.cli.reality import SECONDS, Reality
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, complain
 from pyinsmod.cli.trial import Foretold, Subject, Trial, try_on
 from pyinsmod.cli.try_kernels import TryKernel, default_kernel, try_kernel
-from pyinsmod.errors import MalformedModule, UsageError
+from pyinsmod.errors import MalformedModule
 from pyinsmod.explanation import from_finding
 from pyinsmod.module_file import opened_module
 from pyinsmod.module_image import read_image
-from pyinsmod.text import printable, shortened
+from pyinsmod.text import printable, shell_word, shortened
 from vm.errors import VmError
 
 # Of a log the text shows so many lines; a module may write thousands.
@@ -29,8 +29,6 @@ LAST_LINES = 3
 def run(argv: Sequence[str]) -> int:
     """Try a module; exit status 0 loaded on all kernels, 1 not, 2 usage, 3 a machine was lost."""
     options = parser().parse_intermixed_args(argv)
-    if options.timeout <= 0:
-        raise UsageError("--timeout wants a number of seconds above 0")
     subject = _subject(options.file, options.parameters)
     try:
         with machine_room(options.scheduler) as room:
@@ -59,7 +57,7 @@ def parser() -> ArgumentParser:
     )
     add = made.add_argument
     add("file", metavar="FILE", help="a module, packed or not")
-    add("parameters", metavar="NAME=VALUE", nargs="*", help="parameters of the module")
+    add("parameters", metavar="NAME=VALUE", nargs="*", default=(), help="parameters of the module")
     add(
         "--kernel",
         metavar="K",
@@ -68,7 +66,13 @@ def parser() -> ArgumentParser:
         "several times. Without it: the kernel of 'pyinsmod vm list' whose release or series the module was built "
         "for, else 6.1",
     )
-    add("--timeout", metavar="SECONDS", type=float, default=SECONDS, help="after so long it hangs (%(default)g)")
+    add(
+        "--timeout",
+        metavar="SECONDS",
+        type=positive_seconds,
+        default=SECONDS,
+        help="after so long it hangs (%(default)g)",
+    )
     add_scheduler(made)
     add("--json", action="store_true", help="print one JSON object and nothing else")
     return made
@@ -194,9 +198,7 @@ def _verdict(trial: Trial) -> str:
         return "  the prediction left it open"
     if agreement.agrees:
         return "  prediction and kernel agree"
-    from shlex import quote
-
-    command = f"pyinsmod check --report --kernel {quote(trial.kernel.name)} {quote(trial.subject.path)}"
+    command = f"pyinsmod check --report --kernel {shell_word(trial.kernel.name)} {shell_word(trial.subject.path)}"
     return printable(
         f"  THEY DIFFER: predicted: {agreement.predicted}; kernel: {agreement.real}; please report it: {command}"
     )

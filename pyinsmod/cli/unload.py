@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from pyinsmod.cli.arguments import ArgumentParser
+from pyinsmod.errors import UsageError
 from pyinsmod.text import printable
 from pyinsmod.unloader import UnloadOutcome, unload
 
@@ -13,6 +14,8 @@ from pyinsmod.unloader import UnloadOutcome, unload
 def run(argv: Sequence[str]) -> int:
     """Remove a module; exit status 0 removed, 1 not, 2 usage."""
     options = parser().parse_args(argv)
+    if not options.name:
+        raise UsageError("the module's name is empty")
     outcome = unload(options.name)
     if options.json:
         import json

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pyinsmod.cli import manual_pages, measuring
+from pyinsmod.cli.arguments import ArgumentParser, positive_whole
 from pyinsmod.cli.machines import add_scheduler
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain
 from tracer import errno_table
@@ -49,7 +50,7 @@ def run(argv: Sequence[str]) -> int:
     if unknown:
         complain(f"unknown loader '{unknown[0]}': there are {', '.join(LOADERS)}")
         return EXIT_USAGE
-    unfit = measuring.why_not_here(options, loaders) if options.here else None
+    unfit = (measuring.why_not_here(options, loaders) if options.here else None) or _unwritable(options)
     if unfit:
         complain(unfit)
         return EXIT_USAGE
@@ -71,7 +72,7 @@ def run(argv: Sequence[str]) -> int:
         _write(report, options)
     except OSError as failure:
         complain(f"cannot write the report {failure.filename}: {failure.strerror}")
-        return EXIT_FAILED
+        return EXIT_USAGE
     for line in errno_table.as_lines(report.errors):
         print(line, file=sys.stderr if str(options.json) == "-" else sys.stdout)
     if claims.problems:
@@ -117,11 +118,11 @@ def _claims(options: argparse.Namespace) -> Claims:
     return read_claims(page.document, options.claims or page.claims)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> ArgumentParser:
     """Return what reads the command line."""
-    made = argparse.ArgumentParser(
-        prog="pyinsmod validate",
-        description="Hold a document about module loading against real kernels in disposable machines.",
+    made = ArgumentParser(
+        "pyinsmod validate",
+        "Hold a document about module loading against real kernels in disposable machines.",
     )
     made.add_argument(
         "document",
@@ -146,7 +147,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--claim", action="append", metavar="ID", help="judge this claim only; repeatable")
     made.add_argument("--fresh", action="store_true", help="measure again what earlier runs have recorded")
-    made.add_argument("--workers", type=int, metavar="N", help="machines side by side (default: one a processor)")
+    made.add_argument(
+        "--workers", type=positive_whole, metavar="N", help="machines side by side (default: one a processor)"
+    )
     add_scheduler(made)
     made.add_argument(
         "--baseline", type=Path, metavar="FILE", help="an earlier --json: print what changed since; 1 if a verdict did"
@@ -201,6 +204,20 @@ def _choice(options: argparse.Namespace) -> Iterator[str]:
     for name in ("kernel", "loader", "claim"):
         for value in getattr(options, name) or ():
             yield from (f"--{name}", value)
+
+
+def _unwritable(options: argparse.Namespace) -> str | None:
+    """Say which report has no place to go, before minutes of measuring."""
+    for kind in REPORTS:
+        target: Path | None = getattr(options, kind)
+        if target is None or str(target) == "-":
+            continue
+        folder = next(parent for parent in target.absolute().parents if parent.exists())
+        if target.is_dir() or not folder.is_dir():
+            return f"--{kind} {target}: {'a folder' if target.is_dir() else f'{folder} is no folder'}"
+        if not os.access(target if target.exists() else folder, os.W_OK):
+            return f"--{kind} {target}: {target if target.exists() else folder} may not be written"
+    return None
 
 
 def _write(report: Report, options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
+from pyinsmod.cli.arguments import ArgumentParser, positive_seconds
 from pyinsmod.cli.guest import guest_content
 from pyinsmod.cli.packages import need_machines
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain, note
@@ -49,13 +50,13 @@ def run(argv: Sequence[str]) -> int:
         return EXIT_FAILED
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> ArgumentParser:
     """Return what reads the command line."""
-    made = argparse.ArgumentParser(prog="pyinsmod vm", description="Kernels and throw-away machines to run them in.")
+    made = ArgumentParser("pyinsmod vm", "Kernels and throw-away machines to run them in.")
     actions = made.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="the kernels there are").set_defaults(action=_list)
     fetching = actions.add_parser("fetch", help="download a kernel")
-    fetching.add_argument("kernel", nargs="+")
+    fetching.add_argument("kernel", metavar="KERNEL", nargs="+", help="a name of `pyinsmod vm list`")
     fetching.add_argument("--newest", action="store_true", help="ask the archive even if the store has one")
     fetching.set_defaults(action=_fetch)
     running = actions.add_parser(
@@ -67,11 +68,11 @@ def parser() -> argparse.ArgumentParser:
     )
     running.add_argument("--get", action="append", default=[], metavar="PATH[:FILE]", help="copy PATH out afterwards")
     _add_append(running)
-    running.add_argument("--timeout", type=float, default=JOB_SECONDS, metavar="SECONDS")
+    running.add_argument("--timeout", type=positive_seconds, default=JOB_SECONDS, metavar="SECONDS")
     running.add_argument("command", nargs="+", metavar="COMMAND", help="what to run, behind the two dashes")
     running.set_defaults(action=_run)
     shell = actions.add_parser("shell", help="look around in a fresh machine")
-    shell.add_argument("kernel")
+    shell.add_argument("kernel", metavar="KERNEL", help="as for run")
     _add_append(shell)
     shell.set_defaults(action=_shell)
     pruning = actions.add_parser("prune", help="remove the snapshots (and with --kernels the kernels)")

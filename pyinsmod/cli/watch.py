@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pyinsmod.cli.arguments import ArgumentParser, positive_seconds, positive_whole
 from pyinsmod.cli.terminal import EXIT_USAGE, complain, note
 from pyinsmod.text import printable
 from tracer.errors import Interrupted, KernelSideUnavailable
@@ -38,31 +39,19 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> ArgumentParser:
     """Return what reads the command line."""
-    made = argparse.ArgumentParser(
-        prog="pyinsmod watch",
-        description="Show every load and removal of a kernel module on this system as it happens: by which process, "
+    made = ArgumentParser(
+        "pyinsmod watch",
+        "Show every load and removal of a kernel module on this system as it happens: by which process, "
         "asked for by whom, with which result. Needs root. ^C ends it.",
     )
-    made.add_argument("--json", action="store_true", help="one JSON object a line")
-    made.add_argument("-n", dest="number", type=_positive(int), metavar="N", help="end after N loads and removals")
-    made.add_argument("--seconds", type=_positive(float), metavar="S", help="end after S seconds")
-    made.add_argument(
-        "--until-idle", type=_positive(float), metavar="S", help="end when nothing has happened for S seconds"
-    )
+    add = made.add_argument
+    add("--json", action="store_true", help="one JSON object a line")
+    add("-n", dest="number", type=positive_whole, metavar="N", help="end after N loads and removals")
+    add("--seconds", type=positive_seconds, metavar="S", help="end after S seconds")
+    add("--until-idle", type=positive_seconds, metavar="S", help="end when nothing has happened for S seconds")
     return made
-
-
-def _positive(kind: type[int | float]) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise ValueError(text)
-        return value
-
-    parse.__name__ = "number above 0"
-    return parse
 
 
 def _watch(options: argparse.Namespace, shown: Shown) -> None:

@@ -31,7 +31,8 @@ def one_line(text: str) -> str:
 def test_wrong_usage_is_2(arguments: tuple[str, ...]) -> None:
     done = pyinsmod(*arguments)
     assert done.returncode == 2
-    assert "usage: pyinsmod trace" in done.stderr
+    assert "(pyinsmod trace -h explains)" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_what_cannot_be_run_is_127_or_126_in_one_line(tmp_path: Path) -> None:

@@ -140,6 +140,15 @@ mounted = call(432, context, 1, 0x2F)
 call(429, mounted, b"", -100, b"/nonexistent", 4); call(429, -100, b"one", -100, b"/nonexistent", 0x177)
 call(433, -100, b"/", 1); call(433, -100, b"/nonexistent", 6)
 call(428, -100, b"/", 0x88001); call(428, -100, b"/nonexistent", 0x9900)
+import struct
+for flags, size, attributes in (
+    (0x1000FFFF, 32, None), (0, 31, (0, 0, 0, 0)), (0x8000, 32, (0, 0, 0, 0)), (0x100, 32, (0x40, 0, 0x10, 7)),
+    (0x800, 32, (1 << 63 | 0x200003, 0x70, 1 << 17, 5)), (0x1000, 64, (0x100000, 0, 1 << 18, 1)),
+    (0, 32, (0, 0x100000, 1 << 19, 1 << 31)), (0, 32, (0xAF, 0x20, 1 << 20, (1 << 64) - 1)),
+):
+    data = attributes and ctypes.create_string_buffer(struct.pack("QQQQ", *attributes), 4096)
+    call(442, -100, b"/nonexistent", flags, data, size)
+call(442, 77, b"", 0, 0xDEAD0000, 32)
 """
 MEMORY = """
 import ctypes, mmap

@@ -16,6 +16,7 @@ import pytest
 
 from pyinsmod.cli.guest import STANDS_BY, guest_content
 from pyinsmod.cli.laboratory import TRACE, USUAL_MODULE
+from vm.cache import cache_root
 from vm.errors import MachineLost
 from vm.jobs import Job
 from vm.kernel_store import fetch
@@ -33,6 +34,17 @@ mount -t tmpfs -o size={size},mode=0700 tmpfs {folder}
 PYINSMOD_CACHE={folder} {python} -m pyinsmod vm fetch {kernel}
 status=$?
 find {folder}/kernels -mindepth 1 ! -name '.*.lock'
+exit $status
+"""
+
+
+# With kernel and userland already there, so that the machine itself is what finds no room.
+SMALL_FOR_A_MACHINE = """
+mount -t tmpfs -o size={size},mode=0700 tmpfs {folder}
+ln -s {cache}/kernels {cache}/userland {folder}
+PYINSMOD_CACHE={folder} {python} -m pyinsmod vm run {kernel} -- true
+status=$?
+find {folder}/snapshots -type f ! -name '.*.lock'
 exit $status
 """
 
@@ -96,6 +108,23 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_kernel(tmp_path: Path, size:
     assert "No space left on device" in line
     assert "PYINSMOD_CACHE" in line
     assert not [said for said in progress if "Traceback" in said]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+@pytest.mark.parametrize("size", ["100k", "60m", "300m"])
+def test_a_machine_without_room_for_its_memory_says_so(tmp_path: Path, size: str) -> None:
+    fetch(KERNEL)
+    script = SMALL_FOR_A_MACHINE.format(
+        size=size, folder=tmp_path, cache=cache_root(), python=sys.executable, kernel=KERNEL
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No space left on device" in done.stderr.splitlines()[-1]
+    assert "PYINSMOD_CACHE" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def shortened(snapshot: Snapshot) -> None:

@@ -49,6 +49,12 @@ def read_claims(document: Path, file: Path | None = None) -> Claims:
         raw = tomllib.loads(written)
     except tomllib.TOMLDecodeError as error:
         raise MalformedClaims(f"{path}: {error}") from error
+    except FileNotFoundError as missing:
+        if missing.filename == str(path) and file is None:
+            raise MalformedClaims(
+                f"{document}: there are no claims beside it, in {path}; --claims names others"
+            ) from missing
+        raise MalformedClaims(f"{missing.filename}: {_reason(missing)}") from missing
     except (OSError, UnicodeDecodeError) as failure:
         raise MalformedClaims(f"{getattr(failure, 'filename', None) or path}: {_reason(failure)}") from failure
     if raw.get("schema") != SCHEMA:

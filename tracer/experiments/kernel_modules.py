@@ -81,15 +81,6 @@ def find_import(tree: Path, *symbols: str) -> Import:
     raise UnsuitableDonor(f"{tree}: no module imports {' or '.join(symbols)}")
 
 
-def find_crc(tree: Path, symbol: str) -> int | None:
-    """Return the CRC the kernel's own modules carry for a symbol; None if they carry none.
-
-    Raises:
-        UnsuitableDonor: no module of the package imports the symbol.
-    """
-    return find_import(tree, symbol).crc
-
-
 def _import_of(image: bytes, symbols: tuple[str, ...]) -> Import | None:
     try:
         module = Relocatable.parse(image)

@@ -58,7 +58,8 @@ class TopLevel:
     def set(self, name: str, value: str, before: str | None = None) -> None:
         """Write to a control file; `before` is what puts it back, by default what it says."""
         path = self.path / name
-        self._before[name] = earlier = _chosen(path) if before is None else before
+        earlier = _chosen(path) if before is None else before
+        self._before.setdefault(name, earlier)  # set twice, it is still to be as it was found
         self._note()
         self._changes.set(path, value, earlier)
 
@@ -81,7 +82,7 @@ class TopLevel:
 
     def _note(self) -> None:
         text = json.dumps(self._before).encode()
-        os.pwrite(self._lock, text, 0)
+        os.pwrite(self._lock, text, 0)  # it only ever gets longer
 
 
 def recover(root: Path, journal: int) -> None:
@@ -99,7 +100,7 @@ def _noted(journal: int) -> dict[str, str]:
     except ValueError:
         return {}
     sound = isinstance(noted, dict) and all(isinstance(before, str) for before in noted.values())
-    return noted if sound and not any(".." in name for name in noted) else {}
+    return noted if sound and not any(".." in name or name[:1] == "/" for name in noted) else {}
 
 
 def recover_unless_in_use(root: Path) -> None:

@@ -1,7 +1,7 @@
 """The event loop: wait for a task's stop, say what it means, let it go on (ptrace(2), "Stopped states").
 
 It runs once or twice for every system call of interest, without a filter (see `seccomp`) twice for every call
-of every traced task. So the common way through `run` is kept flat; all else is in `stops`.
+of every traced task. So the common way through `_follow` is kept flat; all else is in `stops`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Loop(Stops):
             self._adopt(pid).announced = True
         self._has_attached = True
 
-    def run(self, command: int | None = None) -> int:  # noqa: C901  (flat: see above)
+    def run(self, command: int | None = None) -> int:
         """Trace to the end, or until `leave`; return the wait status (wait(2)) of the command, 0 without one.
 
         `command` is seized and resumed.
@@ -51,6 +51,12 @@ class Loop(Stops):
         if command is not None:
             self._command_pid = command
             self._tracees[command] = Tracee(command, self._before_exec, announced=True)
+        self._follow()
+        self._waiting = False
+        return self._command_status
+
+    def _follow(self) -> None:  # noqa: C901  (flat: see above)
+        """Deal with one stop after the other, as long as there are tasks."""
         tracees, changing, info = self._tracees, self.changing, self._info
         waitpid, ptrace, returned = os.waitpid, binding.swift_ptrace, self._observer.returned
         size, address, view, call_in, result_in = info.size, info.address, info.view, info.call_in, info.result_in
@@ -96,8 +102,6 @@ class Loop(Stops):
                     going_on = self._begun(tracee, begun)
             if going_on is not None and ptrace(going_on[0], pid, 0, going_on[1]) < 0:
                 binding.ptrace(going_on[0], pid, 0, going_on[1])
-        self._waiting = False
-        return self._command_status
 
     def leave(self) -> None:
         """Have `run` return once the stop at hand is dealt with; for signal handlers.
@@ -114,7 +118,7 @@ class Loop(Stops):
         """Detach from every task; return those that would not stop: the kernel frees them with this thread's end."""
         stuck = attach.let_go(self._tracees)
         for tracee in self._tracees.values():
-            self._unhurried(tracee)
+            self._make_raw(tracee)
             if tracee.call is not None:
                 tracee.call.marks += ("detached",)
                 self._observer.left(tracee.call)

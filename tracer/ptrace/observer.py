@@ -23,8 +23,8 @@ class Observer(Protocol):
     def returned(self) -> Callable[[ReturnedCall], None]:
         """What stands for `left` when a plain call has its result."""
 
-    def unhurried(self, plain: PlainCall) -> RawCall:
-        """Make an ordinary call of a plain one, of which something else came than its result."""
+    def raw_call_of(self, plain: PlainCall) -> RawCall:
+        """Return the raw call that a plain one would have been: something else came than its result."""
 
     def left(self, call: RawCall) -> None:
         """The call has its result, or never will: its task ended in it."""

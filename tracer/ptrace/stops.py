@@ -79,7 +79,7 @@ class Stops:
                 tracee.skipping = status != _SYSCALL_STOP  # the filter's stop is not the end yet
                 return self._between_calls
             return self._at_call(tracee, now) if self._info.read(pid) else None
-        self._unhurried(tracee)
+        self._make_raw(tracee)
         if not status >> 16:
             self._observer.signalled(pid, now, status >> 8, binding.signal_information(pid))
             return self._going_on(tracee, status >> 8)
@@ -91,7 +91,7 @@ class Stops:
 
     def _at_call(self, tracee: Tracee, now: int = 0) -> GoingOn | None:
         """Deal with what the kernel just told of a stop at a call, if it is a call's begin or end."""
-        self._unhurried(tracee)
+        self._make_raw(tracee)
         kind, result, failed = self._info.result_in(self._info.view)
         if kind == binding.INFO_EXIT:
             self._leave_call(tracee, now or time.monotonic_ns(), result, failed=failed != 0)
@@ -100,10 +100,10 @@ class Stops:
             self._enter_call(tracee, self._info.said())
         return self._going_on(tracee, 0)
 
-    def _unhurried(self, tracee: Tracee) -> None:
-        """Have the plain call that a task is in be one like any other: something else comes than its end."""
+    def _make_raw(self, tracee: Tracee) -> None:
+        """Make a raw call of the plain one that a task is in, if it is: something else comes than its end."""
         if tracee.plain is not None:
-            tracee.call, tracee.plain = self._observer.unhurried(tracee.plain), None
+            tracee.call, tracee.plain = self._observer.raw_call_of(tracee.plain), None
 
     def _going_on(self, tracee: Tracee, deliver: int) -> GoingOn | None:
         """Return how a task goes on, with the signal `deliver`; None for one that is held back."""
@@ -191,8 +191,8 @@ class Stops:
         """Give a thread that executes its leader's pid, as the kernel does (ptrace(2))."""
         former = self._tracees.pop(binding.event_message(tracee.pid), tracee)
         if former is not tracee:
-            self._unhurried(tracee)
-            self._unhurried(former)
+            self._make_raw(tracee)
+            self._make_raw(former)
             if tracee.call is not None:
                 self._observer.left(tracee.call)
             self._observer.superseded(tracee.pid, now, former.pid)
@@ -209,7 +209,7 @@ class Stops:
             self._ended_unannounced.add(pid)
             return
         self.changing.forget(tracee)
-        self._unhurried(tracee)
+        self._make_raw(tracee)
         if not tracee.announced:
             self._ended_unannounced.add(pid)
         if tracee.call is not None:

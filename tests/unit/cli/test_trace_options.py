@@ -20,6 +20,7 @@ LEFT_TO_ARGPARSE = [
     ["--format=json", "--", "true"],
     ["--pin", "always", "--", "true"],
     ["-c", "--", "true"],
+    ["--calls", ", ", "--", "true"],
     ["-p", "1"],
     ["--inject", "close:error=EIO", "--", "true"],
     ["-h"],

@@ -214,7 +214,9 @@ def test_a_missing_document_is_named(tmp_path: Path) -> None:
 
 def test_missing_claims_are_named(tmp_path: Path) -> None:
     (tmp_path / "doc.md").write_text(DOCUMENT)
-    with pytest.raises(MalformedClaims, match=r"doc\.claims\.toml: No such file"):
+    with pytest.raises(
+        MalformedClaims, match=r"doc\.md: there are no claims beside it, in .*doc\.claims\.toml; --claims"
+    ):
         read_claims(tmp_path / "doc.md")
 
 

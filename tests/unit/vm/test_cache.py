@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vm.cache import built_whole, cache_root, insist_on_own, locked, storage_errors_named
+from vm.cache import built_whole, cache_root, insist_on_own, locked, storage_errors_named, write_whole
 from vm.errors import StoreBroken
 
 
@@ -25,6 +25,47 @@ def test_a_finished_build_replaces_the_old_one(tmp_path: Path) -> None:
             (scratch / "content").write_text(text)
     assert (tmp_path / "thing/content").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["thing"]
+
+
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "folder" / "file"
+    write_whole(target, b"old")
+    monkeypatch.setattr(Path, "replace", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(target, b"new, and longer")
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
+def _killed(*_arguments: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _write_often(path: str, letter: str) -> None:
+    for _ in range(200):
+        write_whole(Path(path), letter.encode() * 100_000)
+
+
+def test_nobody_reads_half_a_file(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    write_whole(target, b"a" * 100_000)
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_often, args=(str(target), letter)) for letter in "bc"]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        content = target.read_bytes()
+        seen.add((len(content), len(set(content))))
+    assert seen == {(100_000, 1)}
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_cache_that_cannot_be_made_is_one_line_that_says_what_to_do(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreBroken, match=r"cannot be written: .*set PYINSMOD_CACHE to another folder"):
+        insist_on_own(tmp_path / place)
 
 
 def test_a_full_disk_is_one_line_that_says_what_to_do() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tracer.decode.kinds.descriptors import DIRFD, FD
-from tracer.decode.kinds.mounting import DATA, FILE_SYSTEM_TYPE, FSCONFIG, MOUNT_FLAGS
+from tracer.decode.kinds.mounting import DATA, FILE_SYSTEM_TYPE, FSCONFIG, MOUNT_ATTRIBUTES, MOUNT_FLAGS
+from tracer.decode.kinds.numbers import SIZE
 from tracer.decode.kinds.results import DESCRIPTOR
 from tracer.decode.kinds.symbols import flags
 from tracer.decode.kinds.texts import PATH, STRING
@@ -50,6 +51,13 @@ CALLS: Mapping[str, Signature] = MappingProxyType(
             ("pathname", PATH),
             ("flags", flags(table.OPEN_TREE_FLAGS, "OPEN_TREE_???")),
             returns=DESCRIPTOR,
+        ),
+        "mount_setattr": call(
+            ("dirfd", DIRFD),
+            ("pathname", PATH),
+            ("flags", flags(table.MOUNT_SETATTR_FLAGS, "AT_???")),
+            ("attr", MOUNT_ATTRIBUTES),
+            ("size", SIZE),
         ),
     }
 )

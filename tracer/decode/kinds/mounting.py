@@ -1,18 +1,20 @@
-"""mount(2) and fsconfig(2): what some of their arguments are depends on flags, or on a command."""
+"""mount(2), fsconfig(2), mount_setattr(2): what some of their arguments are depends on flags, or on a command."""
 
 from __future__ import annotations
 
 from tracer.decode.kinds.buffers import sent
 from tracer.decode.kinds.common import everywhere, of_number, show_address
-from tracer.decode.kinds.descriptors import DIRFD, FD
+from tracer.decode.kinds.descriptors import DIRFD, FD, show_descriptor
 from tracer.decode.kinds.numbers import INT, POINTER, hexadecimal
+from tracer.decode.kinds.structures import pointed_in_sized, shown_members, structure
 from tracer.decode.kinds.symbols import enum, shown_flags
+from tracer.decode.kinds.symbols import flags as flags_kind
 from tracer.decode.kinds.texts import PATH, STRING, show_string
 from tracer.decode.quoting import quoted_in_hex
-from tracer.decode.signature import Call, Kind, Value, Variants, call
-from tracer.decode.tables.mount_flags import FSCONFIG_COMMANDS
-from tracer.decode.tables.mount_flags import MOUNT_FLAGS as _FLAGS
-from tracer.decode.values import Task, flags, pointer, text
+from tracer.decode.signature import Call, Kind, Reader, Value, Variants, call
+from tracer.decode.tables import mount_flags as table
+from tracer.decode.tables.architectures import Architecture
+from tracer.decode.values import Task, descriptor, flags, pointer, text
 from tracer.ptrace.tracee import RawArguments
 
 _MAGIC, _MAGIC_MASK = 0xC0ED0000, 0xFFFF0000
@@ -23,8 +25,8 @@ _CHANGES = 0x1000 | 0x2000 | 0x20000 | 0x40000 | 0x80000 | 0x100000
 
 def _mount_flags(value: int) -> list[str]:
     if value & _MAGIC_MASK == _MAGIC:
-        return ["MS_MGC_VAL", *flags(value & ~_MAGIC_MASK, _FLAGS)]
-    return flags(value, _FLAGS)
+        return ["MS_MGC_VAL", *flags(value & ~_MAGIC_MASK, table.MOUNT_FLAGS)]
+    return flags(value, table.MOUNT_FLAGS)
 
 
 def _without_magic(value: int) -> int:
@@ -67,8 +69,49 @@ def _setting(value: Kind, aux: Kind = INT) -> Call:
 
 def _fsconfig(key: Kind, value: Kind, aux: Kind) -> Call:
     return call(
-        ("fs_fd", FD), ("cmd", enum(FSCONFIG_COMMANDS, "FSCONFIG_???")), ("key", key), ("value", value), ("aux", aux)
+        ("fs_fd", FD),
+        ("cmd", enum(table.FSCONFIG_COMMANDS, "FSCONFIG_???")),
+        ("key", key),
+        ("value", value),
+        ("aux", aux),
     )
+
+
+_ALL = (1 << 64) - 1
+_CHANGED = flags_kind(table.CHANGED_ATTRIBUTES, "MOUNT_ATTR_???", mask=_ALL)
+_PROPAGATION = enum(table.PROPAGATIONS, "MS_???", mask=_ALL)
+_ATTRIBUTES = structure(
+    ("attr_set", "Q", _CHANGED), ("attr_clr", "Q", _CHANGED), ("propagation", "Q", _PROPAGATION), ("userns_fd", "Q")
+)
+_GIVEN_ATTRIBUTES = pointed_in_sized(_ATTRIBUTES, 32, 4)
+_HIGHEST_DESCRIPTOR = 0x7FFFFFFF
+
+
+def _attributes_reader(arch: Architecture) -> Reader:
+    given = _GIVEN_ATTRIBUTES.reader(arch)
+
+    def read(task: Task, value: int, raw: RawArguments) -> Value:
+        found = given(task, value, raw)
+        if isinstance(found, dict) and "MOUNT_ATTR_IDMAP" in (*found.get("attr_set", ()), *found.get("attr_clr", ())):
+            number = found["userns_fd"]
+            found["userns_fd"] = descriptor(task, number) if number <= _HIGHEST_DESCRIPTOR else number
+        return found
+
+    return read
+
+
+def _show_user_namespace(value: Value) -> str:
+    return show_descriptor(value) if isinstance(value, dict) else str(value)
+
+
+#: struct mount_attr; its size is in the fifth register. `userns_fd` is a descriptor for MOUNT_ATTR_IDMAP only.
+MOUNT_ATTRIBUTES = Kind(
+    _attributes_reader,
+    shown_members(
+        {"attr_set": _CHANGED.show, "attr_clr": _CHANGED.show, "propagation": _PROPAGATION.show}
+        | {"userns_fd": _show_user_namespace}
+    ),
+)
 
 
 #: By the numbers of FSCONFIG_COMMANDS; the commands proper have neither key nor value.
@@ -76,7 +119,7 @@ FSCONFIG = Variants(
     "cmd",
     1,
     0xFFFFFFFF,
-    lambda value: FSCONFIG_COMMANDS.get(value, hexadecimal(value)),
+    lambda value: table.FSCONFIG_COMMANDS.get(value, hexadecimal(value)),
     {
         0: _setting(POINTER),
         1: _setting(STRING),

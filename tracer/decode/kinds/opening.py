@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tracer.decode.kinds.numbers import octal
-from tracer.decode.kinds.structures import read_structure, shown_members, structure
+from tracer.decode.kinds.structures import pointed_in_sized, shown_members, structure
 from tracer.decode.kinds.symbols import flags, shown_flags
 from tracer.decode.signature import Kind, Reader, Value
 from tracer.decode.tables import file_flags
 from tracer.decode.tables import files as table
 from tracer.decode.tables.architectures import Architecture
-from tracer.decode.values import Task, pointer
+from tracer.decode.values import Task
 from tracer.decode.values import flags as split_flags
 from tracer.ptrace.tracee import RawArguments
 
@@ -63,18 +63,5 @@ def _show_open_how(value: Value) -> str:
     return _show_how(value)
 
 
-_LEAST_HOW = 24
-_SHOWN_HOW = _HOW._replace(show=_show_open_how)
-
-
-def _how_reader(arch: Architecture) -> Reader:
-    layout = _SHOWN_HOW.layout(arch)
-
-    def read(task: Task, value: int, raw: RawArguments) -> Value:
-        return pointer(value) if raw[3] < _LEAST_HOW else read_structure(task, value, layout)
-
-    return read
-
-
 #: struct open_how; its size is in the fourth register.
-OPEN_HOW = Kind(_how_reader, _show_open_how)
+OPEN_HOW = pointed_in_sized(_HOW._replace(show=_show_open_how), 24, 3)

@@ -11,7 +11,7 @@ from tracer.decode.kinds.numbers import ADDRESS
 from tracer.decode.quoting import STRING_LIMIT
 from tracer.decode.signature import Kind, LateReader, Reader, Show, Value
 from tracer.decode.tables.architectures import Architecture
-from tracer.decode.values import Task, unreadable
+from tracer.decode.values import Task, pointer, unreadable
 from tracer.ptrace.tracee import RawArguments
 
 _NO_REGISTERS: RawArguments = (0, 0, 0, 0, 0, 0)
@@ -145,6 +145,24 @@ def pointed_in(one: Structure) -> Kind:
 
         def read(task: Task, value: int, _raw: RawArguments) -> Value:
             return read_structure(task, value, layout)
+
+        return read
+
+    return Kind(choose, one.show)
+
+
+def pointed_in_sized(one: Structure, least: int, size_at: int) -> Kind:
+    """Return the kind of a structure that the program gives by address, with its size in the register `size_at`.
+
+    Such structures grow at their end from kernel to kernel (copy_struct_from_user). What is shorter than its first
+    version, of `least` bytes, stays an address; what is longer is read as far as it is known here.
+    """
+
+    def choose(arch: Architecture) -> Reader:
+        layout = one.layout(arch)
+
+        def read(task: Task, value: int, raw: RawArguments) -> Value:
+            return pointer(value) if raw[size_at] < least else read_structure(task, value, layout)
 
         return read
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tracer.experiments.errors import UnsuitableDonor
-from tracer.experiments.kernel_modules import find_crc, find_import, module_files, read_module
+from tracer.experiments.kernel_modules import find_import, module_files, read_module
 
 Program = Callable[..., str]
 
@@ -83,7 +83,7 @@ def test_a_symbol_nobody_imports_is_named(tmp_path: Path, tiny_image: bytes) -> 
 
 
 def test_the_crc_is_the_one_kmod_shows(kernel_tree: Path, tmp_path: Path, modprobe: Program) -> None:
-    crc = find_crc(kernel_tree, "msleep")
+    crc = find_import(kernel_tree, "msleep").crc
     if crc is None:
         pytest.skip("this kernel's modules carry no CRCs: run with a kernel that has MODVERSIONS, such as 6.1")
     judge = next(path for path in module_files(kernel_tree).values() if b"\0msleep\0" in read_module(path))

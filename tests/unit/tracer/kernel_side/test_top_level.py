@@ -94,10 +94,17 @@ def test_the_journal_of_one_that_was_killed_is_made_good(root: Path) -> None:
     assert top_level.JOURNAL.read_text() == ""
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}', '{"../x": "y"}'])
+def test_the_journal_has_what_was_found_however_often_it_was_changed(root: Path) -> None:
+    place = TopLevel(root, Changes())
+    place.set("trace_clock", "a clock with a long name")
+    place.set("trace_clock", "mono")
+    assert json.loads(top_level.JOURNAL.read_text()) == {"trace_clock": "local"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}', '{"../x": "y"}', '{"PLACE/x": "y"}'])
 def test_a_damaged_journal_harms_nothing(root: Path, text: str) -> None:
     top_level.JOURNAL.parent.mkdir(mode=0o700)
-    top_level.JOURNAL.write_text(text)
+    top_level.JOURNAL.write_text(text.replace("PLACE", str(root.parent)))
     top_level.JOURNAL.chmod(0o600)
     recover_unless_in_use(root)
     assert {name: (root / name).read_text() for name in UNUSED} == UNUSED

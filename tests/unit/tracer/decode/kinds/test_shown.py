@@ -83,6 +83,13 @@ def shown(task: Task, name: str, *arguments: int, result: int | None = 0, arch: 
         ("fsconfig", (77, 99, 16, 32, -1), "fsconfig(77, 0x63 /* FSCONFIG_??? */, 0x10, 0x20, -1) = 0"),
         ("fsmount", (77, 3, 0x40), "fsmount(77, FSMOUNT_CLOEXEC|0x2, 0x40 /* MOUNT_ATTR_??? */) = 0"),
         ("move_mount", (77, 0, -100, 0, 8), "move_mount(77, NULL, AT_FDCWD, NULL, 0x8 /* MOVE_MOUNT_??? */) = 0"),
+        ("mount_setattr", (77, 0, 1, 16, 31), "mount_setattr(77, NULL, 0x1 /* AT_??? */, 0x10, 31) = 0"),
+        (
+            "mount_setattr",
+            (-100, 0, 0x8100, 0, 32),
+            "mount_setattr(AT_FDCWD, NULL, AT_SYMLINK_NOFOLLOW|AT_RECURSIVE, NULL, 32) = 0",
+        ),
+        ("openat2", (77, 0, 16, 23), "openat2(77, NULL, 0x10, 23) = 0"),
         ("restart_syscall", (), "restart_syscall(<... resuming interrupted system call ...>) = 0"),
     ],
 )
