@@ -21,8 +21,8 @@ from pyinsmod.module_image import ModuleImage, read_image
 from pyinsmod.tree.exported import exports_of
 from pyinsmod.tree.quick import CLEAN, Answer, Key, answer
 from pyinsmod.tree.signed import Signatures
-from pyinsmod.tree.sources import FileBytes, MemoryBytes
-from pyinsmod.tree.sweep import Bytes, Sound, sound_module
+from pyinsmod.tree.sources import Bytes, FileBytes, MemoryBytes
+from pyinsmod.tree.sweep import Sound, sound_module
 from pyinsmod.tree.target import Target
 
 if TYPE_CHECKING:
