@@ -63,6 +63,23 @@ class Row(NamedTuple):
         found = None if fault is None else Finding(*fault)
         return cls(name, exports, made, imports, vermagic, undefined, found)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Row]) -> Row:
+        """Make it of the answers of several kernels, each a row by itself."""
+        first = next((part for part in parts if part.fault), parts[0])
+        if first.fault or len(parts) == 1:
+            return first
+        answers = tuple([answer for part in parts for answer in part.answers])
+        undefined = next((part.undefined for part in parts if part.undefined), ())
+        return first._replace(answers=answers, undefined=undefined)
+
+    def part(self, place: int) -> Row:
+        """Return it with the answer of one kernel only."""
+        if len(self.answers) < 2:
+            return self
+        answer = self.answers[place]
+        return self._replace(answers=(answer,), undefined=self.undefined if answer is None else ())
+
     def to_plain(self) -> Plain:
         """Return it as built-in types only."""
         answers = tuple([None if each is None else () if each is CLEAN else tuple(each) for each in self.answers])
