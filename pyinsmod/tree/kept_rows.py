@@ -69,19 +69,18 @@ class KeptRows:
         A row has the answer of that one kernel.
         """
         said: Said = {}
-        unknown: list[Row | None] = [None] * len(files)
         self._kept = [self._of(*pair) for pair in zip(kernels, targets, strict=True)]
         if not any(self._kept):
-            return [unknown] * len(targets), said
+            return [[None] * len(files) for _ in targets], said
         self._states = states_of(files, time.time_ns() - YOUNG)
-        found = []
+        found: list[list[Row | None]] = []
         for place, kept in enumerate(self._kept):
             rows, answers = self._read(kept) if kept else ({}, {})
             try:
                 found.append([Row.from_plain(rows[each]) if each in rows else None for each in self._states])
                 said.update(((place, key), tuple(map(Finding._make, each))) for key, each in answers.items())
             except (TypeError, ValueError):
-                found.append(unknown)
+                found.append([None] * len(files))
                 continue
             if kept is not None:
                 self._kept[place] = kept._replace(rows=rows)
