@@ -2,8 +2,11 @@
 
 depmod checks symbols and their versions and no more. Whole processes, in turn, round by round, so that a busy machine
 is busy for all of them; the best round of each counts, and the median of the ratios of one round is shown beside it.
+Each ratio is there twice: cold, every file being looked at (`--no-cache`), and warm, when the same tree was checked
+before and what was made of its files is kept. Kernels' facts and the files themselves are in caches in both cases. A
+further target is cold when nothing is kept of the tree for it, and warm when that is.
 
-    .venv/bin/python benchmarks/tree_speed.py [ROUNDS]
+    .venv/bin/python -m benchmarks.tree_speed [ROUNDS]
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ ROUNDS = 5
 CHECK = (sys.executable, "-m", "pyinsmod", "check")
 PASS = (sys.executable, "-c", "pass")
 QUICK = "--no-relocations"
+# Whether what was made of the files in the round before may be used.
+STATES: Mapping[str, tuple[str, ...]] = {"cold": ("--no-cache",), "warm": ()}
 PAGE = 1 << 10
 LARGEST = 300  # MB
 # So many modules are compressed to compare with decompression alone: as many as a cloud kernel has.
@@ -47,20 +52,25 @@ def main(arguments: Sequence[str]) -> int:
         half, packed = _half(modules, Path(scratch)), _packed(modules, Path(scratch))
         commands: dict[str, Sequence[str] | Callable[[], None]] = {
             "depmod -n -e -E": (depmod, "-n", "-e", "-E", str(symvers), "-b", str(kernel), modules.name),
-            "check, no relocations": (*CHECK, QUICK, str(modules), *target),
-            "check": (*CHECK, str(modules), *target),
-            "check, no relocations, 6.12 too": (*CHECK, QUICK, str(modules), *target, "--kernel", "6.12"),
-            "check, no relocations, 6.1 too": (*CHECK, QUICK, str(modules), *target, "--kernel", "6.1"),
-            "check, half the modules": (*CHECK, str(half), *target),
             "decompression alone": lambda: _unpack(packed),
-            "check, compressed": (*CHECK, str(packed), *target),
             "python3 -c pass": PASS,
         }
+        for how, options in STATES.items():
+            check = (*CHECK, *options)
+            commands |= {
+                f"{how}: check, no relocations": (*check, QUICK, str(modules), *target),
+                f"{how}: check": (*check, str(modules), *target),
+                f"{how}: check, no relocations, 6.12 too": (*check, QUICK, str(modules), *target, "--kernel", "6.12"),
+                f"{how}: check, no relocations, 6.1 too": (*check, QUICK, str(modules), *target, "--kernel", "6.1"),
+                f"{how}: check, half the modules": (*check, str(half), *target),
+                f"{how}: check, compressed": (*check, str(packed), *target),
+            }
         taken = measured(commands, rounds)
         print_table(taken)
-        memory = _memory((*CHECK, str(modules), *target)) / PAGE
-        verdict = "holds" if memory <= LARGEST else "does not hold"
-        print(f"- memory of all processes: {memory:.0f} MB. Limit {LARGEST} MB: **{verdict}**")
+        for how, options in STATES.items():
+            memory = _memory((*CHECK, *options, str(modules), *target)) / PAGE
+            verdict = "holds" if memory <= LARGEST else "does not hold"
+            print(f"- {how}: memory of all processes: {memory:.0f} MB. Limit {LARGEST} MB: **{verdict}**")
     return 0
 
 
@@ -80,21 +90,26 @@ def print_table(taken: Mapping[str, Sequence[float]]) -> None:
     rows = [(name, f"{min(seconds):.2f} s", f"{statistics.median(seconds):.2f} s") for name, seconds in taken.items()]
     print(machine())
     print(table("a whole kernel's modules", ("best", "median"), rows))
+    for how in STATES:
+        print_limits(how, taken)
+
+
+def print_limits(how: str, taken: Mapping[str, Sequence[float]]) -> None:
+    """Print the ratios that are wanted, of one state."""
+    first = taken[f"{how}: check, no relocations"]
     for name, one, other, wanted in (
-        ("without relocations / depmod", "check, no relocations", "depmod -n -e -E", 0.8),
-        ("with relocations / depmod", "check", "depmod -n -e -E", 2.0),
-        ("twice the modules", "check", "check, half the modules", 2.1),
-        ("compressed / decompression alone", "check, compressed", "decompression alone", 1.2),
+        ("without relocations / depmod", f"{how}: check, no relocations", "depmod -n -e -E", 0.8),
+        ("with relocations / depmod", f"{how}: check", "depmod -n -e -E", 2.0),
+        ("twice the modules", f"{how}: check", f"{how}: check, half the modules", 2.1),
+        ("compressed / decompression alone", f"{how}: check, compressed", "decompression alone", 1.2),
     ):
-        _print_ratio(name, taken[one], taken[other], wanted)
+        _print_ratio(f"{how}: {name}", taken[one], taken[other], wanted)
     for other in ("6.12", "6.1"):
-        first = taken["check, no relocations"]
-        more = [
-            max(both - one, 0.0) for both, one in zip(taken[f"check, no relocations, {other} too"], first, strict=True)
-        ]
-        best = min(taken[f"check, no relocations, {other} too"]) - min(first)
+        both = taken[f"{how}: check, no relocations, {other} too"]
+        more = [max(two - one, 0.0) for two, one in zip(both, first, strict=True)]
+        best = min(both) - min(first)
         note = f" (median {statistics.median(more) / statistics.median(first):.2f} ×)"
-        print(limit(f"a further target ({other}) / the first", best / min(first), 0.3, note))
+        print(limit(f"{how}: a further target ({other}) / the first", best / min(first), 0.3, note))
 
 
 def _print_ratio(name: str, one: Sequence[float], other: Sequence[float], wanted: float) -> None:

@@ -29,6 +29,7 @@ TREE_OPTIONS = (
     "--junit",
     "--github-summary",
     "--no-relocations",
+    "--no-cache",
     "--jobs",
     "--scheduler",
 )

@@ -34,6 +34,7 @@ def _add_tree_options(group: argparse._ArgumentGroup) -> None:
     for name, what in {"sarif": "SARIF", "junit": "JUnit XML", "github-summary": "a GitHub step summary"}.items():
         add(f"--{name}", metavar="FILE", help=f"write {what} as well")
     add("--no-relocations", action="store_true", help="leave out the scan of relocations")
+    add("--no-cache", action="store_true", help="look at every file, also those that are as they were last time")
     workers = group.add_mutually_exclusive_group()
     workers.add_argument("--jobs", metavar="N", type=positive_whole, help="processes; as many as there are processors")
     workers.add_argument(

@@ -15,6 +15,7 @@ from pyinsmod.lean import Iterable, Iterator, Sequence
 from pyinsmod.tree.found import Found, common_root, modules_below
 from pyinsmod.tree.results import ModuleResult
 from pyinsmod.tree.tree_check import Engine, EngineLost, LocalProcesses, TreeCheck
+from vm.cache_folder import cache_folder
 
 CANNOT_TELL = 3
 
@@ -57,6 +58,7 @@ def _checked_by(
         relocations=not options.no_relocations,
         whole=options.json or options.json_lines,
         engine=engine,
+        kept=None if options.no_cache else f"{cache_folder()}/rows",
     )
     results = _streamed(check.run()) if options.json_lines else check.run()
     return check, _in_order(results, found.files, kernels)
@@ -89,8 +91,6 @@ def _unpacked(package: str) -> str:
 
 
 def _cache() -> FactsCache:
-    from vm.cache_folder import cache_folder
-
     return FactsCache(f"{cache_folder()}/facts")
 
 

@@ -19,11 +19,17 @@ class TreeOptions(NamedTuple):
     junit: str | None = None
     github_summary: str | None = None
     no_relocations: bool = False
+    no_cache: bool = False
     jobs: int | None = None
     scheduler: str | None = None
 
 
-_SWITCHES = {"--json": "json", "--json-lines": "json_lines", "--no-relocations": "no_relocations"}
+_SWITCHES = {
+    "--json": "json",
+    "--json-lines": "json_lines",
+    "--no-relocations": "no_relocations",
+    "--no-cache": "no_cache",
+}
 _WITH_WORDS = ("since", "baseline", "sarif", "junit", "github_summary", "scheduler")
 _WORDS = {f"--{name.replace('_', '-')}": name for name in _WITH_WORDS}
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pyinsmod.cli.check_tree_options import TreeOptions
 from pyinsmod.cli.tree_report import OF_ANOTHER_KERNEL, kernel_lines, note_lines, plural
 from pyinsmod.errors import UsageError
+from pyinsmod.kernel_facts.facts_cache import FactsCache
 from pyinsmod.lean import NamedTuple, Sequence
 from pyinsmod.text import printable
 from pyinsmod.tree.baseline import broken_since, refusals_in, worse
 from pyinsmod.tree.grouping import KernelGroups, grouped
 from pyinsmod.tree.results import ModuleResult
 from pyinsmod.tree.tree_check import TreeCheck
+from vm.cache_folder import cache_folder
 
 CANNOT_TELL = 3
 
@@ -105,7 +107,8 @@ def _differ(groups: KernelGroups, check: TreeCheck) -> list[str]:
     built_for = kernel_of_tree(check.found.root, release)
     if built_for is None:
         return [f"what differs cannot be named: kernel {release}, which they are built for, is not at hand"]
-    return list(differences(built_for, kernel)) if release != kernel.facts.release else []
+    cache = FactsCache(f"{cache_folder()}/facts")
+    return list(differences(built_for, kernel, cache)) if release != kernel.facts.release else []
 
 
 def _write_files(outcome: Outcome, judged: Sequence[ModuleResult], groups: Sequence[KernelGroups]) -> None:

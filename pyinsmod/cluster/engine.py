@@ -15,7 +15,7 @@ import time
 from pyinsmod.cluster import jobs
 from pyinsmod.cluster.connection import GLANCE, Connection, Failed
 from pyinsmod.cluster.jobs import Returned, Sent
-from pyinsmod.cluster.shipped import Shipped, TreeValues, shipped, values_of
+from pyinsmod.cluster.shipped import KernelValues, Shipped, TreeValues, shipped, values_of
 from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple, Sequence
 from pyinsmod.tree.scan import Plain, Scanner
 from pyinsmod.tree.workers import Done, Lost
@@ -52,7 +52,7 @@ class DaskCluster:
         self._connection = Connection(address)
         self._shared: dict[str, Any] = {}
         self._sends = False
-        self._kernels: Any = None
+        self._values: dict[int, KernelValues] = {}
         self._known: tuple[float, int] = (0.0, 0)
 
     def __enter__(self) -> DaskCluster:  # noqa: PYI034 - typing is not imported at run time
@@ -63,10 +63,10 @@ class DaskCluster:
 
     # --- see Engine
 
-    def scan(self, check: TreeCheck, batches: Sequence[Sequence[str]]) -> Iterator[Done | Lost]:
+    def scan(self, check: TreeCheck, batches: Sequence[Sequence[str]], places: Sequence[int]) -> Iterator[Done | Lost]:
         """Yield what comes of batches of files; what only this machine can tell is told here."""
-        here = Scanner(check.targets, relocations=check.relocations)
-        kernels = self._kernels = self._kernels or self._share([values_of(kernel) for kernel in check.kernels])
+        here = Scanner([check.targets[place] for place in places], relocations=check.relocations)
+        kernels = self._share_kernels(check, places)
         sent: list[_Job] = []
         waiting: dict[int, list[str]] = {}
         for number, files in enumerate(batches):
@@ -92,13 +92,21 @@ class DaskCluster:
             sides = tuple(tuple(at for at, side in enumerate(check.sides) if each in side.long) for each in numbers)
             files = tuple(check.found.files[each] for each in numbers)
             sent.append(_Job(place, files, (tuple(zip(numbers, sides, strict=True)),)))
-        for answer in self._spread(jobs.look_at, (self._kernels, tree), sent):
+        kernels = self._share_kernels(check, range(len(check.kernels)))
+        for answer in self._spread(jobs.look_at, (kernels, tree), sent):
             if isinstance(answer, Done):
                 yield Done(answer.batch, list(_settled_here(check, answer.value)))
             else:
                 yield answer
 
     # --- jobs
+
+    def _share_kernels(self, check: TreeCheck, places: Sequence[int]) -> Any:
+        """Return the future of all facts of the kernels in these places."""
+        for place in places:
+            if place not in self._values:
+                self._values[place] = values_of(check.kernels[place])
+        return self._share([self._values[place] for place in places])
 
     def _share(self, content: object) -> Any:
         """Return the future of what all jobs are to have; workers that have it keep it."""

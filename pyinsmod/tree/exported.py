@@ -9,7 +9,8 @@ from operator import add
 from pyinsmod import elf_format as elf
 from pyinsmod.lean import NamedTuple, TypeAlias, cache
 from pyinsmod.module_exports import NAME_AT, NAMESPACE_AT
-from pyinsmod.tree.sweep import Bytes, Sound
+from pyinsmod.tree.sources import Bytes
+from pyinsmod.tree.sweep import Sound
 
 _TABLES = (b"__ksymtab", b"__ksymtab_gpl")
 _PREFIXES = b"ksymtab", b"crc", b"flags"

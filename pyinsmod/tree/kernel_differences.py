@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 
+from pyinsmod.btf import members
 from pyinsmod.btf.base import base_of
 from pyinsmod.btf.members import Structure, structure
 from pyinsmod.elf_format import text
 from pyinsmod.kernel_facts.config import options_in
+from pyinsmod.kernel_facts.facts_cache import FactsCache
 from pyinsmod.kernel_facts.files import read
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Iterator, Mapping
@@ -28,10 +30,18 @@ _SET = re.compile(rb"^CONFIG_(\w+)=(.*)$", re.MULTILINE)
 _COMPILER = re.compile(r"(CC|GCC|CLANG|LD|AS|RUSTC|PAHOLE|BINDGEN)_|BUILD_SALT|.*_VERSION(_TEXT)?$")
 
 
-def differences(built_for: OtherKernel, kernel: OtherKernel) -> Iterator[str]:
-    """Yield, in words, what differs between the kernel that modules were built for and another one."""
+def differences(built_for: OtherKernel, kernel: OtherKernel, cache: FactsCache | None = None) -> Iterator[str]:
+    """Yield, in words, what differs between the kernel that modules were built for and another one.
+
+    Two kernels' type information takes longer to compare than a tree takes to check: that is kept in the cache.
+    """
     yield from _configuration(built_for, kernel)
-    yield from _structures(built_for, kernel)
+    images = [each.files.image if each.files and _is_called_by_release(each) else "" for each in (built_for, kernel)]
+    if cache is None or not all(images):
+        yield from _structures(built_for, kernel)
+        return
+    made_from = (*images, __file__, str(members.__file__))
+    yield from cache.kept("structures", made_from, lambda: tuple(_structures(built_for, kernel)))
 
 
 def _configuration(built_for: OtherKernel, kernel: OtherKernel) -> Iterator[str]:
@@ -54,7 +64,11 @@ def _configuration(built_for: OtherKernel, kernel: OtherKernel) -> Iterator[str]
 
 
 def _called(kernel: OtherKernel) -> str:
-    return kernel.facts.name if kernel.facts.release in ("", "unknown") else kernel.facts.release
+    return kernel.facts.release if _is_called_by_release(kernel) else kernel.facts.name
+
+
+def _is_called_by_release(kernel: OtherKernel) -> bool:
+    return kernel.facts.release not in ("", "unknown")
 
 
 def _raw_configuration(kernel: OtherKernel) -> bytes | None:

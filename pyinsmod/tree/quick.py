@@ -8,12 +8,16 @@ check's own, and what cannot be put so is `None`: the module goes the long way.
 from __future__ import annotations
 
 from pyinsmod.btf.header import BtfFault
+from pyinsmod.checks import findings_of
 from pyinsmod.checks.percpu import TAKEN_TO_BE_FREE
+from pyinsmod.errors import MalformedModule
 from pyinsmod.lean import Iterator, NamedTuple, Sequence, TypeAlias
+from pyinsmod.load_request import LoadRequest
 from pyinsmod.module_exports import ENTRY_SIZE
-from pyinsmod.module_image import CRC_SIZE
+from pyinsmod.module_image import CRC_SIZE, ModuleImage
 from pyinsmod.tree.signed import Signatures
-from pyinsmod.tree.sweep import Bytes, Sound, records_in
+from pyinsmod.tree.sources import Bytes
+from pyinsmod.tree.sweep import Sound, records_in
 from pyinsmod.tree.target import LAYOUT, Target
 from pyinsmod.tree.type_information import skim
 
@@ -84,13 +88,15 @@ def answer(
 
 
 def _remarks(sound: Sound, target: Target) -> Iterator[Key]:
-    """Yield what is said of the words in .modinfo, and of tables of exports."""
+    """Yield what is said of the words in .modinfo, of tables of exports, and of a module without an exit function."""
     if not _same_magic(sound, target):
         yield "vermagic", sound.vermagic, sound.records is not None
     if sound.taints != _USUAL_TAINTS:
         yield "taints", sound.taints
     if target.flagged is not False and sound.size(b"__ksymtab") >= ENTRY_SIZE and not sound.has(b"__kflagstab"):
         yield ("exports",)
+    if sound.stays:
+        yield ("permanent",)
 
 
 def _special(sound: Sound, target: Target) -> bool:
@@ -119,12 +125,21 @@ def _type_information(source: Bytes, sound: Sound, target: Target) -> bool:
     if number is None or not sound.layout.sizes[number] or not target.looks_at_btf:
         return True
     if not target.tolerates_btf or (target.distilled and _BTF_BASE in sound.layout.number):
-        return False
+        return _has_nothing_against(source, "btf", target)
     try:
         skim(source.piece(sound.layout.offsets[number], sound.layout.sizes[number]), target.dialect)
     except BtfFault:
         return False
     return True
+
+
+def _has_nothing_against(source: Bytes, check: str, target: Target) -> bool:
+    """Ask one check itself, which takes far less time than asking all of them."""
+    image = ModuleImage(source.whole()).seen_by(target.facts.has)
+    try:
+        return not any(findings_of(check, image, target.facts, LoadRequest()))
+    except MalformedModule:
+        return False
 
 
 _Symbols: TypeAlias = tuple[int | None, tuple[tuple[int, bytes], ...], tuple[tuple[int, bytes, int], ...], bytes]

@@ -14,7 +14,8 @@ from pyinsmod.checks.plain import LARGEST_ADDEND, LARGEST_MODULE
 from pyinsmod.checks.relocation_types_x86_64 import KINDS
 from pyinsmod.lean import Sequence, cache, cached_property
 from pyinsmod.module_image import THIS_MODULE, pointer_windows
-from pyinsmod.tree.sweep import Layout, Sound
+from pyinsmod.tree.layout import Layout
+from pyinsmod.tree.sweep import Sound
 
 SIZE = elf.RELA.size
 # The places of bytes in an entry: offset, kind, symbol, addend.

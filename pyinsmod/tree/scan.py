@@ -21,8 +21,8 @@ from pyinsmod.module_image import ModuleImage, read_image
 from pyinsmod.tree.exported import exports_of
 from pyinsmod.tree.quick import CLEAN, Answer, Key, answer
 from pyinsmod.tree.signed import Signatures
-from pyinsmod.tree.sources import FileBytes, MemoryBytes
-from pyinsmod.tree.sweep import Bytes, Sound, sound_module
+from pyinsmod.tree.sources import Bytes, FileBytes, MemoryBytes
+from pyinsmod.tree.sweep import Sound, sound_module
 from pyinsmod.tree.target import Target
 
 if TYPE_CHECKING:
@@ -62,6 +62,23 @@ class Row(NamedTuple):
         made = tuple([None if each is None else Answer(*each) if each else CLEAN for each in answers])
         found = None if fault is None else Finding(*fault)
         return cls(name, exports, made, imports, vermagic, undefined, found)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Row]) -> Row:
+        """Make it of the answers of several kernels, each a row by itself."""
+        first = next((part for part in parts if part.fault), parts[0])
+        if first.fault or len(parts) == 1:
+            return first
+        answers = tuple([answer for part in parts for answer in part.answers])
+        undefined = next((part.undefined for part in parts if part.undefined), ())
+        return first._replace(answers=answers, undefined=undefined)
+
+    def part(self, place: int) -> Row:
+        """Return it with the answer of one kernel only."""
+        if len(self.answers) < 2:
+            return self
+        answer = self.answers[place]
+        return self._replace(answers=(answer,), undefined=self.undefined if answer is None else ())
 
     def to_plain(self) -> Plain:
         """Return it as built-in types only."""

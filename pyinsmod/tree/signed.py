@@ -11,7 +11,8 @@ from pyinsmod.lean import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from pyinsmod.kernel_facts.facts import TrustedKey
     from pyinsmod.signatures.algorithms import Algorithm
-    from pyinsmod.tree.sweep import Bytes, Sound
+    from pyinsmod.tree.sources import Bytes
+    from pyinsmod.tree.sweep import Sound
     from pyinsmod.tree.target import Target
 
 # What the verdict depends on the message alone for, not on the signature in it.

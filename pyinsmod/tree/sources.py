@@ -90,3 +90,6 @@ class MemoryBytes:
     def whole(self) -> bytes:
         """Return all of it."""
         return self._content
+
+
+Bytes = FileBytes | MemoryBytes

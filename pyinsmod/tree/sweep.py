@@ -11,24 +11,26 @@ import struct
 import sys
 from array import array
 from itertools import compress
-from operator import add, not_
+from operator import not_
 
 from pyinsmod import elf_format as elf
 from pyinsmod.checks.licence import GPL_COMPATIBLE, PROPRIETARY_NAMES
-from pyinsmod.checks.plain import LARGEST_ALIGNMENT, LARGEST_MODULE
 from pyinsmod.lean import NamedTuple
-from pyinsmod.module_image import NAME_LENGTH, NAME_OFFSET, SIGNATURE_MARKER, THIS_MODULE, VERSION_SIZE
+from pyinsmod.module_image import (
+    NAME_LENGTH,
+    NAME_OFFSET,
+    SIGNATURE_MARKER,
+    THIS_MODULE,
+    VERSION_SIZE,
+    pointer_windows,
+)
 from pyinsmod.signatures.appended import INFO, PKCS7
-from pyinsmod.tree.sources import TAIL, FileBytes, MemoryBytes
+from pyinsmod.tree.layout import Layout, layout_of
+from pyinsmod.tree.sources import TAIL, Bytes
 
 EM_X86_64 = 62
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
-# The words of a section header, as 32 and as 64 bits: name, type; flags, address, offset, size; link, info; alignment.
-_NAME, _TYPE, _LINK, _INFO = 0, 1, 10, 11
-_FLAGS, _ADDRESS, _OFFSET, _SIZE, _ALIGN = 1, 2, 3, 4, 6
-_ALIGNMENTS = frozenset({0, *(1 << shift for shift in range(LARGEST_ALIGNMENT.bit_length()))})
 _WRITE_EXEC = elf.SHF_WRITE | elf.SHF_EXECINSTR
-_SHT_REL = elf.SHT_REL
 _MODINFO, _VERSIONS, _THIS = b".modinfo", b"__versions", THIS_MODULE.encode()
 _LOOKED_AT = (_MODINFO, _VERSIONS, _THIS, b".BTF", b".symtab", b".strtab")
 # So many bytes nobody asked for cost no more than another call.
@@ -37,24 +39,12 @@ _LICENCES = frozenset(licence.encode() for licence in GPL_COMPATIBLE)
 _ODD_NAMES = frozenset(name.encode() for name in (*PROPRIETARY_NAMES, "", "vmlinux"))
 # The words of .modinfo that taint, and the ones whose lack does: checks/taints.py.
 _TAINTING, _EXPECTED = (b"\0staging=", b"\0test="), (b"\0intree=", b"\0retpoline=")
-# What few modules lack: checks/permanent.py.
+# What all have but libraries and the few that stay: checks/permanent.py.
 _EXIT = b"cleanup_module\0"
 _ABSOLUTE = {elf.SHN_ABS}
 # st_info of global symbols, whatever their types.
 _STRONG, _NONE = bytes(1 << 4 | kind for kind in range(16)), frozenset[bytes]()
 LITTLE = sys.byteorder == "little"
-
-
-class Layout(NamedTuple):
-    """The section headers by columns, and where each name is; every name is there once."""
-
-    number: dict[bytes, int]
-    types: list[int]
-    flags: list[int]
-    offsets: list[int]
-    sizes: list[int]
-    links: list[int]
-    infos: list[int]
 
 
 class Sound(NamedTuple):
@@ -71,6 +61,7 @@ class Sound(NamedTuple):
         layout: the section headers.
         symbols: the symbol table and its names.
         signature: the signed length and the message; None for an unsigned module.
+        stays: whether it has an init function and no exit function.
     """
 
     name: bytes
@@ -84,6 +75,7 @@ class Sound(NamedTuple):
     layout: Layout
     symbols: tuple[bytes, bytes]
     signature: tuple[int, bytes] | None
+    stays: bool
 
     def has(self, section: bytes) -> bool:
         """Tell whether there is such a section, in memory."""
@@ -93,9 +85,6 @@ class Sound(NamedTuple):
     def size(self, section: bytes) -> int:
         """Return the size of a section in memory; 0 without it."""
         return self.layout.sizes[self.layout.number[section]] if self.has(section) else 0
-
-
-Bytes = FileBytes | MemoryBytes
 
 
 def sound_module(source: Bytes) -> Sound | None:
@@ -117,7 +106,7 @@ def sound_module(source: Bytes) -> Sound | None:
         if signature is None:
             return None
     length = source.size if signature is None else signature[0]
-    layout = _layout(source, source.piece(at, count * entry), names, length) if end <= length else None
+    layout = layout_of(source, source.piece(at, count * entry), names, length) if end <= length else None
     if layout is None:
         return None
     _bring_in(source, layout)
@@ -142,37 +131,6 @@ def _signature(source: Bytes, mark: int) -> tuple[int, bytes] | None:
     return signed, source.piece(signed, info[6])
 
 
-def _layout(source: Bytes, table: bytes, names: int, length: int) -> Layout | None:
-    """Return the sections when each lies in the file, is aligned soundly, and has a name of its own."""
-    words, longs = array("I", table), array("Q", table)
-    types, offsets, sizes = words[_TYPE::16].tolist(), longs[_OFFSET::8].tolist(), longs[_SIZE::8].tolist()
-    flags, places = longs[_FLAGS::8].tolist(), words[_NAME::16].tolist()
-    if types[0] or sizes[0] or longs[_ADDRESS] or elf.SHT_NULL in types[1:] or _SHT_REL in types:
-        return None
-    if max(map(add, offsets, sizes)) > length and not _inside(types, offsets, sizes, length):
-        return None
-    if not _ALIGNMENTS.issuperset(longs[_ALIGN::8]) or sum(sizes) > LARGEST_MODULE or types.count(elf.SHT_SYMTAB) != 1:
-        return None
-    if any(each & _WRITE_EXEC == _WRITE_EXEC or each & elf.SHF_RELA_LIVEPATCH for each in set(flags)):
-        return None
-    strings = source.piece(offsets[names], sizes[names])
-    if types[names] != elf.SHT_STRTAB or not strings or strings[-1] or max(places) >= len(strings):
-        return None
-    find = strings.index
-    number = {strings[place : find(0, place)]: index for index, place in enumerate(places)}
-    if len(number) < len(types):
-        return None
-    return Layout(number, types, flags, offsets, sizes, words[_LINK::16].tolist(), words[_INFO::16].tolist())
-
-
-def _inside(types: list[int], offsets: list[int], sizes: list[int], length: int) -> bool:
-    """Tell whether all sections that have bytes in the file have them there."""
-    return all(
-        kind == elf.SHT_NOBITS or offset + size <= length
-        for kind, offset, size in zip(types, offsets, sizes, strict=True)
-    )
-
-
 def _sound(source: Bytes, layout: Layout, signature: tuple[int, bytes] | None) -> Sound | None:
     modinfo = _text(source, layout, _MODINFO)
     if modinfo is None or modinfo[-1:] != b"\0":
@@ -188,7 +146,7 @@ def _sound(source: Bytes, layout: Layout, signature: tuple[int, bytes] | None) -
     if struct_module is None or symbols is None:
         return None
     found = _undefined(*symbols, layout)
-    if found is None or _EXIT not in symbols[1]:
+    if found is None:
         return None
     return Sound(
         *struct_module,
@@ -200,6 +158,7 @@ def _sound(source: Bytes, layout: Layout, signature: tuple[int, bytes] | None) -
         layout,
         symbols,
         signature,
+        _EXIT not in symbols[1] and _stays(source, layout, struct_module[1]),
     )
 
 
@@ -228,6 +187,17 @@ def _struct_module(source: Bytes, layout: Layout) -> tuple[bytes, int] | None:
         return None
     name = field[: field.index(0)]
     return None if name in _ODD_NAMES else (name, len(raw))
+
+
+def _stays(source: Bytes, layout: Layout, size: int) -> bool:
+    """Tell what checks/permanent.py asks, by the relocations that put pointers into struct module."""
+    this = layout.number[_THIS]
+    pairs = enumerate(zip(layout.types, layout.infos, strict=True))
+    tables = [number for number, pair in pairs if pair == (elf.SHT_RELA, this)]
+    raw = b"".join([source.piece(layout.offsets[number], layout.sizes[number]) for number in tables])
+    offsets = {entry[0] for entry in elf.RELA.iter_unpack(raw[: len(raw) - len(raw) % elf.RELA.size])}
+    init, leave = [offsets.intersection(window) for window in pointer_windows(size)]
+    return len(init) == 1 and len(leave) != 1
 
 
 def _symbols(source: Bytes, layout: Layout) -> tuple[bytes, bytes] | None:

@@ -11,6 +11,7 @@ from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Iterator, Mapping, Protocol, Sequence
 from pyinsmod.module_image import ModuleImage, read_image
 from pyinsmod.tree.found import Found
+from pyinsmod.tree.kept_rows import KeptRows
 from pyinsmod.tree.quick import Key
 from pyinsmod.tree.resolution import TreeExports
 from pyinsmod.tree.results import ModuleResult, TreeNote
@@ -39,8 +40,8 @@ class Engine(Protocol):
     quick_batch: int
     long_batch: int
 
-    def scan(self, check: TreeCheck, batches: Sequence[Sequence[str]]) -> Iterator[Done | Lost]:
-        """Yield for each batch of files what `Scanner.batch` returns, as they come."""
+    def scan(self, check: TreeCheck, batches: Sequence[Sequence[str]], places: Sequence[int]) -> Iterator[Done | Lost]:
+        """Yield for each batch of files what `Scanner.batch` returns for the kernels in these places, as they come."""
 
     def look_at(self, check: TreeCheck, batches: Sequence[Sequence[int]]) -> Iterator[Done | Lost]:
         """Yield for each batch of files' numbers what `TreeCheck.long_batch` returns, as they come."""
@@ -54,11 +55,12 @@ class LocalProcesses:
     def __init__(self, workers: int | None = None) -> None:
         self._workers = workers or processors()
 
-    def scan(self, check: TreeCheck, batches: Sequence[Sequence[str]]) -> Iterator[Done | Lost]:
+    def scan(self, check: TreeCheck, batches: Sequence[Sequence[str]], places: Sequence[int]) -> Iterator[Done | Lost]:
         """See Engine."""
-        for target in check.targets:
+        targets = [check.targets[place] for place in places]
+        for target in targets:
             _ = target.quick and (target.crcs, target.names)  # before the processes part, so that all of them have it
-        scanner = Scanner(check.targets, relocations=check.relocations)
+        scanner = Scanner(targets, relocations=check.relocations)
         gc.freeze()
 
         def batch(number: int) -> tuple[list[Plain], list[tuple[tuple[int, Key], tuple[Plain, ...]]]]:
@@ -86,6 +88,7 @@ class TreeCheck:
         relocations: whether relocations, and the tables the kernel follows, are looked at.
         whole: whether every finding of every module is wanted, and not just what groups them.
         engine: who does the work; as many processes as there are processors by default.
+        kept: the folder in which what came of each file is kept for the next run; None keeps nothing.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class TreeCheck:
         whole: bool = False,
         relocations: bool = True,
         engine: Engine | None = None,
+        kept: str | None = None,
     ) -> None:
         self.found = found
         self.kernels = kernels
@@ -104,6 +108,7 @@ class TreeCheck:
         self.relocations = relocations
         self.rows: list[Row] = []
         self.exports = TreeExports(())
+        self._kept = KeptRows(kept, found.root, relocations=relocations)
         self._engine = engine or LocalProcesses()
         self._said: dict[tuple[int, Key], tuple[Finding, ...]] = {}
         pairs = zip(kernels, self.targets, strict=True)
@@ -138,30 +143,48 @@ class TreeCheck:
     # --- the quick pass
 
     def _scan(self) -> None:
-        files = self.found.files
+        """Look at the files of which it is not known what comes of them, for those kernels of which it is not."""
+        known, said = self._kept.known(self.found.files, self.kernels, self.targets)
+        self._said.update(said)
+        unknown: dict[tuple[int, ...], list[int]] = {}
+        for number, rows in enumerate(zip(*known, strict=True)):
+            if None in rows:
+                unknown.setdefault(tuple([place for place, row in enumerate(rows) if row is None]), []).append(number)
+        for places, numbers in unknown.items():
+            for number, row in zip(
+                numbers, self._scanned(places, [self.found.files[each] for each in numbers]), strict=True
+            ):
+                for at, place in enumerate(places):
+                    known[place][number] = row.part(at)
+        self.rows = [Row.joined([row for row in rows if row is not None]) for rows in zip(*known, strict=True)]
+        self._kept.keep(self.rows, self._said)
+
+    def _scanned(self, places: Sequence[int], files: Sequence[str]) -> list[Row]:
         size = self._engine.quick_batch
         batches = [files[at : at + size] for at in range(0, len(files), size)]
         rows: dict[int, list[Row]] = {}
-        for answer in self._engine.scan(self, batches):
+        for answer in self._engine.scan(self, batches, places):
             if isinstance(answer, Lost):
-                rows[answer.batch] = self._one_by_one(batches[answer.batch])
+                rows[answer.batch] = self._one_by_one(batches[answer.batch], places)
             else:
-                rows[answer.batch] = self._taken(answer.value)
-        self.rows = [row for number, batch in enumerate(batches) for row in rows.get(number) or self._one_by_one(batch)]
+                rows[answer.batch] = self._taken(answer.value, places)
+        return [row for at, batch in enumerate(batches) for row in rows.get(at) or self._one_by_one(batch, places)]
 
-    def _taken(self, value: tuple[list[Plain], list[tuple[tuple[int, Key], tuple[Plain, ...]]]]) -> list[Row]:
+    def _taken(
+        self, value: tuple[list[Plain], list[tuple[tuple[int, Key], tuple[Plain, ...]]]], places: Sequence[int]
+    ) -> list[Row]:
         found, said = value
-        self._said.update((key, tuple(map(Finding._make, each))) for key, each in said)
+        self._said.update(((places[at], key), tuple(map(Finding._make, each))) for (at, key), each in said)
         return list(map(Row.from_plain, found))
 
-    def _one_by_one(self, files: Sequence[str]) -> list[Row]:
+    def _one_by_one(self, files: Sequence[str], places: Sequence[int]) -> list[Row]:
         """Look at the files of a lost batch again, each by itself: one of them may be the death of a process."""
         rows = [Row(None)] * len(files)
-        for answer in self._engine.scan(self, [[file] for file in files]):
+        for answer in self._engine.scan(self, [[file] for file in files], places):
             if isinstance(answer, Lost):
                 rows[answer.batch] = Row(None, fault=Finding("file", 3, "cannot-tell", answer.why))
             else:
-                (rows[answer.batch],) = self._taken(answer.value)
+                (rows[answer.batch],) = self._taken(answer.value, places)
         return rows
 
     # --- the long way

@@ -70,7 +70,7 @@ def unsigned(file: str) -> bytes:
     return content[: loaded_length(content, ignored=False)]
 
 
-@pytest.mark.parametrize(("name", "against"), [("6.1", ("6.1", "6.12")), ("5.10", ("5.10", "6.1"))])
+@pytest.mark.parametrize(("name", "against"), [("6.1", ("6.1", "6.12")), ("5.10", ("5.10", "6.1")), ("7.2", ("7.2",))])
 def test_every_module_of_a_kernel(name: str, against: tuple[str, ...]) -> None:
     root = fetch(name).root
     check = TreeCheck(modules_below(str(root)), [kernel_named(each) for each in against])
@@ -78,6 +78,20 @@ def test_every_module_of_a_kernel(name: str, against: tuple[str, ...]) -> None:
     assert len(results) == len(check.found.files) * len(against) > 1000
     assert sum(len(side.long) for side in check.sides) < len(results) // 10
     assert differences(check, results) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "relocations"), [("5.10", True), ("6.1", True), ("6.1", False), ("6.12", True), ("7.2", True)]
+)
+def test_nearly_every_module_goes_the_quick_way_on_its_own_kernel(name: str, *, relocations: bool) -> None:
+    """A check that `sweep` has no eye for sends modules by hundreds through all checks: that is how it got slow."""
+    found = modules_below(str(fetch(name).root))
+    check = TreeCheck(found, [kernel_named(name)], relocations=relocations)
+    results = list(check.run())
+    assert len(results) == len(found.files) > 900
+    assert {result.prediction.outcome for result in results} == {"reaches-init"}
+    (side,) = check.sides
+    assert len(side.long) <= len(found.files) // 100, sorted(found.files[number] for number in side.long)
 
 
 def test_modules_with_one_fault_each(tmp_path: Path) -> None:
