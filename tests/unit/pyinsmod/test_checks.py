@@ -10,8 +10,9 @@ import pytest
 from pyinsmod.checks import CHECKS, run_checks
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts import Fact, KernelFacts, LoadedModule, unknown
+from pyinsmod.kernel_facts.features import FEATURES
 from pyinsmod.load_request import LoadRequest
-from pyinsmod.module_image import ModuleImage
+from pyinsmod.module_image import SIGNATURE_MARKER, ModuleImage
 from pyinsmod.prediction import predict
 
 BuildModule = Callable[..., bytes]
@@ -118,6 +119,37 @@ def test_an_elf_fault_is_refused_at_step_6(
     assert (prediction.outcome, prediction.errno, prediction.step) == ("refused", "ENOEXEC", 6)
     assert log in (prediction.log or "")
     assert findings[0].module_has != findings[0].kernel_has
+
+
+def test_a_section_may_end_where_the_file_does(build_module: BuildModule, make_facts: MakeFacts) -> None:
+    data = build_module()
+    where, size = section_table(data) + 64, 16
+    moved = patched(patched(data, where + 24, "<Q", len(data)), where + 32, "<Q", size) + bytes(size)
+    cut_short = "section 1 ends"
+    assert not any(cut_short in finding.summary for finding in run_checks(ModuleImage(moved), make_facts()))
+    assert cut_short in run_checks(ModuleImage(moved[:-1]), make_facts())[0].summary
+
+
+@pytest.mark.parametrize(
+    ("feature", "options", "cut_off"),
+    [
+        (True, {"MODULE_SIG": "y"}, True),
+        (None, {"MODULE_SIG": "y"}, True),
+        (True, {}, False),
+        (False, {"MODULE_SIG": "y"}, False),
+    ],
+)
+def test_a_signature_is_cut_off_by_kernels_that_look_for_one(
+    build_module: BuildModule, make_facts: MakeFacts, feature: bool | None, options: dict[str, str], cut_off: bool
+) -> None:
+    """To all others it is a part of the file, in which a section may end."""
+    signed = build_module() + SIGNATURE_MARKER
+    where = section_table(signed) + 64
+    data = patched(patched(signed, where + 24, "<Q", len(signed) - 8), where + 32, "<Q", 8)
+    known = {**dict.fromkeys(FEATURES, False), "module-signatures": feature}
+    facts = make_facts(features=Fact(known, "test"), config=Fact(options, "test"))
+    found = CHECKS["elf"](ModuleImage(data), facts, LoadRequest())
+    assert any("section 1 ends" in each.summary for each in found) == cut_off
 
 
 def test_an_empty_file_is_einval_before_any_parsing(make_facts: MakeFacts) -> None:

@@ -52,6 +52,19 @@ def modules(build_module: BuildModule) -> Iterator[ModuleImage]:
         yield ModuleImage(bytes(data), chance.choice((None, None, "xz")))
 
 
+@pytest.mark.parametrize(("beyond", "outside"), [(-1, False), (0, True), (1, True)])
+def test_a_name_lies_outside_of_the_table_of_names_from_its_end_on(
+    build_module: BuildModule, beyond: int, outside: bool
+) -> None:
+    data = bytearray(build_module())
+    sound = ModuleImage(bytes(data))
+    assert not when.names_outside(sound)
+    place = sound.section_headers[sound.header.shstrndx].size + beyond
+    at = sound.header.shoff + 64
+    data[at : at + 4] = place.to_bytes(4, "little")
+    assert when.names_outside(ModuleImage(bytes(data))) == outside
+
+
 def kernels(make_facts: MakeFacts) -> Iterator[KernelFacts]:
     named = {"blacklist": Fact(frozenset({"dummy"}), "t"), "initcall_blacklist": Fact(frozenset({"init_module"}), "t")}
     yield make_facts()
