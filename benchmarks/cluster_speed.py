@@ -85,7 +85,7 @@ def _print_bound(one: Used, two: Used) -> None:
     most, least = sum(one), sum(two) / count
     print(f"- the workers' processor time, two of them beside one: {two.workers / one.workers:.2f} ×")
     print(
-        f"- by processor time one worker takes {most:.2f} s at most, two take {count} processors {least:.2f} s at least:"
+        f"- by processor time one worker takes at most {most:.2f} s, two take {count} processors {least:.2f} s:"
         f" no more than {most / least:.2f} times as fast"
     )
 
