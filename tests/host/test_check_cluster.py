@@ -8,12 +8,17 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pyinsmod.cli import main
+from pyinsmod.cluster.engine import DaskCluster
+from pyinsmod.tree import kept_rows
+from pyinsmod.tree.tree_check import TreeCheck
+from pyinsmod.tree.workers import Done, Lost
 from tests.dask_cluster import Start, address_in, worker
 from vm.kernel_store import fetch
 
@@ -35,7 +40,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def results(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, list[Any]]:
-    status = main(["check", "--json", *map(str, arguments)])
+    status = main(["check", "--json", "--no-cache", *map(str, arguments)])
     return status, json.loads(capsys.readouterr().out)["results"]
 
 
@@ -62,11 +67,48 @@ def test_workers_that_do_not_have_the_files_get_them(
     assert results(capsys, tree, *kernels, "--scheduler", scheduler) == results(capsys, tree, *kernels)
 
 
+def test_workers_need_not_look_at_what_is_kept(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    start: Start,
+    scheduler: str,
+    tree: Path,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(kept_rows, "YOUNG", 0)
+    worker(start, scheduler, tmp_path / "1")
+    looked_at: list[str] = []
+    scan = DaskCluster.scan
+
+    def watched(
+        cluster: DaskCluster, check: TreeCheck, batches: Sequence[Sequence[str]], places: Sequence[int]
+    ) -> Iterator[Done | Lost]:
+        looked_at.extend(Path(file).name for batch in batches for file in batch)
+        return scan(cluster, check, batches, places)
+
+    monkeypatch.setattr(DaskCluster, "scan", watched)
+    command = ["check", str(tree), "--kernel", "6.1", "--scheduler", scheduler]
+    told = [(main(command), capsys.readouterr().out) for _ in range(2)]
+    assert told[0] == told[1]
+    once = [file.name for file in tree.iterdir()]
+    assert sorted(looked_at) == sorted([*once, "gone.ko", "damaged.ko.xz", "pipe.ko"])
+
+
 def test_a_killed_worker_loses_nothing_and_nothing_is_told_twice(start: Start, scheduler: str, tmp_path: Path) -> None:
     """Killed when the first results are there and most of the work is not done."""
     workers = [worker(start, scheduler, tmp_path / str(number)) for number in range(2)]
     modules = fetch("6.1").root / "lib/modules"
-    command = [sys.executable, "-m", "pyinsmod", "check", str(modules), "--kernel", "6.12", "--json-lines"]
+    command = [
+        sys.executable,
+        "-m",
+        "pyinsmod",
+        "check",
+        str(modules),
+        "--kernel",
+        "6.12",
+        "--json-lines",
+        "--no-cache",
+    ]
     with subprocess.Popen([*command, "--scheduler", scheduler], stdout=subprocess.PIPE, text=True) as check:
         assert check.stdout
         lines = [check.stdout.readline() for _ in range(10)]
@@ -83,7 +125,17 @@ def test_all_workers_killed_and_another_one_started(start: Start, scheduler: str
     """What they all had was shipped to them: it is made again for the one that comes."""
     first = worker(start, scheduler, tmp_path / "1")
     modules = fetch("6.1").root / "lib/modules"
-    command = [sys.executable, "-m", "pyinsmod", "check", str(modules), "--kernel", "6.12", "--json-lines"]
+    command = [
+        sys.executable,
+        "-m",
+        "pyinsmod",
+        "check",
+        str(modules),
+        "--kernel",
+        "6.12",
+        "--json-lines",
+        "--no-cache",
+    ]
     with subprocess.Popen([*command, "--scheduler", scheduler], stdout=subprocess.PIPE, text=True) as check:
         assert check.stdout
         lines = [check.stdout.readline() for _ in range(10)]
@@ -135,7 +187,17 @@ def test_a_scheduler_that_goes_is_one_line(
 ) -> None:
     worker(start, scheduler, tmp_path / "1")
     modules = fetch("6.1").root / "lib/modules"
-    command = [sys.executable, "-m", "pyinsmod", "check", str(modules), "--kernel", "6.12", "--json-lines"]
+    command = [
+        sys.executable,
+        "-m",
+        "pyinsmod",
+        "check",
+        str(modules),
+        "--kernel",
+        "6.12",
+        "--json-lines",
+        "--no-cache",
+    ]
     with subprocess.Popen(
         [*command, "--scheduler", scheduler], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as check:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,7 +156,7 @@ def test_every_fact_of_a_kernel_counts() -> None:
     assert before == list(kept_rows._depends(kernel, target))
     for changed in FACTS:
         if changed not in ("exports", "providers", "btf"):
-            given = {name: kernel.facts.unrecorded(name) for name in FACTS}
+            given: dict[str, Any] = {name: kernel.facts.unrecorded(name) for name in FACTS}
             given[changed] = Fact(None, "somebody changed it")
             facts = KernelFacts(name=kernel.facts.name, release=kernel.facts.release, **given)
             assert before != list(kept_rows._depends(OtherKernel(facts, kernel.tree, kernel.files), target)), changed

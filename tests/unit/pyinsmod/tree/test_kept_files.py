@@ -13,7 +13,7 @@ import pytest
 from pyinsmod.tree import kept_files
 
 WORD = b"0123456789abcdef"
-VALUE = ({(1, 2): (b"name", None)}, {})
+VALUE: object = ({(1, 2): (b"name", None)}, {})
 SOMEBODY = 65534
 
 
@@ -75,8 +75,11 @@ def test_what_is_another_users_is_not_read(folder: Path, whose: str) -> None:
 def test_links_and_what_is_no_file_are_not_read_and_are_replaced(folder: Path) -> None:
     aside = folder.parent / "aside"
     (folder / "tree").rename(aside)
-    for put in (lambda: (folder / "tree").symlink_to(aside), lambda: os.mkfifo(folder / "tree")):
-        put()
+    for what in ("link", "pipe"):
+        if what == "link":
+            (folder / "tree").symlink_to(aside)
+        else:
+            os.mkfifo(folder / "tree")
         assert kept_files.read(str(folder), "tree", WORD) is None
         kept_files.write(str(folder), "tree", WORD, VALUE)
         assert kept_files.read(str(folder), "tree", WORD) == VALUE
