@@ -38,14 +38,11 @@ from tests.agreement.measure import results as answered_cases
 from tests.agreement.reasons import UNDECIDABLE, reason_of
 from tests.agreement.shaken import all_answers, answered
 from tests.agreement.table import Measured, counted, markdown, said
+from tests.agreement.where import where
 from vm.catalogue import KERNELS as CATALOGUE
 from vm.run import laboratory
 
-KERNELS = (
-    *("5.10", "6.1", "6.12", "7.2"),
-    *("5.10-arm64", "6.1-arm64", "6.12-arm64", "7.2-arm64"),
-    "6.12-riscv64",
-)
+KERNELS = ("5.10", "6.1", "6.12", "7.2", "5.10-arm64", "6.1-arm64", "6.12-arm64", "7.2-arm64")
 PAGE = Path(__file__).parents[2] / "docs" / "agreement.md"
 
 
@@ -54,9 +51,10 @@ def main(argv: Sequence[str]) -> int:
     options = _options(argv)
     if options.foreign:
         return _foreign(options)
-    found = []
+    found, kernels = [], []
     for name in options.kernel or KERNELS:
         bench = Bench.of(name, options.seed)
+        kernels.append(bench.kernel)
         every = list(cases(bench))
         chosen = _chosen(every, options)
         results = recorded(bench, chosen) if options.recorded else asyncio.run(_run(bench, chosen, fresh=options.fresh))
@@ -69,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
     page = options.output or (PAGE if whole else None)
     if page:
         before = page.read_text() if page.exists() else ""
-        text = markdown(found, options.seed, time.strftime("%Y-%m-%d"))
+        text = markdown(found, options.seed, time.strftime("%Y-%m-%d"), where(kernels))
         page.write_text(with_section(text, section_of(before)) if section_of(before) else text)
     _print(_summary(found))
     return 1 if any(forbidden(result) for kernel in found for result in kernel.results) else 0

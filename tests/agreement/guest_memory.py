@@ -31,6 +31,8 @@ _WIDE = 4 * MIB
 # The window to the devices' configuration (ECAM) is the first area as large as this.
 _WINDOW = 128 * MIB
 _PATIENCE_SECONDS = 3.0
+# What is set in addresses that maps are filled with; one of them says SHF_EXECINSTR where a section header has flags.
+BITS = {"address": 0, "header": 4}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -118,8 +120,7 @@ def beginning() -> int:
     array_map(16 * PAGE)  # smaller ones have no area of their own; it stays, as it would leave a hole behind
     low = min(begin for begin, end in areas() if (begin, end) not in before)
     for begin, end in reversed(before):
-        if begin < low and low - end < _WIDE:
-            low = begin
+        low = begin if begin < low and low - end < _WIDE else low
     return low
 
 
@@ -138,25 +139,24 @@ def fill(low: int, thick: int = 2) -> None:
     """
     purge()
     for _ in range(3):
-        if not fill_below(low, top(low), thick):
-            return
+        fill_below(low, top(low), thick)
 
 
-def fill_below(low: int, high: int, thick: int = 2) -> bool:
-    """Fill the holes between two addresses; tell whether there were any."""
+def fill_below(low: int, high: int, thick: int = 2) -> None:
+    """Fill the holes between two addresses."""
     sizes = [size // PAGE for begin, size in holes(low) if begin < high and size >= 2 * PAGE]
     for pages in sizes:
         for _ in range(pages // thick):
             area_of(thick)
         if pages % thick == 2:
             area_of(2)
-    return bool(sizes)
 
 
-def kernel_text() -> bytes:
-    """Return the address at which the kernel's code begins, as it stands in memory."""
+def kernel_text(bits: int = 0) -> bytes:
+    """Return the address at which the kernel's code begins, as it stands in memory, with some bits set."""
     with open("/proc/kallsyms") as file:  # noqa: PTH123
-        return next(bytes.fromhex(line[:16])[::-1] for line in file if line.endswith(" _stext\n"))
+        text = next(line[:16] for line in file if line.endswith(" _stext\n"))
+    return struct.pack("=Q", int(text, 16) | bits)
 
 
 def comb(low: int, pages: int, letters: bytes, teeth: int = 16, size: int = MIB - 4 * PAGE) -> None:
@@ -245,7 +245,7 @@ def do(word: str, low: int) -> None:
         fill(low, int(value))
     elif what == "comb":
         pages, _, content = value.partition(",")
-        comb(low, int(pages), kernel_text() if content == "address" else content.encode())
+        comb(low, int(pages), kernel_text(BITS[content]) if content in BITS else content.encode())
     elif what == "pushed":
         push(low)
     elif what == "behind":
