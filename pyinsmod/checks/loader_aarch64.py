@@ -12,9 +12,9 @@ from pyinsmod.checks.loader_memory import AddressSpace, LoaderMemory
 from pyinsmod.checks.loader_rules import Relocation, Rules
 from pyinsmod.checks.memory_layout import CACHE_LINE, INIT, INIT_TEXT, LONG, unsettled_behind_file
 from pyinsmod.checks.plt_sections import SECTIONS, TRAMPOLINES
-from pyinsmod.checks.relocation_findings import crash, refusal, unsettled_crash
+from pyinsmod.checks.relocation_findings import RELOCATIONS, crash, refusal, unsettled_crash
 from pyinsmod.checks.relocation_kind import RelocationTypes
-from pyinsmod.elf_format import Section, SectionHeader, page_end
+from pyinsmod.elf_format import PAGE, Section, SectionHeader, page_end
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator, NamedTuple, Sequence, TypeAlias
@@ -31,6 +31,8 @@ _SIGN = 1 << 63
 
 # struct plt_entry: adrp, add, br. One of function tracing's entries more, or two before 6.2.
 PLT_ENTRY = 12
+# How far the address of a page can be (ADRP); for what is further away the entry gets a trap instead.
+FAR = 1 << 32
 
 # (bits, position) of the fields of instructions (Arm Architecture Reference Manual, C4.1).
 _FIELDS = {
@@ -62,7 +64,7 @@ class RULES(Rules):
     def __init__(self, image: ModuleImage, facts: KernelFacts, types: RelocationTypes) -> None:
         super().__init__(image, facts, types)
         self._counted = (0, 0)
-        self._branches: dict[bool, _Branches] = {init: _Branches(set(), set()) for init in (False, True)}
+        self._branches: dict[bool, _Branches] = {init: _Branches(set(), {}) for init in (False, True)}
 
     # --- before it is laid out
 
@@ -149,9 +151,11 @@ class RULES(Rules):
         init = area is not None and area >= (INIT_TEXT if len(memory.areas) > INIT + 1 else INIT)
         room, branches = self._counted[init], self._branches[init]
         target = relocation.symbol, relocation.addend
-        branches.possible.add(target)
+        branches.possible[target] = self._far(memory, relocation)
         if fits is False:
             branches.certain.add(target)
+        if branches.unlike(*target):
+            yield _unlike_entries(relocation)
         if len(branches.possible) <= room:
             return
         finding = refusal(
@@ -165,9 +169,18 @@ class RULES(Rules):
     def fits(self, memory: LoaderMemory, relocation: Relocation) -> bool | None:
         """Tell whether all, or none, of the values that may be fit."""
         limits, (low, high) = relocation.kind.limits or ANYWHERE, self._values(memory, relocation)
+        if low > high:  # from the largest number on, the values go on with the smallest
+            return False if high < limits[0] and limits[1] < low else None
         if limits[0] <= low and high <= limits[1]:
             return True
         return False if high < limits[0] or low > limits[1] else None
+
+    def _far(self, memory: LoaderMemory, relocation: Relocation) -> bool | None:
+        """Tell whether ADRP does not reach the target of a branch, either; None if where they lie decides."""
+        low, high = self._values(memory, relocation)
+        if low > high or high < -FAR or low >= FAR:
+            return True
+        return False if low >= -FAR and high < FAR else None
 
     def _values(self, memory: LoaderMemory, relocation: Relocation) -> Interval:
         """Return what the value may be: addresses show only to a running kernel, distances within an area here."""
@@ -211,10 +224,33 @@ class RULES(Rules):
 
 
 class _Branches(NamedTuple):
-    """Symbols and addends of branches that do not reach: those that certainly do not, and all that may not."""
+    """Symbols and addends of branches that do not reach: those that certainly do not, and all that may not.
+
+    Of these whether ADRP does not reach, either.
+    """
 
     certain: set[tuple[int, int]]
-    possible: set[tuple[int, int]]
+    possible: dict[tuple[int, int], bool | None]
+
+    def unlike(self, symbol: int, addend: int) -> bool:
+        """Tell whether another entry may have the same ADD, and an ADRP where this one has none, or vice versa.
+
+        Two such entries in succession are compared by their ADRPs, and what is none is a BUG (`plt_entries_equal`,
+        `aarch64_insn_adrp_get_offset`).
+        """
+        far = self.possible[symbol, addend]
+        return any(
+            of == symbol and not (other - addend) % PAGE and (far is None or other_far is not far)
+            for (of, other), other_far in self.possible.items()
+            if other != addend
+        )
+
+
+def _unlike_entries(relocation: Relocation) -> tuple[Finding, ...]:
+    what = f"{relocation.where} is a branch over more than {FAR:#x} bytes, and another one's entry is compared with its"
+    maybe = crash(RELOCATIONS, 10, what)._replace(summary=f"the kernel may crash: {what}")
+    doubt = f"{what}: where kernel and module come to lie decides whether it crashes"
+    return maybe._replace(severity="cannot-tell", summary=doubt, kernel_has=None), maybe
 
 
 def _signed(value: int) -> int:

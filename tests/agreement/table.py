@@ -97,15 +97,23 @@ def counted(results: Iterable[Result]) -> Row:
     )
 
 
-def markdown(measured: Sequence[Measured], seed: int, date: str) -> str:
+def markdown(measured: Sequence[Measured], seed: int, date: str, where: str = "") -> str:
     """Return the whole page.
 
     Args:
         measured: the kernels, in the order they are to stand in.
         seed: what the random cases were made from.
         date: the day of the run.
+        where: the paragraph about the machine and its versions.
     """
-    parts = (_head(seed, date), _counts(measured), _absent(measured), _disagreements(measured), _reasons(measured))
+    parts = (
+        _head(seed, date),
+        (where,) if where else (),
+        _counts(measured),
+        _absent(measured),
+        _disagreements(measured),
+        _reasons(measured),
+    )
     return "\n".join((*chain(*parts), *shaken_lines([kernel.results for kernel in measured]))) + "\n"
 
 
