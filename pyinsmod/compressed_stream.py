@@ -71,7 +71,7 @@ def obstacle(packed: bytes, compression: str, option: Option) -> Obstacle | None
 
 
 def _more_streams(packed: bytes, compression: str) -> Obstacle | None:
-    """What follows the first stream is nothing to the kernel, which then finds the module cut short."""
+    """The kernel unpacks the first stream only, and then finds that the module is cut short."""
     if packed.rfind(MAGIC[compression]) <= 0 or not _follows_another(packed, compression):
         return None
     why = f"it is made of several {compression} streams"
@@ -95,7 +95,7 @@ def _follows_another(packed: bytes, compression: str) -> bool:
 
 
 def _gzip(packed: bytes, _option: Option) -> Obstacle | None:
-    """`module_gzip_header_len`: ten bytes and a name. What else is there is taken for data."""
+    """`module_gzip_header_len` skips ten bytes and a name, and takes the header's other parts for data."""
     flags = packed[3] if len(packed) > 3 else 0
     parts = [part for bits, part in GZIP_PARTS.items() if flags & bits]
     if not parts:
@@ -172,7 +172,7 @@ def _xz_dictionary_obstacle(properties: bytes) -> Obstacle | None:
 
 
 def _zstd(packed: bytes, _option: Option) -> Obstacle | None:
-    """`zstd_init_dstream` gives the window of the header; a dictionary is given by nobody (RFC 8878, 3.1.1.1)."""
+    """`zstd_init_dstream` takes the window's size from the header; there is no dictionary (RFC 8878, 3.1.1.1)."""
     if len(packed) < 6:
         return None
     descriptor = packed[4]

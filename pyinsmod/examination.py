@@ -46,7 +46,7 @@ class Examination(NamedTuple):
 def examine(file: str, kernels: Iterable[KernelFacts]) -> Iterator[Examination]:
     """Yield the prediction for one file on each kernel; it is read once.
 
-    A file that cannot be read is one of which nothing can be told: the kernel will read it with other rights.
+    A file that cannot be read here is `cannot-tell`: whoever loads it may have other rights.
     """
     image = image_at(file)
     for facts in kernels:

@@ -106,7 +106,10 @@ def _not_permitted(failure: SystemCallFailed, around: Circumstances) -> Explanat
 
 
 def _by_policy(errno: str, around: Circumstances) -> Explanation | None:
-    """Name what is in force and gives this answer; that it did so is seen of those alone that said they would."""
+    """Name the policies in force that answer so, first those that said beforehand that they would.
+
+    That one of the others really did cannot be seen.
+    """
     possible = (policy for policy in around.policies if policy.errno == errno)
     suspects = sorted(possible, key=lambda policy: not policy.refuses)
     if not suspects:
@@ -123,7 +126,7 @@ def _from_table(name: str) -> Explanation:
 
 
 def _init_failed(errno: int, around: Circumstances) -> Explanation:
-    """The loader had no reason of its own: what came back is what the module's init function returned."""
+    """Explain a refusal by the module's init function: the loader itself had no reason to refuse."""
     if errno > MAX_ERRNO:
         return Explanation(
             f"its init function returned -{errno}, which is no error number",
@@ -140,7 +143,7 @@ def _init_failed(errno: int, around: Circumstances) -> Explanation:
 
 
 def _evidence(around: Circumstances) -> str:
-    """Say by what init is the one that is left; nobody saw it run."""
+    """Say why it must have been init, which nobody saw run: the loader left no other reason."""
     if not around.log_was_read:
         return "the file passes every check, and the kernel's log may not be read here"
     return "the file passes every check, and the loader wrote no complaint to the kernel's log"

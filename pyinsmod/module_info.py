@@ -211,7 +211,7 @@ def _signature(image: ModuleImage) -> SignatureInfo | None:
     """Return what the appended signature says; the parser is imported for signed modules only."""
     if not image.signed:
         return None
-    from pyinsmod.signature import read_signature
+    from pyinsmod.signatures.facts import read_signature
 
     try:
         found = read_signature(bytes(image.data))

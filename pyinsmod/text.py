@@ -41,9 +41,9 @@ def pasteable(remedy: str, file: str, module: str | None = None) -> str:
 
 
 def shell_word(text: str) -> str:
-    r"""Return a file's name as it is to be pasted into a shell; what is not printable as in `$'\377'`.
+    r"""Return a file's name quoted for a shell, so that it can be pasted from a terminal.
 
-    bash, zsh, ksh and POSIX.1-2024 know that form of quoting.
+    One that has something unprintable in it is written as in `$'a\377'`, which bash, zsh, ksh and POSIX.1-2024 know.
     """
     from shlex import quote
 

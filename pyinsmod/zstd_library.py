@@ -1,4 +1,4 @@
-"""libzstd, which dpkg needs and so every Debian has: unpacks a module in place of a process for each.
+"""libzstd by ctypes, so that unpacking a module need not start a program; dpkg needs it, so every Debian has it.
 
 Python has zstd of its own from 3.14 on. Prototypes: zstd.h, the "simple API" and `ZSTD_getFrameContentSize`.
 """

@@ -35,7 +35,7 @@ _Part = tuple[str, int, Reader | None, Show, Callable[[RawArguments], int] | Non
 
 
 class _Texts(dict[int, str]):
-    """A register's value → its text, which nothing else decides (`Kind.in_register`): few values come often."""
+    """A register's value → its text, remembered: it depends on nothing else (`Kind.in_register`)."""
 
     def __init__(self, reader: Reader, show: Show, nobody: TaskForText) -> None:
         super().__init__()
@@ -77,7 +77,10 @@ class CallText:
         self.seen: dict[ReturnedCall, str] = {}
 
     def beginning(self, plan: object, record: Begin) -> Begin:
-        """Return what makes plain calls with this `plan`; one with a long or an unreadable string is `record`'s."""
+        """Return the `Begin` of these calls: it makes plain calls of `plan`.
+
+        `record` takes over where a string is long or cannot be read.
+        """
         arguments_in, strings = SyscallInfo.arguments_in(self._registers), self._strings
         first = strings[0] if strings else 0
 

@@ -94,7 +94,7 @@ class Recording:
 
     @property
     def returned(self) -> TextSink:
-        """What takes plain calls, of which there are none but for text."""
+        """The sink of plain calls, which are made only where a text sink wants them."""
         return self._text_sink or list[ReturnedCall]().append
 
     def raw_call_of(self, plain: PlainCall) -> RawCall:

@@ -1,4 +1,4 @@
-"""Where the cache is, in words: for whoever wants to know no more than that, and to import nothing for it."""
+"""Where the cache is, as text: apart from `vm.cache`, which takes longer to import."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ DEFAULT_SERIES = "6.1"
 
 
 def default_kernel() -> str:
-    """Return the kernel of this host's architecture that is meant when nobody named one, the oldest if need be."""
+    """Return the kernel that is used when nobody names one: of this host's architecture, the oldest if it must be."""
     names = native_kernels()
     return next((name for name in names if name.partition("-")[0] == DEFAULT_SERIES), names[0])
 

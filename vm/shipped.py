@@ -38,7 +38,7 @@ class DamagedParts(VmError):
 
 @dataclass(frozen=True)
 class MachineKind:
-    """What a machine is made of, in words that are others for other contents.
+    """What a machine is made of, by names and checksums: two are equal only if their machines are alike.
 
     Attributes:
         kernel: the kernel; its folder means nothing where this goes.
@@ -52,13 +52,13 @@ class MachineKind:
 
     @property
     def word(self) -> str:
-        """A word that is another one for another machine."""
+        """A name of sixteen hexadecimal digits, different for each kind of machine."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a snapshot is made from, for its way: the boot image as it is, the initramfs packed with zlib."""
+    """What a snapshot is made from, as it is sent: the boot image as it is, the initramfs packed with zlib."""
 
     vmlinuz: bytes
     initramfs: bytes
@@ -66,7 +66,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a job: its result, or how its machine ended; none of both when parts are wanted.
+    """What came of a job: its result, or the error with which its machine ended (`PartsWanted`: it had none yet).
 
     Attributes:
         said: what the job wrote while it ran, as `vm.jobs.Output` gets it.
@@ -169,7 +169,7 @@ class _ReceivedKernel(Kernel):
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
-    """Yield a folder for what is needed for a moment, on the disk where the cache is; what a killed one left goes."""
+    """Yield a folder for temporary files, below the cache; folders that killed runs left there are removed."""
     root = cache_root()
     insist_on_own(root)
     for left in abandoned(root.glob(f"{SCRATCH}*")):

@@ -62,7 +62,7 @@ class Snapshot:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is there as it was made: of the memory, too large to be read for each machine, the size tells."""
+        """Whether it is there as it was made. The memory is too large to be read each time: its size has to do."""
         try:
             return (self.folder / "seal").read_text() == self._seal()
         except OSError:
@@ -231,9 +231,9 @@ async def _wait_until_ready(machine: Machine) -> None:
 
 
 async def _stop_while_idle(machine: Machine) -> None:
-    """Stop the machine when its processor halts: what every copy of it continues with is then nothing at all.
+    """Stop the machine when its processor halts, so that no copy of it begins in the midst of something.
 
-    In the middle of an instruction, the driver's of the serial port just after READY, say, is no good place to be.
+    Right after READY, for example, the driver of the serial port is still at work.
     """
     for _ in range(IDLE_ATTEMPTS):
         await asyncio.sleep(IDLE_SECONDS)

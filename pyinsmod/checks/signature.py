@@ -51,7 +51,7 @@ def looked_at(facts: KernelFacts) -> bool:
 
 
 def _signed(image: ModuleImage, facts: KernelFacts) -> Iterator[Finding]:
-    from pyinsmod.signature import signer_name
+    from pyinsmod.signatures.facts import signer_name
     from pyinsmod.signatures.verdict import Keys, judge  # big, and only for modules that are signed
 
     def knows(algorithm: Algorithm) -> bool | None:

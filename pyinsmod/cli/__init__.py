@@ -72,7 +72,7 @@ def _asked_to_complete() -> bool:
 def program() -> NoReturn:
     """Be the program: as `main`, and then leave without taking the interpreter apart, a tenth of what a check costs.
 
-    Commands with more to put in order bring `threading` or `atexit` along, and end in the ordinary way.
+    Commands that have something to put in order at the end have imported `threading` or `atexit`: they end as usual.
     """
     from gc import set_threshold
 

@@ -137,7 +137,7 @@ def _with_pyinsmod(job: Job) -> Job:
 
 
 class _NothingRecorded:
-    """The running system is another one each time."""
+    """Keeps nothing: the running system is never twice the same."""
 
     def get(self, _job: Job) -> None:
         """There is nothing."""

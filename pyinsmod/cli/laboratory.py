@@ -153,7 +153,7 @@ def planned(experiments: Sequence[Experiment], loaders: Sequence[str]) -> int:
 
 
 async def _run(bench: Bench, place: Place, name: str, reference: str) -> Run:
-    """Do everything with one loader; what is the kernel's doing alone only if it is the `reference`."""
+    """Do all experiments with one loader; those about the kernel alone only if it is the `reference` loader."""
     loader, kernel = LOADERS[name], place.kernel
     settled = Observation(inapplicable=f"what the kernel does by itself is settled by {kernel.name}/{reference}")
     experiments = needed_experiments(bench.claims)

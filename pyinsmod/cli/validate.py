@@ -17,6 +17,7 @@ from pyinsmod.cli import manual_pages, measuring
 from pyinsmod.cli.arguments import ArgumentParser, positive_whole
 from pyinsmod.cli.machines import add_scheduler
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain
+from pyinsmod.cli.wording import colours
 from tracer import errno_table
 from tracer.claims import Claims, read_claims
 from tracer.compare import Run, compare
@@ -30,7 +31,7 @@ from tracer.report.junit import as_junit
 from tracer.report.markdown import as_markdown
 from tracer.report.model import Report
 from tracer.report.rewrite import rewritten
-from tracer.report.terminal import render_table, wants_colour
+from tracer.report.terminal import render_table
 from tracer.selectors import Record
 from vm.catalogue import KERNELS, default_kernel, native_kernels
 from vm.errors import UnknownKernel, VmError
@@ -231,9 +232,8 @@ def _write(report: Report, options: argparse.Namespace) -> None:
         return
     if options.baseline:
         return
-    terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH
-    print(render_table(report, width, wants_colour(is_terminal=terminal, environment=os.environ)))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_WIDTH
+    print(render_table(report, width, colours(sys.stdout)))
 
 
 def _drifted(baseline: Mapping[str, Any], report: Report, stream: TextIO) -> int:

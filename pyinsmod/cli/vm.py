@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import termios
 import tty
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from types import FrameType
+from typing import IO, NoReturn
 
 from pyinsmod.cli.arguments import ArgumentParser, positive_seconds
 from pyinsmod.cli.guest import guest_content
@@ -144,10 +146,16 @@ def _shell(options: argparse.Namespace) -> int:
         ("sh", "-i"), terminal=size_of_terminal, keeps_output=False, seconds=float("inf"), environment=environment
     )
     before = termios.tcgetattr(0)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # the terminal is not to stay raw
+        signal.signal(number, _end)
     try:
         return asyncio.run(_in_machine(options, job, on_start=lambda: tty.setraw(0)))[0]
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _prune(options: argparse.Namespace) -> int:

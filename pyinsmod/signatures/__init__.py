@@ -6,6 +6,7 @@
     message     the notes: a PKCS#7 message, or the errno the kernel's parser gives
     algorithms  object identifiers, and which kernels know which
     public_key  RSA and ECDSA: does this signature belong to this digest and this key
+    facts       what people are shown of it: signer, key, digest
     verdict     all of it together: the kernel's judgement before `sig_enforce` and lockdown are asked
 
 Nothing here is imported for a module without a signature.

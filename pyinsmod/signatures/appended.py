@@ -8,8 +8,7 @@ from __future__ import annotations
 import struct
 
 from pyinsmod.lean import NamedTuple
-
-MARKER = b"~Module signature appended~\n"
+from pyinsmod.module_image import SIGNATURE_MARKER as MARKER
 
 # algo, hash, id_type, signer_len, key_id_len, three bytes of padding, sig_len big-endian.
 INFO = struct.Struct(">BBBBB3sI")

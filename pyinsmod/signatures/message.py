@@ -70,7 +70,7 @@ def parse_message(data: bytes, knows: Knows = lambda _: True) -> Message:
 
 
 class _Parser:
-    """Everything noted so far; each note of the grammar is the method `_note_NAME`."""
+    """Everything noted so far. The note NAME of the grammar is taken by the method `_note_NAME`."""
 
     def __init__(self, data: bytes, knows: Knows) -> None:
         self.data = data

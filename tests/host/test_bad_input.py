@@ -113,7 +113,7 @@ def pyinsmod(
         (["trace", "--inject", "x", "--", "true"], 2, "cannot inject 'x'"),
         # Documents.
         (["validate", "nothing.md"], 2, "nothing.md: No such file or directory"),
-        (["validate", "text.ko"], 2, "text.ko: there are no claims beside it, in text.claims.toml; --claims names others"),
+        (["validate", "text.ko"], 2, "no claims beside it, in text.claims.toml; --claims names others"),
         (["validate", "--claims", "nothing.toml"], 2, "nothing.toml: No such file or directory"),
         (["validate", "--html", "folder"], 2, "--html folder: a folder"),
         (["validate", "--json", "text.ko/x"], 2, "/text.ko is no folder"),

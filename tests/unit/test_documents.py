@@ -47,3 +47,15 @@ def test_the_parsers_take_what_is_shown(command: str) -> None:
         own, rest = split_arguments(words)
         parser_of("load").parse_args(own)
         assert rest
+
+
+def test_every_file_that_the_architecture_names_is_there() -> None:
+    text = (REPOSITORY / "docs" / "architecture.md").read_text()
+    named = {name for name in re.findall(r"`((?:\w+/)*\w+\.py)`", text) if "NAME" not in name}
+    there = [
+        f"/{path.relative_to(REPOSITORY)}"
+        for room in ("pyinsmod", "tracer", "vm", "tests")
+        for path in (REPOSITORY / room).rglob("*.py")
+    ]
+    assert len(named) > 40
+    assert [name for name in sorted(named) if not any(path.endswith(f"/{name}") for path in there)] == []

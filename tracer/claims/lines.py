@@ -1,4 +1,4 @@
-"""Which line of a claims file something stands on: tomllib forgets it, and a complaint needs it."""
+"""Which line of a claims file something stands on: complaints name it, and tomllib does not keep it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _TABLE = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
 
 
 class Lines:
-    """The lines of a TOML text by table; strings of several lines that look like tables are not told apart."""
+    """The lines of a TOML text by table; a string of several lines that looks like a table is taken for one."""
 
     def __init__(self, text: str) -> None:
         self._lines = text.splitlines()

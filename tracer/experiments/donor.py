@@ -1,4 +1,4 @@
-"""Choose real modules of a kernel's package to make experiments from: of one package always the same."""
+"""Choose real modules of a kernel's package to make experiments from; always the same ones of the same package."""
 
 from __future__ import annotations
 

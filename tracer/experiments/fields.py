@@ -1,4 +1,4 @@
-"""One field of one ELF record, set to any value: the faults that a table of names would never end listing.
+"""One field of one ELF record, set to any value: faults of which there are too many to have a name each.
 
 Arguments read `FIELD=VALUE`; VALUE is a number (`7`, `0xfff1`), or a change of what stands there: `+8`, `-1`,
 `|4` (bits set) or `&~2` (bits cleared). Fields are those of pyinsmod.elf_format.

@@ -1,4 +1,4 @@
-"""However a trace ends, what was switched on is switched off: signals become exceptions, and wait where they must."""
+"""Signals while the kernel's tracing is on: those that end a program become exceptions, so that it is switched off."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ SENDS_UEVENTS = "netlink_has_listeners"
 #: In it a module's own init function runs, which may ask for reasons of its own.
 RUNS_INIT = "do_one_initcall"
 
-#: Called many times a load, and worth following only where the compiler left nothing of the function they serve.
+#: Called many times a load; followed only where the function they serve was inlined and cannot be: function → that one.
 STAND_INS = {"find_symbol": "resolve_symbol", "find_exported_symbol_in_section": "resolve_symbol"}
 
 # Names may be shell patterns; `*` covers the architecture's prefix of system call entries.

@@ -28,8 +28,8 @@ _MODULE_NAME = "module=+24({0}):string"
 class Probe(NamedTuple):
     """A function, what to fetch at its entry, and the type of what it returns (None: not asked for).
 
-    Of a function that is called for each symbol only what no other record has is worth its time: `resolve_symbol` says
-    which symbol; what came of the last one `load_module` returns.
+    `resolve_symbol` is called once for each symbol, and every probe takes time: only the symbol's name is fetched. What
+    came of the last symbol shows in what `load_module` returns.
     """
 
     function: str

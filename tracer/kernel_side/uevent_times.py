@@ -1,10 +1,10 @@
-"""When uevents were sent that were collected late: the kernel's own function that sends them tells.
+"""When uevents were sent that were collected late, found out from the kernel's own function that sends them.
 
-While a module call is under way nobody waits for uevents (see `watcher`). The loader's own, of the subsystem `module`,
-are preceded by a call of `SENDS_UEVENTS`, which is in the function graph with its time. Where a module call has as many
-of those, outside the module's init function, as such uevents came of it, they are those, in the order of the uevents'
-numbers. Any other uevent keeps the time it was collected at, though not one after that of the next, and `sent_after`,
-when the call began.
+While a module call is under way nobody waits for uevents (see `watcher`), so their times are too late. But before the
+loader sends one, of the subsystem `module`, the kernel calls `SENDS_UEVENTS`, which is in the function graph with its
+time. If there are as many such calls (outside the module's init function) as such uevents, they belong together, in
+the order of the uevents' sequence numbers. Every other uevent keeps the time it was collected at, or that of the next
+one if that is earlier, and has `sent_after`, when the call began.
 """
 
 from __future__ import annotations

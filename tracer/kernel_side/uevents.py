@@ -33,8 +33,8 @@ class Uevents:
     def stop(self) -> list[dict[str, Any]]:
         """Return the uevent records and close the socket.
 
-        Of those that were collected late `t` is when that was, and `sent_after` the time before which they were not
-        there.
+        A uevent that was collected late has the time of collecting as `t`, and as `sent_after` the last time at which
+        it had not come yet.
         """
         self.collect()
         self._socket.close()
@@ -46,7 +46,7 @@ class Uevents:
         ]
 
     def collect(self, after: int | None = None) -> None:
-        """Take what has come; `after`: not as soon as it came, but since then."""
+        """Take what has come; `after`: the time of the last look, when this one is late."""
         while True:
             try:
                 data = self._socket.recv(MESSAGE_SIZE)

@@ -21,9 +21,9 @@ PATIENCE = 1.0
 class Watcher:
     """A thread of its own; from its creation until `stop`.
 
-    It must not run while a call is under way that is to be timed: on a machine's one CPU each waking of it makes the
-    call longer. So it sleeps through the call, uevents wait in their socket, and who comes to the call's end takes them
-    out. When they were sent is then for the kernel's functions to say (see `uevent_times`).
+    It must not run while a call is under way that is to be timed: on a machine with one CPU, each time it wakes makes
+    the call longer. So it sleeps during the call. Uevents wait in their socket and are taken out at the call's end;
+    when they were sent is found out later, from the kernel's functions (see `uevent_times`).
     """
 
     def __init__(self, names: Iterable[str]) -> None:

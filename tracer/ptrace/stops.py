@@ -118,7 +118,7 @@ class Stops:
         return request, deliver
 
     def _begun(self, tracee: Tracee, call: PlainCall | RawCall | None) -> GoingOn:
-        """Note a call that is not plain, or that none is of interest, where nothing else is to be done."""
+        """Note what a `Begin` made of a call: a raw call, to be followed to its end, or None for one of no interest."""
         if not isinstance(call, RawCall):
             tracee.skipping = self._between_calls is EVERY_CALL
             return self._between_calls
@@ -167,7 +167,7 @@ class Stops:
         return any(number in numbers for numbers in self._installers.get(arch, ()))
 
     def _at_event(self, tracee: Tracee, now: int, event: int, number: int) -> bool:
-        """Deal with any other stop than a system call's or a signal's; return whether the task stays stopped."""
+        """Deal with a stop that is neither a system call's nor a signal's; return whether the task stays stopped."""
         if event == binding.EVENT_STOP:
             # A group-stop names the stopping signal; LISTEN keeps the task stopped until SIGCONT. SIGTRAP:
             # a child's first stop, or the end of a group-stop.

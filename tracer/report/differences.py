@@ -127,5 +127,5 @@ def _same_tests(verdict: ClaimVerdict, report: Report) -> bool:
 
 
 def _says(part: Told) -> bool:
-    """Tell whether an answer is one: a machine that was lost says nothing about its kernel."""
+    """Tell whether a run answered at all: a machine that was lost says nothing about its kernel."""
     return part.verdict not in {"harness-broke", "not-applicable"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyinsmod.text import printable
@@ -31,11 +31,6 @@ STYLES: dict[Verdict, str] = {
     "not-applicable": "dim",
     "harness-broke": "bold magenta",
 }
-
-
-def wants_colour(*, is_terminal: bool, environment: Mapping[str, str]) -> bool:
-    """Tell whether colour fits: on a terminal that can, unless NO_COLOR is set (https://no-color.org)."""
-    return is_terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
 def render_table(report: Report, width: int, colour: bool) -> str:

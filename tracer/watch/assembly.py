@@ -24,7 +24,7 @@ from tracer.watch.processes import Process
 
 Record = dict[str, Any]
 
-#: A request whose modprobe has not come after so long will not come: nanoseconds.
+#: Nanoseconds after which a request is forgotten whose modprobe has not come.
 REQUEST_LIFE = 60_000_000_000
 _MODPROBE = "modprobe"
 

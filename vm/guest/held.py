@@ -1,7 +1,7 @@
-"""A program that is held: it gets ready, and the machine is frozen; every copy of the machine goes on from there.
+"""A program that stands by: it prepares itself, the machine is frozen, and each of its copies goes on from there.
 
-The agent starts it, as a fork of its own, and hands the last words over. So a program that many jobs run pays for
-its preparations once.
+The agent starts it as a fork of itself, and later hands each job's command over. So the preparations of a program that
+many jobs run are made once.
 """
 
 from __future__ import annotations

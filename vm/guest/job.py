@@ -124,7 +124,7 @@ class Job:
         return self._ended and (not self.outputs or time.monotonic() > (self._grace_until or 0))
 
     def patience(self) -> float:
-        """Seconds the next wait may last: while pipes are open, their end is the news to wait for."""
+        """Seconds the next wait may last; short when only time can end the job, or when it may take more input."""
         return 0.05 if self._ended or self._input or not self.outputs else 1.0
 
     def closed(self, descriptor: int) -> None:

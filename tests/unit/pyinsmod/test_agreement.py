@@ -29,6 +29,7 @@ DOUBT = Finding("symbols", 9, "cannot-tell", "exports are unknown", "ENOENT")
         ((MAGIC,), Answer("refused", "ENOEXEC", ("m: version magic 'a' should be 'b'",)), True),
         ((MAGIC,), Answer("refused", "ENOEXEC"), True),
         ((MAGIC,), Answer("refused", "EINVAL"), False),
+        ((MAGIC,), Answer("refused", "ENOSYS"), None),
         ((MAGIC,), Answer("refused", "ENOEXEC", ("m: exports duplicate symbol x (owned by kernel)",)), False),
         ((MAGIC,), Answer("loaded"), False),
         ((MAGIC,), Answer("crashed-kernel"), False),

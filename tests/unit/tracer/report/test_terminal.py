@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tracer.report.model import Report
-from tracer.report.terminal import render_table, wants_colour
+from tracer.report.terminal import render_table
 
 
 @pytest.mark.parametrize("width", [20, 40, 87, 88, 120, 200])
@@ -35,17 +35,3 @@ def test_hostile_text_cannot_steer_the_terminal(hostile_report: Report, width: i
     text = render_table(hostile_report, width, colour=False)
     assert all(char.isprintable() or char == "\n" for char in text)
     assert "[31mred" in "".join(text.split())  # neither ANSI nor the markup of the table's maker: shown as it is
-
-
-@pytest.mark.parametrize(
-    ("terminal", "environment", "wanted"),
-    [
-        (True, {"TERM": "xterm"}, True),
-        (False, {"TERM": "xterm"}, False),
-        (True, {"TERM": "xterm", "NO_COLOR": "1"}, False),
-        (True, {"TERM": "xterm", "NO_COLOR": ""}, True),
-        (True, {"TERM": "dumb"}, False),
-    ],
-)
-def test_colour_is_for_terminals_unless_unwanted(terminal: bool, environment: dict[str, str], wanted: bool) -> None:
-    assert wants_colour(is_terminal=terminal, environment=environment) is wanted

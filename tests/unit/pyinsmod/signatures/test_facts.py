@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pyinsmod.errors import MalformedModule
-from pyinsmod.signature import read_signature
 from pyinsmod.signatures.appended import loaded_length
+from pyinsmod.signatures.facts import read_signature
 from tracer.experiments.kernel_modules import module_files, read_module
 from tracer.experiments.signing import DETACHED, MARKER, append, message, new_key, sign
 

@@ -1,4 +1,4 @@
-"""The signature of a module as facts: by whom, of what, with what. The kernel's judgement of it is in signatures/.
+"""The signature of a module as facts: by whom, of what, with what. The kernel's judgement of it is in `verdict`.
 
 The names agree with modinfo(8): `signer` is the common name of the issuer of the signer's certificate, `sig_key`
 its serial number, or the identifier the key goes by.
