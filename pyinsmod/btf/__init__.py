@@ -6,7 +6,7 @@ other (a type's number is its place, counted from 1), then the strings they are 
 
 from __future__ import annotations
 
-from pyinsmod.lean import Iterator, Protocol, struct
+from pyinsmod.lean import Iterator, Protocol, Sequence, struct
 
 HEADER = struct.Struct("<HBBIIIII")
 MAGIC = 0xEB9F
@@ -27,10 +27,35 @@ class Searchable(Protocol):
     def find(self, wanted: bytes, start: int, end: int, /) -> int: ...  # noqa: D102
 
 
-def struct_size(btf: Searchable, name: str) -> int | None:
-    """Return sizeof(struct `name`) in bytes by the raw BTF of a kernel, or None when that cannot be read from it."""
-    sizes = {_type_at(btf, at)[2] for at in struct_places(btf, name)}
+def struct_size(btf: Searchable, name: str, begins_with: Sequence[str] = ()) -> int | None:
+    """Return sizeof(struct `name`) in bytes by the raw BTF of a kernel, or None when that cannot be read from it.
+
+    Args:
+        btf: the raw BTF.
+        name: the structure's.
+        begins_with: members by which it is known; the first one that begins with these is taken, and BTF need not be
+            searched further. Without them there must be no two of different sizes.
+    """
+    sizes = set()
+    for at in _places(btf, name):
+        size = _type_at(btf, at)[2]
+        if begins_with and _begins_with(btf, at, begins_with):
+            return size
+        sizes.add(size)
     return sizes.pop() if len(sizes) == 1 else None
+
+
+def _begins_with(btf: Searchable, at: int, names: Sequence[str]) -> bool:
+    _, _, _, header, _, _, strings_at, _ = HEADER.unpack(btf[: HEADER.size])
+    if _type_at(btf, at)[1] & 0xFFFF < len(names):
+        return False
+    start = at + TYPE.size
+    members = MEMBER.iter_unpack(btf[start : start + len(names) * MEMBER.size])
+    for (offset, _, _), name in zip(members, names, strict=True):
+        wanted, there = name.encode() + b"\0", header + strings_at + offset
+        if btf[there : there + len(wanted)] != wanted:
+            return False
+    return True
 
 
 def _type_at(btf: Searchable, at: int) -> tuple[int, ...]:
@@ -43,15 +68,19 @@ def struct_places(btf: Searchable, name: str) -> list[int]:
     A kernel's BTF holds 100,000 types in some megabytes, and walking them takes a tenth of a second. So `bytes.find`
     looks for the name's offset, and what it finds is taken for the struct when all its members make sense.
     """
+    return list(_places(btf, name))
+
+
+def _places(btf: Searchable, name: str) -> Iterator[int]:
     if len(btf) < HEADER.size or btf[:2] != MAGIC.to_bytes(2, "little"):
-        return []
+        return
     _, _, _, header, types_at, types_length, strings_at, strings_length = HEADER.unpack(btf[: HEADER.size])
     strings = header + strings_at, min(header + strings_at + strings_length, len(btf))
     offset = btf.find(b"\0" + name.encode("utf-8", "surrogateescape") + b"\0", *strings) + 1 - strings[0]
     if offset <= 0:
-        return []
+        return
     types = header + types_at, min(header + types_at + types_length, len(btf))
-    return [at for at in _occurrences(btf, types, offset) if _is_struct(btf, at, types[1], strings)]
+    yield from (at for at in _occurrences(btf, types, offset) if _is_struct(btf, at, types[1], strings))
 
 
 def _occurrences(btf: Searchable, types: tuple[int, int], word: int) -> Iterator[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping
+from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 if TYPE_CHECKING:
     from pyinsmod.kernel_facts.sources import RunningSources
@@ -16,12 +16,15 @@ class LookedUpFeatures(Mapping[str, bool]):
 
     Args:
         sources: returns where the kernel is read from.
-        texts_at: where the texts begin and end.
+        texts_at: where the texts begin and end, in pieces; what is likely to have most of them comes first.
         decided: what was decided before.
     """
 
     def __init__(
-        self, sources: Callable[[], RunningSources], texts_at: tuple[int, int], decided: Mapping[str, bool | None]
+        self,
+        sources: Callable[[], RunningSources],
+        texts_at: Sequence[tuple[int, int]],
+        decided: Mapping[str, bool | None],
     ) -> None:
         self._sources = sources
         self._texts_at = texts_at
@@ -84,8 +87,9 @@ class LookedUpFeatures(Mapping[str, bool]):
 
         wanted = {name: FEATURES[name] for name in names if name not in self._decided}
         wanted = {name: one for name, one in wanted.items() if one.messages and not one.exports}
-        start, end = self._texts_at
-        texts = {text for evidence in wanted.values() for text in evidence.messages}
-        found = self._sources().memory.window(start, end - start).those_in({OF_EVERY_LOADER, *texts})
+        texts = frozenset({OF_EVERY_LOADER, *(text for evidence in wanted.values() for text in evidence.messages)})
+        found: frozenset[bytes] = frozenset()
+        for start, end in self._texts_at:
+            found |= self._sources().memory.window(start, end - start).those_in(texts - found)
         self._decided.update({name: shows(one, None, found.__contains__, None) for name, one in wanted.items()})
         return found

@@ -116,12 +116,12 @@ class MemoryWindow:
         """Return which of some texts of at most OVERLAP bytes stand in it, in one pass."""
         left, found = set(texts), set()
         for number in range(-(-self._size // PIECE)):
+            if not left:
+                break
             piece = self._piece_of(number)
             here = {text for text in left if text in piece}
             found |= here
             left -= here
-            if not left:
-                break
         return frozenset(found)
 
     def _piece_of(self, number: int) -> bytes:

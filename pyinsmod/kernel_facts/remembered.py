@@ -43,7 +43,7 @@ UNKNOWN = "\0unknown"
 # What decides how facts are read from the kernel: facts are no older than these files.
 _READERS = (
     *("config.py", "export_lookup.py", "exported.py", "feature_lookup.py", "features.py", "ksymtab.py"),
-    "symbol_table.py",
+    *("symbol_names.py", "symbol_table.py"),
 )
 
 

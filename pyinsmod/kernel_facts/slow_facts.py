@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pyinsmod.kernel_facts.sources import RunningSources
 
 
+# The first members of struct module (include/linux/module.h), in all kernels since 2.6.
+BEGINNING_OF_MODULE = ("state", "list", "name")
+
+
 def exports(sources: RunningSources) -> Fact[Mapping[str, KernelExport]]:
     """Return what it exports, and its loaded modules."""
     from pyinsmod.kernel_facts.exported import exports_of_running
@@ -63,7 +67,7 @@ def struct_module_size(sources: RunningSources) -> Fact[int]:
     in_memory = sources.btf_in_memory
     raw: Searchable | None = in_memory.value or sources.btf.value
     source = sources.btf.source if in_memory.value is None else in_memory.source
-    size = None if raw is None else struct_size(raw, "module")
+    size = None if raw is None else struct_size(raw, "module", BEGINNING_OF_MODULE)
     if size is not None:
         return Fact(size, f"struct module in {source}")
     from pyinsmod.kernel_facts.vermagic import in_tree_modules

@@ -1,8 +1,8 @@
 """The kernel's own table of symbols, in its memory: what /proc/kallsyms is made of, and sooner read than that.
 
-kernel/kallsyms.c, made by scripts/kallsyms.c. Symbols are in the order of their addresses. A name is a length and so
-many bytes, and each byte stands for one of 256 tokens; its first letter is the symbol's type. Nothing says where the
-tables stand, but they stand side by side in the read-only data, and each proves its neighbours:
+kernel/kallsyms.c, made by scripts/kallsyms.c. Symbols are in the order of their addresses; how their names stand there
+is told in symbol_names.py. Nothing says where the tables stand, but they stand side by side in the read-only data, and
+each proves its neighbours:
 
     number of symbols · names · markers (where every 256th name begins) · tokens · token index (where each begins)
 
@@ -12,28 +12,42 @@ The digits tell where the tokens are, as every kernel has symbols with digits. A
 
 from __future__ import annotations
 
-from pyinsmod.lean import TYPE_CHECKING, Callable, Iterable, Iterator, Mapping, NamedTuple, Sequence
+from pyinsmod.kernel_facts.symbol_names import BLOCK, Names, scanned, split, unpacked
+from pyinsmod.lean import (
+    TYPE_CHECKING,
+    Callable,
+    Container,
+    Iterable,
+    Iterator,
+    Mapping,
+    NamedTuple,
+    Sequence,
+    TypeAlias,
+)
 
 if TYPE_CHECKING:
     from pyinsmod.kernel_facts.kcore import KernelMemory, MemoryWindow
 
 DIGITS = b"\0".join((b"", *(b"%d" % digit for digit in range(10)), b""))
 TOKENS, INDEX_SIZE, OFFSET_SIZE, BASE_SIZE = 256, 512, 4, 8
-# Symbols from one marker to the next.
-BLOCK = 256
 # All tokens take a kilobyte, markers of 200,000 symbols three, a block of names some five (none more than 256 of 512).
 LARGEST_TOKENS, LARGEST_MARKERS, LARGEST_BLOCK = 1 << 13, 1 << 14, 1 << 16
 # How far they may be from the tokens, and every how many words one looks for four that rise like them.
 FURTHEST_MARKERS, MARKERS_STEP = 1 << 20, 64
-# Lengths of two bytes, in kernels that have such names, have this bit in the first.
-LONG_NAME = 0x80
 # So many names at most are looked at of one address.
 MOST_NAMES = 64
-# By so many letters names are told apart at first; none that is wanted is shorter.
-SHORTEST_WANTED = 4
+# As many words of addresses as are read at once.
+WORDS_PIECE = 1 << 10
+# The part of the read-only data that the tokens stand behind in all kernels seen: 0.33 to 0.36 of it is before them.
+LIKELY_FROM = 0.25
+# Symbols that stand in long runs, by how their names begin: export entries and flags, and their sizes. Names of exports
+# are of different sizes, but have a section of their own: nothing else stands between two of them.
+RUNS = {b"__ksymtab_": 12, b"__flags_": 1, b"__kstrtab": 0}
 FIRST = "__start_rodata"
 
 AddressOf = Callable[[int], int]
+_Way: TypeAlias = tuple[int, AddressOf]
+"""Where the words stand that tell addresses, and what tells the address of a symbol by its number."""
 
 
 def read_only_data(iomem: bytes, memory: KernelMemory) -> MemoryWindow:
@@ -48,7 +62,7 @@ def read_only_data(iomem: bytes, memory: KernelMemory) -> MemoryWindow:
     return memory.window(memory.address_of(start), end + 1 - start)
 
 
-class Names(NamedTuple):
+class _Place(NamedTuple):
     """Where the names are: `total` of them, the first at `start` in the window."""
 
     start: int
@@ -68,40 +82,58 @@ class SymbolTable:
     def __init__(self, window: MemoryWindow) -> None:
         self._window = window
         tokens_at, index_end, tokens = _tokens_in(window)
-        self._names, total_at = _names_before(window, tokens_at, tokens)
-        for address in _ways(window, self._names, total_at, index_end):
+        self._place, total_at = _names_before(window, tokens_at, tokens)
+        for words_at, address in _ways(window, self._place, total_at, index_end):
             self._address = address
             if FIRST.encode() in self.names_at(window.start):
+                ends = words_at, words_at + self._place.total * OFFSET_SIZE, self._place.start, index_end
+                self.span = window.start + min(ends), window.start + max(ends)
                 return
         raise ValueError("the symbol table has addresses of an unknown kind")
+
+    span: tuple[int, int]
+    """The addresses where it begins and ends; it may go on a little."""
 
     def names_at(self, address: int) -> tuple[bytes, ...]:
         """Return the names of the symbols at an address."""
         first, found = self._first_from(address), []
-        for number in range(first, min(first + MOST_NAMES, self._names.total)):
+        for number in range(first, min(first + MOST_NAMES, self._place.total)):
             if self._address(number) != address:
                 break
             block, place = divmod(number, BLOCK)
-            found.append(_unpacked(_split(self._block(block), place + 1)[0][place], self._names.tokens))
+            names = self._blocks(block, block + 1)
+            found.append(unpacked(split(names.content, place + 1)[0][place], names.tokens))
         return tuple(found)
 
     def addresses_of(self, names: Iterable[str]) -> Mapping[str, int]:
         """Return the addresses of those of some symbols that stand in the window, or right at its end."""
-        window, tokens = self._window, self._names.tokens
-        first, end = self._first_from(window.start), self._first_from(window.start + len(window) + 1)
+        first, end = self._first_from(self._window.start), self._first_from(self._window.start + len(self._window) + 1)
+        some = self._blocks(first // BLOCK, -(-end // BLOCK))
         wanted = {name.encode(): name for name in names}
-        likely = _Likely(wanted, tokens)
         found: dict[str, int] = {}
-        for block in range(first // BLOCK, -(-end // BLOCK)):
-            for place, packed in likely.among(self._block(block), self._in_block(block)):
-                name = _unpacked(packed, tokens)
-                if name in wanted and first <= block * BLOCK + place < end:
-                    found.setdefault(wanted[name], self._address(block * BLOCK + place))
+        for number, name in scanned(some, wanted, self._runs(some)):
+            if first <= number < end:
+                found.setdefault(wanted[name], self._address(number))
         return found
+
+    def _runs(self, names: Names) -> Container[int]:
+        """Return the blocks that hold nothing but parts of a run, as the addresses of the first names tell.
+
+        As much room as there is between them, so many parts it holds, which have a name each; so there is no other.
+        """
+        runs = set()
+        beginnings = [names.beginning(block) for block in range(len(names.starts))]
+        for block in range(len(beginnings) - 1):
+            for start, size in RUNS.items():
+                if beginnings[block].startswith(start) and beginnings[block + 1].startswith(start):
+                    number = names.first + block * BLOCK
+                    if not size or self._address(number + BLOCK) - self._address(number) == size * BLOCK:
+                        runs.add(block)
+        return runs
 
     def _first_from(self, address: int) -> int:
         """Return the number of the first symbol that is not below an address."""
-        low, high = 0, self._names.total
+        low, high = 0, self._place.total
         while low < high:
             middle = (low + high) // 2
             if self._address(middle) < address:
@@ -110,79 +142,21 @@ class SymbolTable:
                 high = middle
         return low
 
-    def _block(self, block: int) -> bytes:
-        """Return the names from one marker to the next, packed; behind the last one, something else."""
-        start, _, markers, _ = self._names
-        at = start + markers[block]
-        return self._window[at : start + markers[block + 1] if block + 1 < len(markers) else at + LARGEST_BLOCK]
-
-    def _in_block(self, block: int) -> int:
-        return min(BLOCK, self._names.total - block * BLOCK)
-
-
-def _unpacked(packed: bytes, tokens: Sequence[bytes]) -> bytes:
-    """Return a name without its type."""
-    return b"".join([tokens[byte] for byte in packed])[1:]
-
-
-class _Likely(dict[bytes, bool]):
-    """The first two bytes of a packed name → whether one of the wanted names may begin so."""
-
-    def __init__(self, wanted: Iterable[bytes], tokens: Sequence[bytes]) -> None:
-        self._beginnings = tuple({name[:SHORTEST_WANTED] for name in wanted})
-        self._tokens = tokens
-        self._first = bytes(self._may_begin(token[1:]) for token in tokens)  # a table for bytes.translate
-
-    def __missing__(self, packed: bytes) -> bool:
-        found = self[packed] = self._may_begin(_unpacked(packed, self._tokens))
-        return found
-
-    def _may_begin(self, begun: bytes) -> bool:
-        return begun.startswith(self._beginnings) or any(each.startswith(begun) for each in self._beginnings)
-
-    def among(self, packed: bytes, count: int) -> Iterator[tuple[int, bytes]]:
-        """Yield those of so many names, packed and with their places, that are likely.
-
-        There are ten thousands: to take all of them out, as `_split` does, would take as long as all the rest. Where
-        a name has a long length, or something else stands behind the last one, they are all the same.
-        """
-        begins_likely, at, here = packed[1:].translate(self._first), 0, []
-        try:
-            for place in range(count):
-                if begins_likely[at]:
-                    here.append((place, at + 1))
-                at += packed[at] + 1
-        except IndexError:
-            at = -1
-        if at != len(packed):
-            yield from enumerate(_split(packed, count)[0])
-            return
-        for place, at in here:
-            if self[packed[at : at + 2]]:
-                yield place, packed[at : at + packed[at - 1]]
-
-
-def _split(packed: bytes, count: int) -> tuple[list[bytes], int]:
-    """Return so many names, still packed, and where the last one ends."""
-    names, at = [], 0
-    try:
-        for _ in range(count):
-            length = packed[at]
-            at += 1
-            if length & LONG_NAME:
-                length = length & ~LONG_NAME | packed[at] << 7
-                at += 1
-            names.append(packed[at : at + length])
-            at += length
-    except IndexError:
-        raise ValueError("names of the symbol table end before their end") from None
-    return names, at
+    def _blocks(self, first: int, end: int) -> Names:
+        """Return the names from one marker to another; behind the last ones stands something else."""
+        start, total, markers, tokens = self._place
+        some = markers[first:end]
+        if not some:
+            return Names(b"", (), 0, 0, tokens)
+        until = markers[end] if end < len(markers) else markers[-1] + LARGEST_BLOCK
+        starts = [each - some[0] for each in some]
+        content = self._window[start + some[0] : start + until]
+        return Names(content, starts, first * BLOCK, min(len(some) * BLOCK, total - first * BLOCK), tokens)
 
 
 def _tokens_in(window: MemoryWindow) -> tuple[int, int, Sequence[bytes]]:
     """Return where the tokens begin, where their index ends, and the tokens."""
-    digits = window.find(DIGITS, 0, len(window)) + 1
-    while digits > 0:
+    for digits in _digits_in(window):
         behind = window[digits : digits + LARGEST_TOKENS]
         from_zero = behind.split(b"\0", TOKENS - ord("0"))
         length = len(behind) - len(from_zero.pop())
@@ -192,8 +166,17 @@ def _tokens_in(window: MemoryWindow) -> tuple[int, int, Sequence[bytes]]:
             tokens = window[tokens_at : digits + length].split(b"\0")
             if tokens_at >= 0 and len(tokens) == TOKENS + 1 and index == _places(tokens[:TOKENS]):
                 return tokens_at, index_at + INDEX_SIZE, tokens[:TOKENS]
-        digits = window.find(DIGITS, digits, len(window)) + 1
     raise ValueError("no tokens of a symbol table")
+
+
+def _digits_in(window: MemoryWindow) -> Iterator[int]:
+    """Yield where ten digits stand: first where they mostly are, behind names that take a tenth of the window."""
+    likely = int(len(window) * LIKELY_FROM)
+    for start, end in ((likely, len(window)), (0, likely + len(DIGITS))):
+        at = window.find(DIGITS, start, end)
+        while at >= 0:
+            yield at + 1
+            at = window.find(DIGITS, at + 1, end)
 
 
 def _places(strings: Sequence[bytes]) -> list[int]:
@@ -205,7 +188,7 @@ def _places(strings: Sequence[bytes]) -> list[int]:
     return places
 
 
-def _names_before(window: MemoryWindow, tokens_at: int, tokens: Sequence[bytes]) -> tuple[Names, int]:
+def _names_before(window: MemoryWindow, tokens_at: int, tokens: Sequence[bytes]) -> tuple[_Place, int]:
     """Return the names, and where their number stands: it is right when the last ones end where the markers begin."""
     markers_at, markers = _markers_before(window, tokens_at)
     nearest = (markers_at - markers[-1]) // OFFSET_SIZE * OFFSET_SIZE
@@ -216,7 +199,7 @@ def _names_before(window: MemoryWindow, tokens_at: int, tokens: Sequence[bytes])
         for place in (1, 2):  # right before the names, or eight bytes before
             last = before[-words_back - place] - in_blocks
             if 0 < last <= BLOCK and _ends_at(window, start + markers[-1], last, markers_at):
-                return Names(start, in_blocks + last, markers, tokens), start - place * OFFSET_SIZE
+                return _Place(start, in_blocks + last, markers, tokens), start - place * OFFSET_SIZE
     raise ValueError("no names before the markers of the symbol table")
 
 
@@ -228,7 +211,10 @@ def _markers_before(window: MemoryWindow, end: int) -> tuple[int, Sequence[int]]
     for piece_end in range(end, max(end - FURTHEST_MARKERS, 0), -LARGEST_MARKERS):
         words = _words(window, piece_end - LARGEST_MARKERS, piece_end)
         for there in range(len(words), 3, -MARKERS_STEP):
-            if words[there - 4] < words[there - 1] and len(_rising(words[there - 4 : there])) == 4:
+            if (
+                BLOCK < words[there - 1] - words[there - 2] < LARGEST_BLOCK
+                and len(_rising(words[there - 4 : there])) == 4
+            ):
                 at = piece_end - (len(words) - there) * OFFSET_SIZE
                 before = _rising(_words(window, at - LARGEST_MARKERS, at)[::-1], -1)
                 behind = _rising([before[0], *_words(window, at, min(at + LARGEST_MARKERS, end))])
@@ -250,12 +236,12 @@ def _rising(words: Sequence[int] | memoryview, direction: int = 1) -> list[int]:
 def _ends_at(window: MemoryWindow, start: int, count: int, end: int) -> bool:
     """Tell whether so many names end there, but for what fills up to eight bytes."""
     try:
-        return 0 <= end - start - _split(window[start:end], count)[1] < 8
+        return 0 <= end - start - split(window[start:end], count)[1] < 8
     except ValueError:
         return False
 
 
-def _ways(window: MemoryWindow, names: Names, total_at: int, index_end: int) -> Iterator[AddressOf]:
+def _ways(window: MemoryWindow, names: _Place, total_at: int, index_end: int) -> Iterator[_Way]:
     """Yield what may tell the address of a symbol by its number: words before the names, or behind the index."""
     size = names.total * OFFSET_SIZE
     base_before = total_at - BASE_SIZE
@@ -265,20 +251,29 @@ def _ways(window: MemoryWindow, names: Names, total_at: int, index_end: int) -> 
         yield from _addresses(window, index_end, base_behind)
 
 
-def _addresses(window: MemoryWindow, words_at: int, base_at: int) -> Iterator[AddressOf]:
+def _addresses(window: MemoryWindow, words_at: int, base_at: int) -> Iterator[_Way]:
     """Yield the ways in which kernels have counted (`kallsyms_sym_address`)."""
     base = int.from_bytes(window[base_at : base_at + BASE_SIZE], "little")
+    pieces: dict[int, memoryview] = {}
 
     def word(number: int) -> int:
-        at = words_at + number * OFFSET_SIZE
-        return int.from_bytes(window[at : at + OFFSET_SIZE], "little", signed=True)
+        piece, place = divmod(number, WORDS_PIECE)
+        if piece not in pieces:
+            at = words_at + piece * WORDS_PIECE * OFFSET_SIZE
+            content = window[at : at + WORDS_PIECE * OFFSET_SIZE] if at >= 0 else b""
+            pieces[piece] = memoryview(content.ljust(WORDS_PIECE * OFFSET_SIZE, b"\0")).cast("i")
+        return pieces[piece][place]
+
+    def of_percpu(number: int) -> int:
+        distance = word(number)
+        return base - 1 - distance if distance < 0 else distance
 
     # CONFIG_KALLSYMS_ABSOLUTE_PERCPU (5.10 to 6.12): what is not negative is an address, the rest counts from the base.
-    yield lambda number: base - 1 - word(number) if word(number) < 0 else word(number)
+    yield words_at, of_percpu
     # Without it.
-    yield lambda number: base + (word(number) & 0xFFFFFFFF)
+    yield words_at, lambda number: base + (word(number) & 0xFFFFFFFF)
     # 7.2: from where the word stands.
-    yield lambda number: window.start + words_at + number * OFFSET_SIZE + word(number)
+    yield words_at, lambda number: window.start + words_at + number * OFFSET_SIZE + word(number)
 
 
 def _words(window: MemoryWindow, start: int, end: int) -> memoryview:
