@@ -24,8 +24,9 @@ def run(argv: Sequence[str]) -> int:
     """Predict; exit status 0 all reach init, 1 some (or some more than before) are refused, 2 usage, 3 cannot tell."""
     options = tree_options(argv)
     gc.disable()  # what is made here is kept to the end: to look through it again and again finds nothing
+    _insist_on_places_for_reports(options)
     found = _found(options.paths)
-    kernels, unknown = _kernels([*options.kernel, *([options.since] if options.since else [])])
+    kernels, unknown = _kernels(options.kernel, options.since)
     try:
         check, results = _checked(options, found, kernels)
     except EngineLost as lost:
@@ -33,6 +34,20 @@ def run(argv: Sequence[str]) -> int:
         return CANNOT_TELL
     status = _output(options, check, results)
     return status or (CANNOT_TELL if unknown or found.unreadable else 0)
+
+
+def _insist_on_places_for_reports(options: TreeOptions) -> None:
+    """Raise UsageError for a report that cannot be written, before anything is checked."""
+    reports = {"--sarif": options.sarif, "--junit": options.junit, "--github-summary": options.github_summary}
+    for option, file in reports.items():
+        if file is None:
+            continue
+        from pathlib import Path
+
+        from pyinsmod.cli.report_files import why_unwritable
+
+        if why := why_unwritable(Path(file)):
+            raise UsageError(f"{option} {file}: {why}")
 
 
 def _checked(
@@ -94,8 +109,8 @@ def _cache() -> FactsCache:
     return FactsCache(f"{cache_folder()}/facts")
 
 
-def _kernels(names: Sequence[str]) -> tuple[list[OtherKernel], bool]:
-    """Return the kernels, and whether one of several is none: that is said, and the others are checked.
+def _kernels(names: Sequence[str], since: str | None) -> tuple[list[OtherKernel], bool]:
+    """Return the kernels, the one compared with last, and whether one is none: then the others are checked.
 
     Raises:
         UsageError: none of them is a kernel.
@@ -103,6 +118,9 @@ def _kernels(names: Sequence[str]) -> tuple[list[OtherKernel], bool]:
     from pyinsmod.cli.kernels import RUNNING, kernel_named, stored_kernels
 
     asked = [each for name in names or (RUNNING,) for each in (stored_kernels() if name == ALL else (name,))]
+    if asked == [since]:
+        raise UsageError(f"--since {since}: that is the kernel itself; --kernel names the one to be compared with it")
+    asked += [since] if since else []
     found: list[OtherKernel] = []
     failed: list[PyinsmodError] = []
     for name in dict.fromkeys(asked):
@@ -110,8 +128,10 @@ def _kernels(names: Sequence[str]) -> tuple[list[OtherKernel], bool]:
             found.append(kernel_named(name))
         except PyinsmodError as error:
             failed.append(error)
+    if len(found) <= bool(since) and failed:
+        raise failed[0]
     if not found:
-        raise failed[0] if failed else UsageError("there are no kernels in the store: pyinsmod vm fetch 6.1")
+        raise UsageError("there are no kernels in the store: pyinsmod vm fetch 6.1")
     for failure in failed:
         complain(str(failure))
     return found, bool(failed)

@@ -131,6 +131,7 @@ def _write(file: str, text: str, *, append: bool = False) -> None:
     from pathlib import Path
 
     try:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
         with Path(file).open("a" if append else "w", encoding="utf-8", errors="backslashreplace") as opened:
             opened.write(text)
     except OSError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any, TextIO
 from pyinsmod.cli import manual_pages, measuring
 from pyinsmod.cli.arguments import ArgumentParser, positive_whole
 from pyinsmod.cli.machines import add_scheduler
+from pyinsmod.cli.report_files import why_unwritable
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain
 from pyinsmod.cli.wording import colours
 from tracer import errno_table
@@ -213,11 +213,8 @@ def _unwritable(options: argparse.Namespace) -> str | None:
         target: Path | None = getattr(options, kind)
         if target is None or str(target) == "-":
             continue
-        folder = next(parent for parent in target.absolute().parents if parent.exists())
-        if target.is_dir() or not folder.is_dir():
-            return f"--{kind} {target}: {'a folder' if target.is_dir() else f'{folder} is no folder'}"
-        if not os.access(target if target.exists() else folder, os.W_OK):
-            return f"--{kind} {target}: {target if target.exists() else folder} may not be written"
+        if why := why_unwritable(target):
+            return f"--{kind} {target}: {why}"
     return None
 
 

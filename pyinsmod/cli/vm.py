@@ -162,7 +162,7 @@ def _prune(options: argparse.Namespace) -> int:
     freed = prune()
     print(f"snapshots removed, {freed >> 20} MiB freed")
     if options.kernels:
-        for folder in ("kernels", "debs", "facts"):
+        for folder in ("kernels", "debs", "facts", "rows"):
             shutil.rmtree(cache_root() / folder, ignore_errors=True)
         print("kernels removed")
     return 0

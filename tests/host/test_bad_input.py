@@ -68,6 +68,9 @@ def pyinsmod(
         (["check", "loop.ko"], 2, "loop.ko: too many levels of symbolic links"),
         (["check", "text.ko/x"], 2, "text.ko/x: not a directory"),
         (["check", "folder"], 2, "folder: no modules below this folder"),
+        (["check", "--sarif", "folder", "text.ko", "pipe.ko"], 2, "--sarif folder: a folder"),
+        (["check", "--junit", "text.ko/x/y", "text.ko", "pipe.ko"], 2, "--junit text.ko/x/y: "),
+        (["check", "--since", "6.1", "--kernel", "6.1", "text.ko"], 2, "--since 6.1: that is the kernel itself"),
         # A command that is none.
         (["chekc", "text.ko"], 1, "chekc: no such file or directory; did you mean pyinsmod check?"),
         (["vmm", "list"], 1, "did you mean pyinsmod vm?"),
