@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyinsmod.checks.relocation_kind import RelocationTypes
+from pyinsmod.elf_format import Section
 from pyinsmod.finding import Finding
 
 RELOCATIONS = "relocations"
@@ -34,6 +35,23 @@ def not_zero(where: str, kind: int, before: bytes) -> Finding:
         before.hex(" "),
         "wants " + bytes(len(before)).hex(" "),
         f"relocation target, existing value is nonzero for type {kind}",
+    )
+
+
+def of_live_patch(section: Section) -> Finding:
+    """Return what becomes of a section that is marked for a live patch."""
+    if section.name.startswith(".klp.rela."):
+        return Finding(RELOCATIONS, 10, "cannot-tell", "relocations of a live patch are not looked at here")
+    return Finding(
+        RELOCATIONS,
+        10,
+        "refuses",
+        f"section '{section.name}' is marked for a live patch, and has not such a name",
+        errno="EINVAL",
+        module_has=section.name,
+        kernel_has="wants .klp.rela.OBJECT.SECTION",
+        remedy=REBUILD,
+        log=f"livepatch: section {section.name} has an incorrectly formatted name",
     )
 
 

@@ -26,6 +26,7 @@ MakeFacts = Callable[..., KernelFacts]
 PAGE, HEADER = 4096, 64
 ALLOC, NOBITS = 2, 8
 BSS, STRUCT_MODULE, RELA = 4, 3, 5
+WIDE, SIGNED = 1, 11  # R_X86_64_64, R_X86_64_32S
 OLD: tuple[str, ...] = ()
 TESTED = ("symbol-sections-tested", "empty-section-names-tested")
 COUNTING = (*TESTED, "idempotent-load", "module-btf")
@@ -124,6 +125,28 @@ def test_the_header_of_a_section_that_is_not_there_is_read_behind_the_file(
     start = next(each for each in ModuleImage(bytes(data)).section_headers if each.type == SHT_SYMTAB).offset
     table = struct.unpack_from("<Q", data, 40)[0]
     struct.pack_into("<H", data, start + 24 + 6, (-(-len(data) // PAGE) * PAGE + beyond - table) // HEADER)
+    assert predict(findings(bytes(data), make_facts, *OLD)).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("first", "outcome"),
+    [
+        (WIDE, "crashes-kernel"),  # whatever the value is
+        (SIGNED, "cannot-tell"),  # it may be refused
+        (None, "crashes-kernel"),
+    ],
+)
+def test_a_crash_is_certain_when_the_kernel_crashes_before_or_goes_on_to_it(
+    build_module: BuildModule, make_facts: MakeFacts, first: int | None, outcome: str
+) -> None:
+    """Seen on 5.10: the header was there or was not, and a relocation of a place far away ended it."""
+    lost = struct.pack("<QQq", 1 << 40, 2 << 32 | WIDE, 0)
+    table = (b"" if first is None else struct.pack("<QQq", 0, 1 << 32 | first, 0)) + lost
+    extra = [(".text", 1, 6, bytes(64)), (".rela.text", 4, 0x40, table)]
+    data = bytearray(build_module(undefined=["_printk", "other"], extra=extra))
+    data = bytearray(field(bytes(data), RELA, 44, "<I", RELA - 1))
+    start = next(each for each in ModuleImage(bytes(data)).section_headers if each.type == SHT_SYMTAB).offset
+    struct.pack_into("<H", data, start + 24 + 6, 0x400)
     assert predict(findings(bytes(data), make_facts, *OLD)).outcome == outcome
 
 
