@@ -18,6 +18,7 @@ from pyinsmod.checks.relocation_findings import (
     REBUILD,
     RELOCATIONS,
     crash,
+    first_answer,
     in_struct_module,
     not_zero,
     of_live_patch,
@@ -116,7 +117,7 @@ class _Loader:
             return LoaderRun(None, self._crash(MEMORY, 8, fault.address, fault.what))
         if self.struct_module is not None:
             self.memory.enter_in_list(self.memory.address(self.struct_module.number))
-        relocating = next(self._relocate(), ())
+        relocating = first_answer(self._relocate())
         if self.detour is None:
             return LoaderRun(self.memory, (), relocating or self._symbols_spoilt())
         doubt = self._crash(MEMORY, 8, self.detour.address, self.detour.what)

@@ -5,12 +5,22 @@ from __future__ import annotations
 from pyinsmod.checks.relocation_kind import RelocationTypes
 from pyinsmod.elf_format import Section
 from pyinsmod.finding import Finding
+from pyinsmod.lean import Iterator
 
 RELOCATIONS = "relocations"
 UNSETTLED = "it depends on the memory of the running kernel whether it crashes, or goes on with what stands there"
 # So many types are worth naming each.
 FEW = 8
 REBUILD = "build it again: make -C /lib/modules/$(uname -r)/build M=$PWD clean modules"
+
+
+def first_answer(steps: Iterator[tuple[Finding, ...]]) -> tuple[Finding, ...]:
+    """Return what relocating ends with; a doubt that comes before is named with the refusal or crash behind it."""
+    first = next(steps, ())
+    if [finding.severity for finding in first] != ["cannot-tell"]:
+        return first
+    end = next((step for step in steps if step[-1].severity != "cannot-tell"), ())
+    return (*first, *end)
 
 
 def in_struct_module(where: str) -> Finding:

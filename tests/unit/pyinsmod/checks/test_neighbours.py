@@ -163,3 +163,14 @@ def test_struct_module_is_partly_filled_when_it_is_relocated(
     data = build_module(undefined=["_printk"], extra=[(".zeros", 1, 0, bytes(896)), (".rela.this_module", 4, 0, table)])
     data = field(field(data, STRUCT_MODULE, 32, "<Q", 896), RELA, 44, "<I", STRUCT_MODULE)
     assert predict(findings(data, make_facts, *TESTED)).outcome == outcome
+
+
+def test_a_refusal_is_certain_that_comes_behind_the_doubt_of_one(
+    build_module: BuildModule, make_facts: MakeFacts
+) -> None:
+    """Seen on 7.2: a relocation of struct module, and then one of a kind that nobody knows."""
+    table = struct.pack("<QQqQQq", 400, 1 << 32 | WIDE, 0, 8, 1 << 32 | 200, 0)
+    data = build_module(undefined=["_printk"], extra=[(".zeros", 1, 0, bytes(896)), (".rela.this_module", 4, 0, table)])
+    data = field(field(data, STRUCT_MODULE, 32, "<Q", 896), RELA, 44, "<I", STRUCT_MODULE)
+    predicted = predict(findings(data, make_facts, *TESTED))
+    assert (predicted.outcome, predicted.errno) == ("refused", "ENOEXEC")
