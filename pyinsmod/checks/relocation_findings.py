@@ -9,6 +9,7 @@ from pyinsmod.lean import Iterator
 
 RELOCATIONS = "relocations"
 UNSETTLED = "it depends on the memory of the running kernel whether it crashes, or goes on with what stands there"
+DISTANCE = "where kernel and module come to lie decides"
 # So many types are worth naming each.
 FEW = 8
 REBUILD = "build it again: make -C /lib/modules/$(uname -r)/build M=$PWD clean modules"
@@ -78,6 +79,11 @@ def refusal(summary: str, module_has: str, kernel_has: str, log: str) -> Finding
         remedy=REBUILD,
         log=log,
     )
+
+
+def by_distance(finding: Finding) -> Finding:
+    """Return the doubt about a refusal or crash that depends on how far kernel and module are from each other."""
+    return finding._replace(severity="cannot-tell", summary=f"{finding.summary}: {DISTANCE}")
 
 
 def crash(check: str, step: int, what: str) -> Finding:
