@@ -12,7 +12,8 @@ class Finding(NamedTuple):
     """One fault of a module on a kernel.
 
     `step` is the documented step the kernel would stop at, `errno` the symbol it would answer with
-    (for `cannot-tell`: would answer if it refuses), `log` the line it would write. Text of the module
+    (for `cannot-tell`: would answer if it refuses), `log` the line it would write. `goes_on` says that the
+    kernel crashes here or goes on, and that the findings behind hold whatever it has read. Text of the module
     stands in these fields as it is; whoever shows them escapes them. In a
     remedy the words FILE and NAME stand for the module's file and name until `for_file` fills them in.
     """
@@ -26,6 +27,7 @@ class Finding(NamedTuple):
     kernel_has: str | None = None
     remedy: str | None = None
     log: str | None = None
+    goes_on: bool = False
 
     def for_file(self, file: str, module: str | None) -> Finding:
         """Return the finding with a remedy that can be pasted as it stands."""

@@ -40,7 +40,8 @@ def predict(findings: Sequence[Finding]) -> Prediction:
     too, but errno, step and log are then known only as far as both agree. In a group whose last one counts it is
     the other way round: a doubt before the last refusal changes nothing, one after it does.
     """
-    decisive = decisive_finding(findings)
+    findings = _without_detours(findings)
+    decisive = _decisive(findings)
     doubts = _doubts(findings, decisive)
     if decisive is None:
         return Prediction("cannot-tell") if doubts else Prediction("reaches-init")
@@ -54,6 +55,20 @@ def predict(findings: Sequence[Finding]) -> Prediction:
 
 def decisive_finding(findings: Sequence[Finding]) -> Finding | None:
     """Return the finding whose answer reaches the caller: the first that refuses or crashes, or None."""
+    return _decisive(_without_detours(findings))
+
+
+def _without_detours(findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Leave out where the kernel crashes or goes on, if it crashes afterwards in any case."""
+    others = [finding for finding in findings if not finding.goes_on]
+    if len(others) == len(findings):
+        return findings
+    decisive = _decisive(others)
+    certain = decisive is not None and decisive.severity == "crashes" and not _doubts(others, decisive)
+    return others if certain else findings
+
+
+def _decisive(findings: Sequence[Finding]) -> Finding | None:
     fatal = [finding for finding in findings if finding.severity in ("refuses", "crashes")]
     if not fatal:
         return None

@@ -60,5 +60,4 @@ def check_livepatch_name(image: ModuleImage, facts: KernelFacts, _request: LoadR
 
 
 def _patches(facts: KernelFacts) -> bool | None:
-    told = facts.option("LIVEPATCH")
-    return True if told is None and facts.has("livepatch") else told
+    return facts.built_with("LIVEPATCH", "livepatch")

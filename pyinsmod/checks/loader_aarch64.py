@@ -12,7 +12,7 @@ from pyinsmod.checks.loader_memory import AddressSpace, LoaderMemory
 from pyinsmod.checks.loader_rules import Relocation, Rules
 from pyinsmod.checks.memory_layout import CACHE_LINE, INIT, INIT_TEXT, LONG, unsettled_behind_file
 from pyinsmod.checks.plt_sections import SECTIONS, TRAMPOLINES
-from pyinsmod.checks.relocation_findings import RELOCATIONS, crash, refusal, unsettled_crash
+from pyinsmod.checks.relocation_findings import RELOCATIONS, by_distance, crash, refusal, unsettled_crash
 from pyinsmod.checks.relocation_kind import RelocationTypes
 from pyinsmod.elf_format import PAGE, Section, SectionHeader, page_end
 from pyinsmod.finding import Finding
@@ -164,7 +164,7 @@ class RULES(Rules):
             f"has room for {room} such branches",
             "",
         )._replace(log=None)
-        yield (finding if len(branches.certain) > room else finding._replace(severity="cannot-tell"),)
+        yield (finding if len(branches.certain) > room else by_distance(finding),)
 
     def fits(self, memory: LoaderMemory, relocation: Relocation) -> bool | None:
         """Tell whether all, or none, of the values that may be fit."""
@@ -249,8 +249,7 @@ class _Branches(NamedTuple):
 def _unlike_entries(relocation: Relocation) -> tuple[Finding, ...]:
     what = f"{relocation.where} is a branch over more than {FAR:#x} bytes, and another one's entry is compared with its"
     maybe = crash(RELOCATIONS, 10, what)._replace(summary=f"the kernel may crash: {what}")
-    doubt = f"{what}: where kernel and module come to lie decides whether it crashes"
-    return maybe._replace(severity="cannot-tell", summary=doubt, kernel_has=None), maybe
+    return by_distance(maybe._replace(summary=what, kernel_has=None)), maybe
 
 
 def _signed(value: int) -> int:

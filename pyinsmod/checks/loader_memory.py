@@ -176,6 +176,15 @@ class LoaderMemory:
         """Tell whether an address lies in the copy of the file."""
         return 0 <= address - self.space.file < self.file_size
 
+    def in_contents(self, address: int, size: int) -> bool:
+        """Tell whether a place lies in a section that the loader itself reads nothing from while it relocates."""
+        return any(
+            header.type in (elf.SHT_PROGBITS, elf.SHT_NOBITS)
+            and self.address(number) <= address
+            and address + size <= self.address(number) + header.size
+            for number, header in enumerate(self.headers)
+        )
+
     def area_of(self, address: int) -> int | None:
         """Return the number of the area an address lies in; None if it is none of the module's."""
         return next((n for n, (start, area) in enumerate(self.areas) if start <= address < start + len(area)), None)

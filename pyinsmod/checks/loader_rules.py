@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pyinsmod.checks.loader_memory import AddressSpace, LoaderMemory
 from pyinsmod.checks.memory_layout import LONG
-from pyinsmod.checks.relocation_findings import REBUILD, RELOCATIONS, refusal
+from pyinsmod.checks.relocation_findings import REBUILD, RELOCATIONS, by_distance, refusal
 from pyinsmod.checks.relocation_kind import RelocationKind, RelocationTypes, types_of
 from pyinsmod.elf_format import MACHINE_NAMES, SectionHeader, machine_name
 from pyinsmod.finding import Finding
@@ -90,7 +90,7 @@ class Rules:
             f"wants a value from {limits[0]:#x} to {limits[1]:#x}",
             f"overflow in relocation type {relocation.number} val",
         )
-        yield (finding if fits is False else finding._replace(severity="cannot-tell"),)
+        yield (finding if fits is False else by_distance(finding),)
 
     def written(self, relocation: Relocation, _before: bytes) -> bytes:
         """Return what stands at the place afterwards."""

@@ -12,13 +12,16 @@ from pyinsmod import elf_format as elf
 from pyinsmod.checks import loader_memory as at
 from pyinsmod.checks.loader_memory import LoaderMemory
 from pyinsmod.checks.loader_rules import Relocation, Rules, not_followed, rules_for
+from pyinsmod.checks.loader_unknown import Unknown
 from pyinsmod.checks.memory_layout import LONG, place
 from pyinsmod.checks.relocation_findings import (
     REBUILD,
     RELOCATIONS,
     crash,
+    first_answer,
     in_struct_module,
     not_zero,
+    of_live_patch,
     refusal,
     unknown_type,
     unsettled_crash,
@@ -97,6 +100,9 @@ class _Loader:
         self.headers = headers
         self.symbols = image.symbol_sections[0]
         self.struct_module = image.struct_module_section
+        # Where the kernel reads what is not the module's, and crashes unless something stands there.
+        self.detour: at.Fault | None = None
+        self.unknown = Unknown()
         # Since 5.19 every place that ftrace may change is looked up among the symbols (`test_for_valid_rec`).
         traced = image.find_allocated("__mcount_loc") if rules.looks_names_up else None
         self.names_looked_up = tests_symbols and traced is not None and traced.size > 0
@@ -111,8 +117,13 @@ class _Loader:
             return LoaderRun(None, self._crash(MEMORY, 8, fault.address, fault.what))
         if self.struct_module is not None:
             self.memory.enter_in_list(self.memory.address(self.struct_module.number))
-        relocating = next(self._relocate(), ()) or self._symbols_spoilt()
-        return LoaderRun(self.memory, (), relocating)
+        relocating = first_answer(self._relocate())
+        if self.detour is None:
+            return LoaderRun(self.memory, (), relocating or self._symbols_spoilt())
+        doubt = self._crash(MEMORY, 8, self.detour.address, self.detour.what)
+        if not self.unknown.certain or [finding.severity for finding in relocating] != ["crashes"]:
+            return LoaderRun(None, doubt)
+        return LoaderRun(None, tuple(finding._replace(goes_on=True) for finding in doubt), relocating)
 
     def _crash(self, check: str, step: int, address: int, what: str) -> tuple[Finding, ...]:
         """Return the crash of an access to what is not the module's memory, with a doubt if it may be somebody's."""
@@ -163,8 +174,12 @@ class _Loader:
             base = addresses[place] if place else self._resolved(symbol)
             if base is None:
                 what = f"symbol {number} lies in section {place}, of {len(self.headers)}"
-                return at.Fault(self._header_field(place, 16), what)
-            if base:
+                fault = at.Fault(self._header_field(place, 16), what)
+                if not self.memory.unsettled(fault.address):
+                    return fault
+                self.detour = self.detour or fault
+                self.unknown.symbols.add(number)
+            elif base:
                 _VALUE.pack_into(values, elf.SYMBOL.size * number + 8, (base + symbol[4]) & LONG)
         self.memory.write(self.memory.address(self.symbols), bytes(values))
         return None
@@ -224,7 +239,7 @@ class _Loader:
                 continue
             if section.flags & elf.SHF_RELA_LIVEPATCH:
                 if self.patches_live:
-                    yield self._livepatch(section)
+                    yield (of_live_patch(section),)
             elif section.type == elf.SHT_REL:
                 yield (refusal("relocations without addends (REL)", "SHT_REL", "RELA", "REL relocation unsupported"),)
             elif section.type == elf.SHT_RELA:
@@ -238,23 +253,6 @@ class _Loader:
             return section.info
         percpu = self.percpu is not None and section.info == self.percpu.number
         return section.info if percpu and self.relocates_percpu else None
-
-    def _livepatch(self, section: Section) -> tuple[Finding, ...]:
-        if section.name.startswith(".klp.rela."):
-            return (Finding(RELOCATIONS, 10, "cannot-tell", "relocations of a live patch are not looked at here"),)
-        log = f"livepatch: section {section.name} has an incorrectly formatted name"
-        refused = Finding(
-            RELOCATIONS,
-            10,
-            "refuses",
-            f"section '{section.name}' is marked for a live patch, and has not such a name",
-            errno="EINVAL",
-            module_has=section.name,
-            kernel_has="wants .klp.rela.OBJECT.SECTION",
-            remedy=REBUILD,
-            log=log,
-        )
-        return (refused,)
 
     def _apply(self, section: Section, target: int) -> Iterator[tuple[Finding, ...]]:
         start, table = self.memory.address(target), self.memory.address(self.symbols)
@@ -282,6 +280,8 @@ class _Loader:
         where, place_at, width = relocation.where, relocation.place, relocation.kind.width
         if not width:
             return
+        if self.detour is not None:
+            self.unknown.meet(relocation, tables=not self.memory.in_contents(place_at, width))
         before = self.memory.read(place_at, width) if self.memory.same_area(start, place_at) else None
         if before is None and self.memory.in_shared_text(start, place_at):
             before = b"\xcc" * width

@@ -168,8 +168,13 @@ def _plain_values(image: ModuleImage, words: Sequence[int], target: int, types: 
     columns = zip(words[0::6], words[2::6], words[3::6], addends, strict=True)
     return all(
         _fits(image, types.kinds[number], (offset, target), symbol, addend - (addend >> 63 << 64))
-        or (number in types.near and symbol in near and abs(addend - (addend >> 63 << 64)) <= LARGEST_ADDEND)
-        or (number in types.branches and _symbol(image, symbol)[0] != target)
+        or (
+            abs(addend - (addend >> 63 << 64)) <= LARGEST_ADDEND
+            and (
+                (number in types.near and symbol in near)
+                or (number in types.branches and _symbol(image, symbol)[0] != target)
+            )
+        )
         for offset, number, symbol, addend in columns
         if number in limited
     )

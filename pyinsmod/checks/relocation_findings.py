@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from pyinsmod.checks.relocation_kind import RelocationTypes
+from pyinsmod.elf_format import Section
 from pyinsmod.finding import Finding
+from pyinsmod.lean import Iterator
 
 RELOCATIONS = "relocations"
 UNSETTLED = "it depends on the memory of the running kernel whether it crashes, or goes on with what stands there"
+DISTANCE = "where kernel and module come to lie decides"
 # So many types are worth naming each.
 FEW = 8
 REBUILD = "build it again: make -C /lib/modules/$(uname -r)/build M=$PWD clean modules"
+
+
+def first_answer(steps: Iterator[tuple[Finding, ...]]) -> tuple[Finding, ...]:
+    """Return what relocating ends with; a doubt that comes before is named with the refusal or crash behind it."""
+    first = next(steps, ())
+    if [finding.severity for finding in first] != ["cannot-tell"]:
+        return first
+    end = next((step for step in steps if step[-1].severity != "cannot-tell"), ())
+    return (*first, *end)
 
 
 def in_struct_module(where: str) -> Finding:
@@ -37,6 +49,23 @@ def not_zero(where: str, kind: int, before: bytes) -> Finding:
     )
 
 
+def of_live_patch(section: Section) -> Finding:
+    """Return what becomes of a section that is marked for a live patch."""
+    if section.name.startswith(".klp.rela."):
+        return Finding(RELOCATIONS, 10, "cannot-tell", "relocations of a live patch are not looked at here")
+    return Finding(
+        RELOCATIONS,
+        10,
+        "refuses",
+        f"section '{section.name}' is marked for a live patch, and has not such a name",
+        errno="EINVAL",
+        module_has=section.name,
+        kernel_has="wants .klp.rela.OBJECT.SECTION",
+        remedy=REBUILD,
+        log=f"livepatch: section {section.name} has an incorrectly formatted name",
+    )
+
+
 def refusal(summary: str, module_has: str, kernel_has: str, log: str) -> Finding:
     """Return ENOEXEC of the relocations."""
     return Finding(
@@ -50,6 +79,11 @@ def refusal(summary: str, module_has: str, kernel_has: str, log: str) -> Finding
         remedy=REBUILD,
         log=log,
     )
+
+
+def by_distance(finding: Finding) -> Finding:
+    """Return the doubt about a refusal or crash that depends on how far kernel and module are from each other."""
+    return finding._replace(severity="cannot-tell", summary=f"{finding.summary}: {DISTANCE}")
 
 
 def crash(check: str, step: int, what: str) -> Finding:

@@ -125,4 +125,5 @@ def _nowhere(symbol: Symbol, image: ModuleImage, facts: KernelFacts) -> Finding:
         + ("whatever stands there" if inside else "memory that is not the module's, and may crash"),
         errno=None,
         log=None,
+        goes_on=True,
     )

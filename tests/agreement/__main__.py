@@ -82,7 +82,7 @@ def _foreign(options: argparse.Namespace) -> int:
         bench = Bench.of(name, options.seed)
         chosen = foreign_cases(bench, files)
         results = recorded(bench, chosen) if options.recorded else asyncio.run(_run(bench, chosen, fresh=options.fresh))
-        found.append(Foreign.of(bench, chosen, results, wanted))
+        found.append(Foreign.of(bench.kernel, chosen, results, wanted))
     own = list(own_predictions())
     text = section(own, found, options.seed, time.strftime("%Y-%m-%d"))
     page = options.output or PAGE

@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from benchmarks.generic_kernel import generic_kernel
 from pyinsmod.cli.kernels import kernel_named
@@ -70,6 +70,18 @@ def foreign_cases(bench: Bench, files: Sequence[Path]) -> list[Case]:
     return cases
 
 
+class Named(Protocol):
+    """What of a kernel is shown."""
+
+    @property
+    def name(self) -> str:
+        """Its short name."""
+
+    @property
+    def release(self) -> str:
+        """What `uname -r` says there."""
+
+
 class Foreign(NamedTuple):
     """The results of one foreign kernel.
 
@@ -85,13 +97,13 @@ class Foreign(NamedTuple):
     without: Sequence[str] = ()
 
     @classmethod
-    def of(cls, bench: Bench, cases: Sequence[Case], results: Sequence[Result], wanted: int) -> Foreign:
+    def of(cls, kernel: Named, cases: Sequence[Case], results: Sequence[Result], wanted: int) -> Foreign:
         """Return the results of the first so many cases that have any."""
         these = list(results)[:wanted]
         names = {result.case.name for result in these}
         last = max((number for number, case in enumerate(cases) if case.name in names), default=-1)
         without = [case.name.removeprefix("foreign/") for case in cases[:last] if case.name not in names]
-        return cls(bench.kernel.name, bench.kernel.release, these, wanted, without)
+        return cls(kernel.name, kernel.release, these, wanted, without)
 
 
 def section(own: Sequence[Own], foreign: Sequence[Foreign], seed: int, date: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pyinsmod.checks.relocation_findings import UNSETTLED
+from pyinsmod.checks.relocation_findings import DISTANCE, UNSETTLED
 from pyinsmod.finding import Finding
 from pyinsmod.prediction import Prediction
 from tests.agreement.surroundings import Beside
@@ -64,6 +64,15 @@ _TABLE = (
     ),
     _Row("sysfs-name", UNSETTLED, Reason("a parameter's name outside of the module", "It is read untested.", "module")),
     _Row("parameters", UNSETTLED, Reason("a parameter's name outside of the module", "It is read untested.", "module")),
+    _Row(
+        "relocations",
+        DISTANCE,
+        Reason(
+            "how far kernel and module are from each other",
+            "Where modules are put is drawn when the kernel boots: what has to reach from one to the other may do so,"
+            " and on arm64 what does not gets help, as far as room was counted for it.",
+        ),
+    ),
     _Row(
         "relocations",
         "changes struct module",

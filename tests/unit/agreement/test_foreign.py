@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pyinsmod.cli.reality import Reality
 from pyinsmod.prediction import Prediction
 from pyinsmod.tree.results import ModuleResult
@@ -9,6 +11,12 @@ from tests.agreement.case import Case
 from tests.agreement.foreign import BEGINNING, Foreign, Own, drawn, section, section_of, with_section
 from tests.agreement.judge import judged
 from tests.agreement.measure import Result
+
+
+class Kernel(NamedTuple):
+    name: str
+    release: str
+
 
 REACHES, REFUSED = Prediction("reaches-init", None, None, None), Prediction("refused", "ENOEXEC", 7, None)
 
@@ -49,3 +57,12 @@ def test_the_rest_of_the_page_stays_as_it_is() -> None:
 def test_a_sample_is_the_beginning_of_the_whole() -> None:
     assert drawn(3, 20) == drawn(3, 40)[:20]
     assert drawn(3, 20) != drawn(4, 20)
+
+
+def test_what_gave_no_answer_is_passed_over_and_named() -> None:
+    cases = [Case(f"foreign/{name}", b"") for name in ("one", "needs_a_device", "two", "spare")]
+    answered = [result(name, REFUSED, "refused", "ENOEXEC") for name in ("one", "two", "spare")]
+    found = Foreign.of(Kernel("6.12", "6.12.1"), cases, answered, 2)
+    assert [each.case.name for each in found.results] == ["foreign/one", "foreign/two"]
+    assert found.without == ["needs_a_device"]
+    assert "finds no device there: needs_a_device." in section([], [found], 3, "2026-01-01")

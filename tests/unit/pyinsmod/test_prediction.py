@@ -20,6 +20,10 @@ CRASH = finding("elf", "crashes", None, 6)
 LAYOUT = finding("modversions", "refuses", "ENOEXEC")
 WRONG_CRC = finding("symbol-versions", "refuses", "EINVAL", 9)
 HIDDEN = finding("licence", "refuses", "ENOENT", 9)
+# The kernel crashes here, or goes on with what it has read.
+_DETOUR: tuple[Severity, ...] = ("cannot-tell", "crashes")
+DETOUR = tuple(finding("memory", severity, None, 8)._replace(goes_on=True) for severity in _DETOUR)
+LATER_CRASH = finding("relocations", "crashes", None, 10)
 CRC_UNKNOWN = finding("symbol-versions", "cannot-tell", "EINVAL", 9)
 
 
@@ -48,6 +52,11 @@ CRC_UNKNOWN = finding("symbol-versions", "cannot-tell", "EINVAL", 9)
         ((MISSING, finding("symbols", "crashes", None, 9), WRONG_CRC), "crashes-kernel", None, 9),
         ((LAYOUT, MISSING), "refused", "ENOEXEC", 7),
         ((finding("licence", "taints"), MISSING), "refused", "ENOENT", 9),
+        (DETOUR, "cannot-tell", None, None),
+        ((*DETOUR, LATER_CRASH), "crashes-kernel", None, 10),
+        ((*DETOUR, MISSING, LATER_CRASH), "cannot-tell", None, None),
+        ((*DETOUR, DOUBT, LATER_CRASH), "cannot-tell", None, None),
+        ((DOUBT, CRASH, LATER_CRASH), "cannot-tell", None, None),
     ],
 )
 def test_the_first_answer(findings: tuple[Finding, ...], outcome: str, errno: str | None, step: int | None) -> None:

@@ -26,6 +26,7 @@ MakeFacts = Callable[..., KernelFacts]
 PAGE, HEADER = 4096, 64
 ALLOC, NOBITS = 2, 8
 BSS, STRUCT_MODULE, RELA = 4, 3, 5
+WIDE, SIGNED = 1, 11  # R_X86_64_64, R_X86_64_32S
 OLD: tuple[str, ...] = ()
 TESTED = ("symbol-sections-tested", "empty-section-names-tested")
 COUNTING = (*TESTED, "idempotent-load", "module-btf")
@@ -128,6 +129,28 @@ def test_the_header_of_a_section_that_is_not_there_is_read_behind_the_file(
 
 
 @pytest.mark.parametrize(
+    ("first", "outcome"),
+    [
+        (WIDE, "crashes-kernel"),  # whatever the value is
+        (SIGNED, "cannot-tell"),  # it may be refused
+        (None, "crashes-kernel"),
+    ],
+)
+def test_a_crash_is_certain_when_the_kernel_crashes_before_or_goes_on_to_it(
+    build_module: BuildModule, make_facts: MakeFacts, first: int | None, outcome: str
+) -> None:
+    """Seen on 5.10: the header was there or was not, and a relocation of a place far away ended it."""
+    lost = struct.pack("<QQq", 1 << 40, 2 << 32 | WIDE, 0)
+    table = (b"" if first is None else struct.pack("<QQq", 0, 1 << 32 | first, 0)) + lost
+    extra = [(".text", 1, 6, bytes(64)), (".rela.text", 4, 0x40, table)]
+    data = bytearray(build_module(undefined=["_printk", "other"], extra=extra))
+    data = bytearray(field(bytes(data), RELA, 44, "<I", RELA - 1))
+    start = next(each for each in ModuleImage(bytes(data)).section_headers if each.type == SHT_SYMTAB).offset
+    struct.pack_into("<H", data, start + 24 + 6, 0x400)
+    assert predict(findings(bytes(data), make_facts, *OLD)).outcome == outcome
+
+
+@pytest.mark.parametrize(
     ("offset", "outcome"),
     [(0, "refused"), (8, "refused"), (24, "refused"), (400, "cannot-tell")],
     ids=["state", "list", "name", "who knows"],
@@ -140,3 +163,14 @@ def test_struct_module_is_partly_filled_when_it_is_relocated(
     data = build_module(undefined=["_printk"], extra=[(".zeros", 1, 0, bytes(896)), (".rela.this_module", 4, 0, table)])
     data = field(field(data, STRUCT_MODULE, 32, "<Q", 896), RELA, 44, "<I", STRUCT_MODULE)
     assert predict(findings(data, make_facts, *TESTED)).outcome == outcome
+
+
+def test_a_refusal_is_certain_that_comes_behind_the_doubt_of_one(
+    build_module: BuildModule, make_facts: MakeFacts
+) -> None:
+    """Seen on 7.2: a relocation of struct module, and then one of a kind that nobody knows."""
+    table = struct.pack("<QQqQQq", 400, 1 << 32 | WIDE, 0, 8, 1 << 32 | 200, 0)
+    data = build_module(undefined=["_printk"], extra=[(".zeros", 1, 0, bytes(896)), (".rela.this_module", 4, 0, table)])
+    data = field(field(data, STRUCT_MODULE, 32, "<Q", 896), RELA, 44, "<I", STRUCT_MODULE)
+    predicted = predict(findings(data, make_facts, *TESTED))
+    assert (predicted.outcome, predicted.errno) == ("refused", "ENOEXEC")

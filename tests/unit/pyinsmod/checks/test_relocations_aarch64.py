@@ -10,6 +10,7 @@ import pytest
 from pyinsmod.checks import CHECKS
 from pyinsmod.checks.loader_run import loader_run
 from pyinsmod.checks.relocation_types_aarch64 import KINDS, NAMES
+from pyinsmod.elf_format import SHT_SYMTAB
 from pyinsmod.kernel_facts import Fact, KernelFacts
 from pyinsmod.kernel_facts.features import FEATURES
 from pyinsmod.load_request import LoadRequest
@@ -19,7 +20,7 @@ from pyinsmod.prediction import Prediction, predict
 BuildModule = Callable[..., bytes]
 MakeFacts = Callable[..., KernelFacts]
 
-TEXT = 4
+TEXT, DATA = 4, 9
 PRINTK, WEAK = 1, 2
 TEXT_SYMBOL = 2  # where there is one
 ABS64, ABS32, ABS16, PREL32, LO19, CALL26, PAGE, LO12 = 257, 258, 259, 261, 273, 283, 275, 277
@@ -28,10 +29,14 @@ OPTIONS = {"STRICT_MODULE_RWX": "y", "DYNAMIC_FTRACE": "y", "DYNAMIC_FTRACE_WITH
 MINE = ("plt-sections", "memory", "relocations", "special-sections", "ftrace-trampoline")
 
 
+def arm64_facts(make_facts: MakeFacts, options: dict[str, str]) -> KernelFacts:
+    features = {**dict.fromkeys(FEATURES, False), "plt-sections-required": True}
+    return make_facts(machine=Fact(183, "test"), features=Fact(features, "test"), config=Fact(options, "test"))
+
+
 @pytest.fixture
 def facts(make_facts: MakeFacts) -> KernelFacts:
-    features = {**dict.fromkeys(FEATURES, False), "plt-sections-required": True}
-    return make_facts(machine=Fact(183, "test"), features=Fact(features, "test"), config=Fact(OPTIONS, "test"))
+    return arm64_facts(make_facts, OPTIONS)
 
 
 def module(
@@ -226,3 +231,35 @@ def test_struct_module_in_memory_made_read_only_is_the_kernels_end(
 def test_a_kernel_that_wants_none_gets_none(build_module: BuildModule, make_facts: MakeFacts) -> None:
     facts = make_facts(machine=Fact(183, "test"), config=Fact({}, "test"))
     assert answer(module(build_module, sections=()), facts).outcome == "reaches-init"
+
+
+def test_a_value_beyond_the_largest_number_does_not_fit(build_module: BuildModule, facts: KernelFacts) -> None:
+    """Seen on 5.10: `overflow in relocation type 261`."""
+    data = bytearray(module(build_module, (0, PREL32, TEXT_SYMBOL, 0), defined_in=TEXT))
+    start = next(each for each in ModuleImage(bytes(data)).section_headers if each.type == SHT_SYMTAB).offset
+    struct.pack_into("<Q", data, start + 24 * TEXT_SYMBOL + 8, (1 << 63) - 1)
+    assert answer(bytes(data), facts).outcome == "refused"
+
+
+@pytest.mark.parametrize(("addend", "outcome"), [(0xEB00000000, "cannot-tell"), (0xEB00000004, "reaches-init")])
+def test_entries_of_branches_are_compared_by_what_is_no_adrp(
+    build_module: BuildModule, facts: KernelFacts, addend: int, outcome: str
+) -> None:
+    """Seen on 6.1: `kernel BUG at arch/arm64/lib/insn.c`, when the other branch did not reach, either."""
+    data = module(build_module, (0, CALL26, PRINTK, 0), (4, CALL26, PRINTK, addend))
+    assert answer(data, facts).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("section", "keeps_all", "outcome"),
+    [(DATA, True, "crashes-kernel"), (DATA, False, "reaches-init"), (TEXT, False, "crashes-kernel")],
+)
+def test_names_of_data_are_read_where_they_are_kept(
+    build_module: BuildModule, make_facts: MakeFacts, section: int, keeps_all: bool, outcome: str
+) -> None:
+    """Seen on 5.10 and 6.1, which Debian builds for arm64 without CONFIG_KALLSYMS_ALL."""
+    data = bytearray(module(build_module, sections=(*PLT, (".data", 1, 3, bytes(64))), defined_in=section))
+    start = next(each for each in ModuleImage(bytes(data)).section_headers if each.type == SHT_SYMTAB).offset
+    struct.pack_into("<I", data, start + 24 * TEXT_SYMBOL, 0x7FFFFFFF)
+    options = OPTIONS | ({"KALLSYMS_ALL": "y"} if keeps_all else {})
+    assert answer(bytes(data), arm64_facts(make_facts, options)).outcome == outcome
