@@ -12,8 +12,8 @@ from pyinsmod.lean import Container, Iterable, Iterator, NamedTuple, Sequence
 BLOCK = 256
 # Lengths of two bytes, in kernels that have such names, have this bit in the first.
 LONG_NAME = 0x80
-# By so many letters names are told apart at first; none that is wanted is shorter.
-SHORTEST_WANTED = 4
+# By so many letters, and so many of the bytes that stand for them, names are told apart at first.
+LETTERS, BYTES = 8, 3
 
 
 class Names(NamedTuple):
@@ -90,23 +90,32 @@ def scanned(names: Names, wanted: Iterable[bytes], left_out: Container[int] = ()
                 yield names.first + block * BLOCK + place, name
 
 
+def _prefixes(words: Iterable[bytes]) -> frozenset[bytes]:
+    return frozenset(word[:size] for word in words for size in range(len(word) + 1))
+
+
 class _Likely(dict[bytes, bool]):
-    """The first two bytes of a packed name → whether one of the wanted names may begin so."""
+    """The first bytes of a packed name → whether one of the wanted names may begin so."""
 
     def __init__(self, wanted: Iterable[bytes], tokens: Sequence[bytes]) -> None:
-        self._beginnings = tuple({name[:SHORTEST_WANTED] for name in wanted})
+        self._beginnings = tuple({name[:LETTERS] for name in wanted})
+        self._begun = _prefixes(self._beginnings)
         self._tokens = tokens
         # Tables for bytes.translate: what the first byte may be, and the second one behind any of these.
         self._first = bytes(self._may_begin(token[1:]) for token in tokens)
-        begun = {token[1:] for token, may in zip(tokens, self._first, strict=True) if may}
-        self._second = bytes(any(self._may_begin(each + token) for each in begun) for token in tokens)
+        first = {token[1:] for token, may in zip(tokens, self._first, strict=True) if may}
+        rests = tuple({each[len(one) :] for each in self._beginnings for one in first if each.startswith(one)})
+        # What begins with all that is looked at goes on anyhow; perhaps as another name, when it is whole.
+        anyhow = any(one.startswith(self._beginnings) for one in first)
+        begun = _prefixes(rests)
+        self._second = bytes(anyhow or token in begun or token.startswith(rests) for token in tokens)
 
     def __missing__(self, packed: bytes) -> bool:
         found = self[packed] = self._may_begin(unpacked(packed, self._tokens))
         return found
 
     def _may_begin(self, begun: bytes) -> bool:
-        return begun.startswith(self._beginnings) or any(each.startswith(begun) for each in self._beginnings)
+        return begun in self._begun or begun.startswith(self._beginnings)
 
     def _likely_at(self, packed: bytes) -> bytes:
         """Return for each place whether a likely name may have its length there: 1 or 0."""
@@ -132,5 +141,5 @@ class _Likely(dict[bytes, bool]):
             yield from enumerate(split(packed, count)[0])
             return
         for place, at in here:
-            if self[packed[at : at + 2]]:
+            if self[packed[at : at + min(BYTES, packed[at - 1])]]:
                 yield place, packed[at : at + packed[at - 1]]
