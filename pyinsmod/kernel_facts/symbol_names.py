@@ -119,7 +119,7 @@ class _Likely(dict[bytes, bool]):
 
     def _likely_at(self, packed: bytes) -> bytes:
         """Return for each place whether a likely name may have its length there: 1 or 0."""
-        first, second = packed[1:].translate(self._first), packed[2:].translate(self._second)
+        first, second = packed[1:].translate(self._first), (packed[2:] + b"\0").translate(self._second)
         both = int.from_bytes(first, "little") & int.from_bytes(second, "little")  # as numbers, all at once
         return both.to_bytes(len(packed), "little")
 

@@ -55,6 +55,18 @@ def test_two_structs_of_one_name_have_no_one_size() -> None:
     assert struct_size(btf(twice, b"\0pair\0"), "pair") is None
 
 
+def test_the_first_struct_that_begins_with_the_members_it_is_known_by_is_taken() -> None:
+    """One of another size has other members, or too few."""
+    strings = b"\0pair\0one\0two\0"
+    other = [1, info(STRUCT, 2), 4, 10, 1, 0, 6, 1, 8]
+    short = [1, info(STRUCT, 1), 2, 6, 1, 0]
+    right = [1, info(STRUCT, 2), 8, 6, 1, 0, 10, 1, 32]
+    later = [1, info(STRUCT, 2), 16, 6, 1, 0, 10, 1, 64]
+    assert struct_size(btf([*other, *short, *right, *later], strings), "pair", ("one", "two")) == 8
+    assert struct_size(btf([*other, *short, *right, *later], strings), "pair") is None
+    assert struct_size(btf(other, strings), "pair", ("one", "two")) == 4  # it is the only one
+
+
 def test_the_types_of_a_base_are_counted_with_void() -> None:
     base = base_of(BASE)
     assert base is not None

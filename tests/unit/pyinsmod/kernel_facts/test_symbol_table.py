@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -118,3 +119,40 @@ def test_where_read_only_data_is_may_not_be_told(tmp_path: Path, iomem: bytes) -
     """From others than root the addresses are hidden, as zeros; other architectures have no such line."""
     with pytest.raises(ValueError, match=r"segment|unpack|invalid literal"):
         read_only_data(iomem, memory_with(tmp_path, b""))
+
+
+def test_its_span_is_where_it_stands(tmp_path: Path, shape: Shape) -> None:
+    """Texts are not looked for in there, so nothing else may be in it."""
+    start, end = SymbolTable(window_with(tmp_path, built(shape))).span
+    begins = START + 0x8000
+    assert begins <= start < end <= begins + len(built(shape))
+    names = built(shape).index(packed(symbols_of(shape)[0]))
+    assert start <= begins + names
+    assert end > begins + built(shape).index(b"_rodata\x00")
+
+
+def with_runs(extra: Sequence[Symbol]) -> list[Symbol]:
+    """Return a table in which runs of export entries, flags and names stand, and some more symbols."""
+    symbols = [
+        Symbol(START, "D", "__start_rodata"),
+        *(Symbol(START + 0x1000 + number * 12, "r", f"__ksymtab_{number}") for number in range(1500)),
+        *(Symbol(START + 0x8000 + number, "r", f"__flags_{number}") for number in range(1500)),
+        *(Symbol(START + 0x9000 + number * 10, "r", f"__kstrtab_{number}") for number in range(1500)),
+        *(Symbol(START - 0x400000 + number * 16, "t", f"trace_{number}.part") for number in range(18_000)),
+        *extra,
+    ]
+    return sorted(symbols, key=lambda each: each.address)
+
+
+@pytest.mark.parametrize("offset", [0x1000, 0x1000 + 12 * 700, 0x1000 + 12 * 1499, 0x8000 + 700, 0x8000 + 1499])
+def test_a_symbol_that_stands_in_a_run_is_found(tmp_path: Path, shape: Shape, offset: int) -> None:
+    """Where export entries end and others begin, several symbols stand at one address."""
+    symbols = with_runs([Symbol(START + offset, "R", "__stop___ksymtab"), Symbol(START + offset, "R", "vermagic")])
+    found = SymbolTable(window_with(tmp_path, table(symbols, shape, START + 0x8000))).addresses_of(WANTED)
+    assert found == {"__start_rodata": START, "__stop___ksymtab": START + offset, "vermagic": START + offset}
+
+
+def test_a_symbol_behind_runs_is_found(tmp_path: Path, shape: Shape) -> None:
+    symbols = with_runs([Symbol(START + 0x9000 + 15000, "r", "vermagic"), Symbol(START + 0x30000, "D", "__end_rodata")])
+    found = SymbolTable(window_with(tmp_path, table(symbols, shape, START + 0x8000))).addresses_of(WANTED)
+    assert found == {"__start_rodata": START, "vermagic": START + 0x9000 + 15000, "__end_rodata": START + 0x30000}
