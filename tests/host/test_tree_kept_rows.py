@@ -141,7 +141,7 @@ def test_what_is_damaged_is_made_anew(tree: Path, tmp_path: Path) -> None:
     results, _ = run(tree, tmp_path / "rows", "6.1")
     (kept,) = (tmp_path / "rows").iterdir()
     whole = kept.read_bytes()
-    for content in (b"", whole[:-1], bytes(len(whole)), whole[:-9] + bytes(9)):
+    for content in (b"", whole[:-1], bytes(len(whole)), whole[:-1] + bytes([whole[-1] ^ 1])):
         kept.write_bytes(content)
         again, seen = run(tree, tmp_path / "rows", "6.1")
         assert again == results
