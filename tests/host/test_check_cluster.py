@@ -94,21 +94,17 @@ def test_workers_need_not_look_at_what_is_kept(
     assert sorted(looked_at) == sorted([*once, "gone.ko", "damaged.ko.xz", "pipe.ko"])
 
 
+def streaming(modules: Path) -> list[str]:
+    """Return a check that takes a while and prints each result as it comes."""
+    check = [sys.executable, "-m", "pyinsmod", "check", str(modules), "--kernel", "6.12"]
+    return [*check, "--json-lines", "--no-cache"]
+
+
 def test_a_killed_worker_loses_nothing_and_nothing_is_told_twice(start: Start, scheduler: str, tmp_path: Path) -> None:
     """Killed when the first results are there and most of the work is not done."""
     workers = [worker(start, scheduler, tmp_path / str(number)) for number in range(2)]
     modules = fetch("6.1").root / "lib/modules"
-    command = [
-        sys.executable,
-        "-m",
-        "pyinsmod",
-        "check",
-        str(modules),
-        "--kernel",
-        "6.12",
-        "--json-lines",
-        "--no-cache",
-    ]
+    command = streaming(modules)
     with subprocess.Popen([*command, "--scheduler", scheduler], stdout=subprocess.PIPE, text=True) as check:
         assert check.stdout
         lines = [check.stdout.readline() for _ in range(10)]
@@ -125,17 +121,7 @@ def test_all_workers_killed_and_another_one_started(start: Start, scheduler: str
     """What they all had was shipped to them: it is made again for the one that comes."""
     first = worker(start, scheduler, tmp_path / "1")
     modules = fetch("6.1").root / "lib/modules"
-    command = [
-        sys.executable,
-        "-m",
-        "pyinsmod",
-        "check",
-        str(modules),
-        "--kernel",
-        "6.12",
-        "--json-lines",
-        "--no-cache",
-    ]
+    command = streaming(modules)
     with subprocess.Popen([*command, "--scheduler", scheduler], stdout=subprocess.PIPE, text=True) as check:
         assert check.stdout
         lines = [check.stdout.readline() for _ in range(10)]
@@ -187,17 +173,7 @@ def test_a_scheduler_that_goes_is_one_line(
 ) -> None:
     worker(start, scheduler, tmp_path / "1")
     modules = fetch("6.1").root / "lib/modules"
-    command = [
-        sys.executable,
-        "-m",
-        "pyinsmod",
-        "check",
-        str(modules),
-        "--kernel",
-        "6.12",
-        "--json-lines",
-        "--no-cache",
-    ]
+    command = streaming(modules)
     with subprocess.Popen(
         [*command, "--scheduler", scheduler], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as check:
