@@ -41,15 +41,21 @@ class Watched(LocalProcesses):
         return super().scan(check, batches, places)
 
 
+def modules_of_the_store(count: int) -> Iterator[tuple[str, str]]:
+    """Yield about so many modules of 6.1, which are plain, and of 6.12, which are compressed: a name, and the file."""
+    for kernel in ("6.1", "6.12"):
+        files = modules_below(str(fetch(kernel).root)).files
+        for file in files[:: len(files) // count]:
+            yield f"{kernel}-{Path(file).name}", file
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """Copies of modules: of 6.1 plain, of 6.12 compressed, and a file that is none."""
     root = tmp_path / "tree"
     root.mkdir()
-    for name in ("6.1", "6.12"):
-        files = modules_below(str(fetch(name).root)).files
-        for file in files[:: len(files) // SOME]:
-            shutil.copyfile(file, root / f"{name}-{Path(file).name}")
+    for name, file in modules_of_the_store(SOME):
+        shutil.copyfile(file, root / name)
     (root / "cut.ko.xz").write_bytes(b"\xfd7zXZ\0\0\4")
     return root
 
@@ -202,10 +208,8 @@ def old_tree(tmp_path: Path) -> Path:
     """A tree of files that were there before: links, which lead to the store's."""
     root = tmp_path / "links"
     root.mkdir()
-    for name in ("6.1", "6.12"):
-        files = modules_below(str(fetch(name).root)).files
-        for file in files[:: len(files) // 12]:
-            (root / f"{name}-{Path(file).name}").symlink_to(file)
+    for name, file in modules_of_the_store(12):
+        (root / name).symlink_to(file)
     return root
 
 
