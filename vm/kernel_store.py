@@ -18,7 +18,8 @@ from vm.catalogue import KERNELS
 from vm.errors import StoreBroken, UnknownKernel
 
 MANIFEST = "manifest.json"
-KERNEL_PACKAGES = re.compile(r"linux-(?:image|binary|modules)-\d")
+# Image and modules; since 7.2 the image is in `binary`, and the configuration in `base`.
+KERNEL_PACKAGES = re.compile(r"linux-(?:image|base|binary|modules)-\d")
 
 
 @dataclass(frozen=True)
@@ -63,20 +64,20 @@ class Kernel:
     @property
     def configuration(self) -> Path | None:
         """The configuration it was built with, where Debian puts it (beside the modules since 7.2)."""
-        candidates = (self.root / f"boot/config-{self.release}", self.modules / "config")
-        return next((path for path in candidates if path.exists()), None)
+        candidates = (f"boot/config-{self.release}", f"usr/lib/modules/{self.release}/config")
+        return next((path for path in (self.root / candidate for candidate in candidates) if path.exists()), None)
 
 
 def fetched(name: str) -> Kernel | None:
-    """Return a kernel if it is in the store, whole; None when it has to be fetched."""
+    """Return a kernel if it is in the store, whole, with its configuration; None when it has to be fetched."""
     root = _folder(name)
     try:
         manifest = json.loads((root / MANIFEST).read_text())
         kernel = Kernel(**{**manifest, "root": root, "packages": tuple(manifest["packages"])})
-        damaged = _sha256(kernel.vmlinuz) != kernel.vmlinuz_sha256
+        whole = _sha256(kernel.vmlinuz) == kernel.vmlinuz_sha256 and _filled(kernel.configuration)
     except (OSError, ValueError, TypeError, KeyError, StoreBroken):
         return None
-    return None if damaged else kernel
+    return kernel if whole else None
 
 
 def fetch(name: str, *, newest: bool = False) -> Kernel:
@@ -157,3 +158,7 @@ def _folder(name: str) -> Path:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _filled(path: Path | None) -> bool:
+    return path is not None and path.stat().st_size > 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -19,8 +20,9 @@ def stored(cache: Path, image: bytes = b"kernel image") -> Path:
     root = cache / "kernels/6.1"
     (root / "boot").mkdir(parents=True)
     (root / "boot/vmlinuz-6.1.0-1-cloud-amd64").write_bytes(image)
+    (root / "boot/config-6.1.0-1-cloud-amd64").write_bytes(b"CONFIG_MODULES=y\n")
     (root / "lib/modules/6.1.0-1-cloud-amd64").mkdir(parents=True)
-    checksum = "05d0e6c3e1e6a2a4"  # wrong on purpose; set right below
+    checksum = hashlib.sha256(b"kernel image").hexdigest()
     manifest = {
         "name": "6.1", "release": "6.1.0-1-cloud-amd64", "version": "6.1.1-1", "root": "",
         "packages": ["linux-image"], "vmlinuz_sha256": checksum, "modules_mib": 0,
@@ -35,7 +37,7 @@ def test_an_unknown_name_lists_those_there_are() -> None:
 
 
 def test_a_damaged_kernel_counts_as_not_fetched(own_cache: Path) -> None:
-    stored(own_cache)
+    stored(own_cache, image=b"kernel imagf")
     assert kernel_store.fetched("6.1") is None
 
 
@@ -44,13 +46,44 @@ def test_a_kernel_without_manifest_counts_as_not_fetched(own_cache: Path) -> Non
     assert kernel_store.fetched("6.1") is None
 
 
-def test_a_whole_kernel_is_found_by_name_and_by_release(own_cache: Path) -> None:
-    import hashlib
+def test_a_kernel_without_configuration_is_fetched_again(own_cache: Path) -> None:
+    configuration = stored(own_cache) / "boot/config-6.1.0-1-cloud-amd64"
+    configuration.write_bytes(b"")
+    assert kernel_store.fetched("6.1") is None
+    configuration.unlink()
+    assert kernel_store.fetched("6.1") is None
 
+
+def test_newer_packages_keep_the_configuration_beside_the_modules(own_cache: Path) -> None:
     root = stored(own_cache)
-    manifest = json.loads((root / "manifest.json").read_text())
-    manifest["vmlinuz_sha256"] = hashlib.sha256(b"kernel image").hexdigest()
-    (root / "manifest.json").write_text(json.dumps(manifest))
+    beside = root / "usr/lib/modules/6.1.0-1-cloud-amd64/config"
+    beside.parent.mkdir(parents=True)
+    (root / "boot/config-6.1.0-1-cloud-amd64").rename(beside)
+    assert kernel_store.fetch("6.1").configuration == beside
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "linux-image-6.1.0-50-cloud-amd64",
+        "linux-base-7.2.13+deb14-cloud-amd64",
+        "linux-binary-7.2.13+deb14-cloud-amd64",
+        "linux-modules-7.2.13+deb14-cloud-amd64",
+    ],
+)
+def test_packages_of_one_release_are_the_kernel(package: str) -> None:
+    assert kernel_store.KERNEL_PACKAGES.match(package)
+
+
+@pytest.mark.parametrize(
+    "package", ["linux-base", "linux-base-cloud-amd64", "linux-image-cloud-amd64", "linux-libc-dev"]
+)
+def test_packages_that_only_name_others_are_not(package: str) -> None:
+    assert not kernel_store.KERNEL_PACKAGES.match(package)
+
+
+def test_a_whole_kernel_is_found_by_name_and_by_release(own_cache: Path) -> None:
+    stored(own_cache)
     kernel = kernel_store.fetch("6.1")
     assert kernel.release == "6.1.0-1-cloud-amd64"
     assert kernel_store.fetch("6.1.0-1-cloud-amd64") == kernel
