@@ -1,10 +1,11 @@
-"""What a second worker of a Dask cluster is worth: every check of Debian's generic kernel against two others.
+"""What a second worker of a Dask cluster is worth: checks of Debian's generic kernel, and experiments in machines.
 
-Scheduler and workers run before the clock does, as a cluster would. Whole `pyinsmod check` processes, in turn with one
-worker and with two; all of it on this machine, so that the client, the scheduler and both workers share its processors.
-So beside the times stands what two workers can come to here at all: how much faster two processes of plain Python are
-than one after the other, and the processor time of client, scheduler and workers: one worker has a processor of its own
-beside the client and the scheduler, two have not, and all of it divided by the processors is the least that it takes.
+Scheduler and workers run before the clock does, as a cluster would. Whole `pyinsmod check` and `pyinsmod validate`
+processes, in turn with one worker and with two; all of it on this machine, so that the client, the scheduler and both
+workers share its processors. So beside the times stands what two workers can come to here at all: how much faster two
+processes of plain Python are than one after the other, and the processor time of client, scheduler and workers: one
+worker has a processor of its own beside the client and the scheduler, two have not, and all of it divided by the
+processors is the least that it takes.
 
     .venv/bin/python -m benchmarks.cluster_speed [ROUNDS [MODULES]]
 """
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,43 +37,71 @@ WANTED = 1.7
 KERNELS = ("6.1", "5.10")
 
 
+# Experiments of `validate`, each in a fresh machine, with so many loaders.
+EXPERIMENTS_ON = "6.1"
+LOADERS = ("kmod", "kmod-28", "busybox", "toybox")
+CLAIMS = ("step-1-shell", "step-6-magic", "step-7-compares", "step-9-undefined", "step-13-aborted")
+NAMES = ("one worker", "two workers", "here, without a cluster")
+# Refused and undecided modules are what is looked for; a lost machine is no measurement.
+SOUND = {"check": (0, 1, 3), "validate": (0, 1)}
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Print a table and return the status."""
+    """Print a table of the checks and one of the experiments, and return the status."""
     rounds = int(arguments[0]) if arguments else ROUNDS
     wanted = int(arguments[1]) if len(arguments) > 1 else MODULES
-    against = [word for kernel in KERNELS for word in ("--kernel", kernel)]
-    taken: dict[str, list[float]] = {"one worker": [], "two workers": [], "here, without a cluster": []}
-    used: dict[str, list[Used]] = {name: [] for name in taken}
+    print(machine())
     with tempfile.TemporaryDirectory() as scratch:
         some = _some(modules_of(generic_kernel()), wanted, Path(scratch) / "modules")
-        command = (sys.executable, "-m", "pyinsmod", "check", str(some), *against, "--json", "--no-cache")
         with stack_of(Path(scratch), 1) as first, stack_of(Path(scratch), 2) as second:
-            stacks = {"one worker": first, "two workers": second}
-            for number in range(rounds + 1):
-                for name, seconds in taken.items():
-                    stack = stacks.get(name)
-                    spent, times = _seconds(command, stack)
-                    print(f"round {number}, {name}: {spent:.1f} s", file=sys.stderr, flush=True)
-                    if number:
-                        seconds.append(spent)
-                        used[name].append(times)
-    rows = [
-        (
-            name,
-            f"{min(seconds):.2f} s",
-            f"{statistics.median(seconds):.2f} s",
-            *map("{:.2f} s".format, _least(used[name])),
-        )
-        for name, seconds in taken.items()
-    ]
-    print(machine())
-    columns = ("best", "median", "processor time of the client", "of the scheduler", "of the workers")
-    print(table(f"{wanted} of a kernel's modules against two kernels, all checks", columns, rows))
+            stacks = (first, second, None)
+            print_table(
+                f"{wanted} of a kernel's modules against two kernels, all checks",
+                measured(_check(some), stacks, rounds),
+            )
+            cells = len(LOADERS) * (len(CLAIMS) + 1)
+            print_table(f"{cells} experiments, each in a fresh machine", measured(_validate(), stacks, rounds))
     print(f"- two processes of plain Python side by side: {_side_by_side():.2f} times as fast as one after the other")
-    _print_bound(_least(used["one worker"]), _least(used["two workers"]))
-    ratio = min(taken["two workers"]) / min(taken["one worker"])
-    print(limit("two workers / one worker", ratio, round(1 / WANTED, 2), f" ({1 / ratio:.2f} times as fast)"))
     return 0
+
+
+def _check(modules: Path) -> Sequence[str]:
+    against = [word for kernel in KERNELS for word in ("--kernel", kernel)]
+    return (sys.executable, "-m", "pyinsmod", "check", str(modules), *against, "--json", "--no-cache")
+
+
+def _validate() -> Sequence[str]:
+    loaders = [word for name in LOADERS for word in ("--loader", name)]
+    claims = [word for claim in CLAIMS for word in ("--claim", claim)]
+    return (sys.executable, "-m", "pyinsmod", "validate", "--kernel", EXPERIMENTS_ON, *loaders, *claims, "--fresh")
+
+
+def measured(command: Sequence[str], stacks: Sequence[Stack | None], rounds: int) -> dict[str, list[Cost]]:
+    """Run a command in turn on each stack; the first round fills caches and does not count."""
+    taken: dict[str, list[Cost]] = {name: [] for name in NAMES}
+    for number in range(rounds + 1):
+        for (name, costs), stack in zip(taken.items(), stacks, strict=True):
+            cost = _cost(command, stack)
+            print(f"{command[3]}, round {number}, {name}: {cost.seconds:.1f} s", file=sys.stderr, flush=True)
+            if number:
+                costs.append(cost)
+    return taken
+
+
+def print_table(title: str, taken: Mapping[str, Sequence[Cost]]) -> None:
+    """Print times, and whether two workers are as much faster as they should be."""
+    seconds = {name: [cost.seconds for cost in costs] for name, costs in taken.items()}
+    least = {name: Used(*map(min, zip(*(cost.used for cost in costs), strict=True))) for name, costs in taken.items()}
+    rows = [
+        (name, f"{min(each):.2f} s", f"{statistics.median(each):.2f} s", *map("{:.2f} s".format, least[name]))
+        for name, each in seconds.items()
+    ]
+    columns = ("best", "median", "processor time of the client", "of the scheduler", "of the workers")
+    print(table(title, columns, rows))
+    one, two, _ = NAMES
+    _print_bound(least[one], least[two])
+    ratio = min(seconds[two]) / min(seconds[one])
+    print(limit(f"{two} / {one}", ratio, round(1 / WANTED, 2), f" ({1 / ratio:.2f} times as fast)"))
 
 
 def _print_bound(one: Used, two: Used) -> None:
@@ -98,16 +127,19 @@ class Used(NamedTuple):
     workers: float = 0.0
 
 
+class Cost(NamedTuple):
+    """What a run took: seconds, and processor time."""
+
+    seconds: float
+    used: Used
+
+
 class Stack(NamedTuple):
     """A scheduler's address, and its process and the workers'."""
 
     address: str
     scheduler: int
     workers: tuple[int, ...]
-
-
-def _least(used: Sequence[Used]) -> Used:
-    return Used(*map(min, zip(*used, strict=True)))
 
 
 @contextlib.contextmanager
@@ -152,18 +184,20 @@ def _some(modules: Path, wanted: int, folder: Path) -> Path:
     return folder
 
 
-def _seconds(command: Sequence[str], stack: Stack | None) -> tuple[float, Used]:
-    """Return how long a command takes, and how much processor time, that of the scheduler and the workers included."""
+def _cost(command: Sequence[str], stack: Stack | None) -> Cost:
+    """Run a command and return what it took, the processor time of the scheduler and the workers included."""
     leaders = (stack.scheduler, *stack.workers) if stack else ()
     way = ("--scheduler", stack.address) if stack else ()
     before, old = resource.getrusage(resource.RUSAGE_CHILDREN), _processor_times(leaders)
     started = time.perf_counter()
-    subprocess.run((*command, *way), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+    done = subprocess.run((*command, *way), stdin=subprocess.DEVNULL, capture_output=True, check=False)
     spent = time.perf_counter() - started
+    if done.returncode not in SOUND[command[3]]:
+        raise SystemExit(f"{command[3]} failed: {done.stderr.decode(errors='replace')[-500:]}")
     after, new = resource.getrusage(resource.RUSAGE_CHILDREN), _processor_times(leaders)
     own = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     scheduler, *workers = (late - early for early, late in zip(old, new, strict=True)) if stack else (0.0,)
-    return spent, Used(own, scheduler, sum(workers))
+    return Cost(spent, Used(own, scheduler, sum(workers)))
 
 
 def _processor_times(leaders: Sequence[int]) -> list[float]:
