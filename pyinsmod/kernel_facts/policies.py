@@ -1,6 +1,7 @@
 """Who else has a say in a load on the running kernel: seccomp, LoadPin, SELinux, IMA, IPE.
 
-SELinux can be asked; the rules of the others are told to nobody, so that one can only warn of them.
+SELinux can be asked, and IMA's own rules are known; what else there is of rules is told to nobody, so that one can only
+warn of it.
 """
 
 from __future__ import annotations
@@ -83,18 +84,16 @@ def _selinux(paths: KernelPaths, descriptor: int | None) -> Policy | None:
     asked = selinux.ask(paths, descriptor)
     if asked.allowed or (asked.allowed is None and ":unconfined_t" in asked.domain):
         return None
-    domain, enforcing = asked.domain or "unknown", f"1 in {paths.root}/sys/fs/selinux/enforce"
-    label = "give the file the label of modules: chcon -t modules_object_t FILE"
+    domain = asked.domain or "unknown"
+    summary = f"SELinux does not let '{domain}' load a file labelled '{asked.label}'"
+    remedy = "give the file the label of modules: chcon -t modules_object_t FILE"
     if asked.allowed is None:
         summary = f"SELinux is enforcing and decides by the file's label; this process is '{domain}'"
-        return Policy("selinux", "EACCES", summary, enforcing, f"{label}; {AUDITED}")
-    if descriptor is None:
+    elif descriptor is None:
         summary = f"SELinux does not let '{domain}' load modules from memory (init_module)"
-        return Policy(
-            "selinux", "EACCES", summary, enforcing, f"give the kernel the file: finit_module; {AUDITED}", True
-        )
-    summary = f"SELinux does not let '{domain}' load a file labelled '{asked.label}'"
-    return Policy("selinux", "EACCES", summary, enforcing, f"{label}; {AUDITED}", True)
+        remedy = "give the kernel the file: finit_module"
+    seen = f"1 in {paths.root}/sys/fs/selinux/enforce"
+    return Policy("selinux", "EACCES", summary, seen, f"{remedy}; {AUDITED}", asked.allowed is False)
 
 
 def _ima(paths: KernelPaths, descriptor: int | None) -> Policy | None:
