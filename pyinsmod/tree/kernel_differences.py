@@ -16,7 +16,7 @@ from pyinsmod.kernel_facts.config import options_in
 from pyinsmod.kernel_facts.facts_cache import FactsCache
 from pyinsmod.kernel_facts.files import read
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
-from pyinsmod.lean import Iterator, Mapping
+from pyinsmod.lean import Iterable, Iterator, Mapping
 
 # The parameters of module_layout() come first (kernel/module/version.c), then what many drivers' CRCs are made of.
 STRUCTURES = (
@@ -26,6 +26,8 @@ STRUCTURES = (
 )
 SHOWN, FEW = 8, 3
 _SET = re.compile(rb"^CONFIG_(\w+)=(.*)$", re.MULTILINE)
+# How files are packed and names of symbols are kept, which no module is judged by.
+_STORAGE = re.compile(r"MODULE_COMPRESS|KALLSYMS_")
 # What differs between any two builds and explains nothing.
 _COMPILER = re.compile(r"(CC|GCC|CLANG|LD|AS|RUSTC|PAHOLE|BINDGEN)_|BUILD_SALT|.*_VERSION(_TEXT)?$")
 
@@ -57,10 +59,14 @@ def _configuration(built_for: OtherKernel, kernel: OtherKernel) -> Iterator[str]
         return
     # A driver that is a module on one side and missing on the other changes nobody's structures.
     telling = [name for name in changed if "m" not in (old.get(name), new.get(name))] or changed
-    minded = sorted({*options_in(sides[0] or b""), *options_in(sides[1] or b"")} & set(changed))
+    minded = [name for name in _minded(sides) if name in changed and not _STORAGE.match(name)]
     yield f"configuration: {len(changed)} options differ" + (
         f"; of those the loader goes by: {_named(minded, old, new)}" if minded else f": {_named(telling, old, new)}"
     )
+
+
+def _minded(sides: Iterable[bytes | None]) -> list[str]:
+    return sorted({name for raw in sides for name in options_in(raw or b"")})
 
 
 def _called(kernel: OtherKernel) -> str:
