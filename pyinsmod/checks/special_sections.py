@@ -115,7 +115,8 @@ def _usual(image: ModuleImage, section: Section, table: Table, tests: Tests) -> 
         return True
     if len(tables) != 1 or -section.size % table.entry > table.last:
         return False
-    entries = list(elf.RELA.iter_unpack(image.section_bytes(tables[0])))
+    raw = image.section_bytes(tables[0])
+    entries = list(elf.RELA.iter_unpack(raw[: len(raw) - len(raw) % elf.RELA.size]))
     if not {at + offset for at in range(0, section.size, table.entry) for offset in table.pointers} <= {
         entry[0] for entry in entries
     }:

@@ -48,6 +48,15 @@ def module(
     return bytes(data)
 
 
+def test_half_a_relocation_is_none(build_module: BuildModule, make_facts: MakeFacts) -> None:
+    data = bytearray(module(build_module, ".return_sites", bytes(4), (0, PC32, TEXT_SYMBOL, 1 << 30)))
+    size = struct.unpack_from("<Q", data, 40)[0] + 64 * RELA + 32
+    whole = struct.unpack_from("<Q", data, size)[0]
+    for odd in (whole + 1, whole - 1, 1):
+        struct.pack_into("<Q", data, size, odd)
+        assert bool(found(bytes(data), make_facts)) == (odd > whole)
+
+
 @pytest.mark.parametrize("name", [".return_sites", ".retpoline_sites"])
 @pytest.mark.parametrize(
     ("addend", "crashes"), [(8, False), (63, False), (200, False), (1 << 30, True), (-1 << 20, True)]
