@@ -12,6 +12,7 @@ from tracer.experiments.donor import ROLES
 from tracer.experiments.errors import UnknownFault
 from tracer.experiments.faults import lookup
 from tracer.experiments.loaders import LOADERS
+from tracer.experiments.module_spec import COMPRESSORS
 
 KEYS: Mapping[str, str] = {
     **dict.fromkeys(("about", "like", "file", "run"), TEXT),
@@ -28,6 +29,8 @@ MODULE_KEYS: Mapping[str, str] = {
     "exit": TABLE,
 }
 INIT_KEYS: Mapping[str, str] = {"log": TEXT, "returns": NUMBER, "sleep_ms": NUMBER}
+# What the machine code of an init function can hold: C's int, and what msleep() takes that is no negative int.
+INIT_NUMBERS: Mapping[str, range] = {"returns": range(-(1 << 31), 1 << 31), "sleep_ms": range(1 << 31)}
 EXIT_KEYS: Mapping[str, str] = {"log": TEXT}
 ROLES_OF_DONORS = ("needed", "needing", *ROLES)
 
@@ -96,6 +99,9 @@ def _check_names(table: Mapping[str, Any]) -> None:
 
 def _check_module(module: object) -> None:
     known = of_kinds(module, MODULE_KEYS)
+    if known.get("compression") not in COMPRESSORS:
+        kinds = ", ".join(kind for kind in COMPRESSORS if kind)
+        raise Wrong(f"unknown compression '{known['compression']}'; there are {kinds}", "compression")
     check_init(known.get("init", {}))
     of_kinds(known.get("exit", {}), EXIT_KEYS)
     for key in ("unchanged", "donor"):
@@ -106,7 +112,10 @@ def _check_module(module: object) -> None:
 
 def check_init(init: object) -> None:
     """Raise Wrong if this does not say what an init function does."""
-    of_kinds(init, INIT_KEYS)
+    known = of_kinds(init, INIT_KEYS)
+    for key, numbers in INIT_NUMBERS.items():
+        if known.get(key, 0) not in numbers:
+            raise Wrong(f"'{key}' is a number from {numbers[0]} to {numbers[-1]}", key)
 
 
 def check_faults(names: Sequence[str]) -> None:

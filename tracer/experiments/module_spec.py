@@ -60,7 +60,7 @@ def build(spec: ModuleSpec, tree: Path, donor: Donor | None = None) -> bytes:
     replace_exit(module, spec.exit, tree)
     spoil_module(module, spec.faults)
     image = spoil_image(module.to_bytes(), spec.faults)
-    return _COMPRESSORS[spec.compression](image)
+    return COMPRESSORS[spec.compression](image)
 
 
 def _identity(image: bytes) -> bytes:
@@ -70,7 +70,7 @@ def _identity(image: bytes) -> bytes:
 # The kernel's decoder knows CRC32 and no other check (lib/xz/xz_dec_stream.c), and 1 MiB is the
 # dictionary that kbuild's own compression uses (scripts/Makefile.modinst).
 _XZ_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 20}]
-_COMPRESSORS: dict[Compression | None, Callable[[bytes], bytes]] = {
+COMPRESSORS: dict[Compression | None, Callable[[bytes], bytes]] = {
     None: _identity,
     "xz": partial(lzma.compress, format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC32, filters=_XZ_FILTERS),
     "gz": partial(gzip.compress, mtime=0),
