@@ -1,4 +1,4 @@
-"""Every pyinsmod command that a document shows is one that the parsers take."""
+"""What documents show is there: commands that the parsers take, options, make targets, files."""
 
 from __future__ import annotations
 
@@ -17,15 +17,22 @@ REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 SPAN = re.compile(r"`((?:sudo )?pyinsmod [^`]+)`")
 LINE = re.compile(r"(?m)^(?:[$#] )?((?:sudo )?pyinsmod .+?)(?: +#.*)?$")
+IN_LINE = re.compile(r"`([^`\n]+)`")
+PLACEHOLDER = re.compile(r"NAME|PAGE|\bDOC\b")
+# python-ptrace's.
+ELSEWHERE = ("strace.py",)
 # What stands for something else: a name in capitals, or the rest of a line.
 LEFT_OUT = re.compile(r"…|\b(?:FILE|COMMAND|SHELL)\b")
+
+
+def blocks_of(text: str) -> list[str]:
+    return re.findall(r"(?ms)^```.*?^```", text)
 
 
 def commands() -> Iterator[tuple[str, str]]:
     for document in DOCUMENTS:
         text = document.read_text()
-        blocks = re.findall(r"(?ms)^```.*?^```", text)
-        shown = [*SPAN.findall(text), *(line for block in blocks for line in LINE.findall(block))]
+        shown = [*SPAN.findall(text), *(line for block in blocks_of(text) for line in LINE.findall(block))]
         yield from ((document.name, command) for command in dict.fromkeys(shown) if not LEFT_OUT.search(command))
 
 
@@ -49,13 +56,50 @@ def test_the_parsers_take_what_is_shown(command: str) -> None:
         assert rest
 
 
-def test_every_file_that_the_architecture_names_is_there() -> None:
-    text = (REPOSITORY / "docs" / "architecture.md").read_text()
-    named = {name for name in re.findall(r"`((?:\w+/)*\w+\.py)`", text) if "NAME" not in name}
-    there = [
-        f"/{path.relative_to(REPOSITORY)}"
-        for room in ("pyinsmod", "tracer", "vm", "tests")
-        for path in (REPOSITORY / room).rglob("*.py")
-    ]
-    assert len(named) > 40
-    assert [name for name in sorted(named) if not any(path.endswith(f"/{name}") for path in there)] == []
+def spans(fitting: str) -> list[str]:
+    """Return what documents show in the line and fits a pattern, by document."""
+    shown = ((document.name, span) for document in DOCUMENTS for span in IN_LINE.findall(document.read_text()))
+    return sorted({f"{name}: {found[1]}" for name, span in shown if (found := re.match(fitting, span))})
+
+
+def of_document(shown: str) -> str:
+    return shown.partition(": ")[2]
+
+
+def test_every_option_that_is_named_is_one() -> None:
+    known = {option for name in (*COMMANDS, "load") for option in parser_of(name)._option_string_actions}
+    named = spans(r"(--[a-z][\w-]*)")
+    assert len(named) > 10
+    assert [shown for shown in named if of_document(shown) not in known] == []
+
+
+def test_every_make_target_that_is_named_is_one() -> None:
+    targets = set(re.findall(r"(?m)^([\w-]+):", (REPOSITORY / "Makefile").read_text()))
+    blocks = {
+        f"{document.name}: {target}"
+        for document in DOCUMENTS
+        for target in re.findall(r"(?m)^(?:\$ )?make ([\w-]+)", "".join(blocks_of(document.read_text())))
+    }
+    named = {*spans(r"make ([\w-]+)"), *blocks}
+    assert len(named) > 10
+    assert [shown for shown in sorted(named) if of_document(shown) not in targets] == []
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    """Paths are those of the repository, or of a room; build/ is what make fills."""
+    there = [f"/{path.relative_to(REPOSITORY)}" for path in in_rooms()]
+    named = spans(r"((?!build/)(?:\w+/)*[\w-]+\.(?:py|toml|md)|(?!build/)(?:\w+/)+)$")
+    assert len(named) > 60
+    assert [
+        shown
+        for shown in named
+        if not (REPOSITORY / of_document(shown)).exists()
+        and not PLACEHOLDER.search(shown)
+        and of_document(shown) not in ELSEWHERE
+        and not any(path.endswith(f"/{of_document(shown).rstrip('/')}") for path in there)
+    ] == []
+
+
+def in_rooms() -> Iterator[Path]:
+    for room in ("pyinsmod", "tracer", "vm", "tests", "docs", "tools", "benchmarks", "examples"):
+        yield from (REPOSITORY / room).rglob("*")
