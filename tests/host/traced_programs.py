@@ -123,6 +123,9 @@ libc.capget(head, data)
 libc.getrandom(data, 8, 1)
 libc.syscall(334, 0, 0, 0, 0)
 libc.syscall(309, data, head, 0); libc.syscall(324, 0, 0, 0); libc.syscall(148, 0, data)
+log = ctypes.create_string_buffer(64)
+for action, size in ((3, 64), (3, -1), (9, 0), (10, 0), (8, 99), (77, 3)): libc.syscall(103, action, log, size)
+libc.syscall(103, 3, None, 5)
 libc.syscall(155, b"/nonexistent/x", b"/nonexistent/y")
 """
 MOUNTS = """

@@ -7,10 +7,11 @@ from types import MappingProxyType
 
 from tracer.decode.kinds.buffers import sent
 from tracer.decode.kinds.cloning import CLONE_ARGS, clone
-from tracer.decode.kinds.control import ARCH_PRCTL, PRCTL
 from tracer.decode.kinds.descriptors import DIRFD, FD
 from tracer.decode.kinds.futex import FUTEX
+from tracer.decode.kinds.kernel_log import SYSLOG
 from tracer.decode.kinds.numbers import HEX, HEX32, INT, INT_IN, INT_OUT, MODE, POINTER, SIZE, UINT, UINT_OUT, USER
+from tracer.decode.kinds.prctl import ARCH_PRCTL, PRCTL
 from tracer.decode.kinds.resources import (
     CAPABILITIES_IN,
     CAPABILITIES_OUT,
@@ -133,6 +134,7 @@ CALLS: Mapping[str, Signature] = MappingProxyType(
         "capget": call(("hdrp", CAPABILITY_HEADER), ("datap", CAPABILITIES_OUT)),
         "capset": call(("hdrp", CAPABILITY_HEADER), ("datap", CAPABILITIES_IN)),
         "uname": call(("buf", UTSNAME)),
+        "syslog": SYSLOG,
         "sysinfo": call(("info", SYSINFO)),
         "getrandom": call(("buf", RANDOM_BYTES), ("buflen", SIZE), ("flags", flags(flag.GETRANDOM_FLAGS, "GRND_???"))),
         "umask": call(("mask", MODE), returns=OCTAL),

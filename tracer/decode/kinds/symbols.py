@@ -23,6 +23,19 @@ def enum(table: Mapping[int, str], unknown: str | None, *, signed: bool = False,
     return of_number(symbol, shown_symbol(frozenset(table.values()), unknown))
 
 
+def commented(table: Mapping[int, str], unknown: str) -> Kind:
+    """Return the kind of a C int of a table that strace shows as a number, its symbol in a comment behind it."""
+    numbers = {symbol: number for number, symbol in table.items()}
+
+    def symbol(value: int) -> Value:
+        return table.get(signed32(value), signed32(value))
+
+    def show(value: Value) -> str:
+        return f"{numbers[value]} /* {value} */" if value in numbers else f"{value} /* {unknown} */"
+
+    return of_number(symbol, show)
+
+
 def shown_symbol(known: frozenset[str], unknown: str | None) -> Show:
     """Return how a table's symbol is shown; a number that has none gets strace's comment."""
     if unknown is None:

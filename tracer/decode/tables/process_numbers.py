@@ -311,3 +311,34 @@ PTRACE_EVENTS = MappingProxyType(
         128: "PTRACE_EVENT_STOP",
     }
 )
+
+# include/linux/syslog.h
+SYSLOG_ACTIONS = MappingProxyType(
+    {
+        0: "SYSLOG_ACTION_CLOSE",
+        1: "SYSLOG_ACTION_OPEN",
+        2: "SYSLOG_ACTION_READ",
+        3: "SYSLOG_ACTION_READ_ALL",
+        4: "SYSLOG_ACTION_READ_CLEAR",
+        5: "SYSLOG_ACTION_CLEAR",
+        6: "SYSLOG_ACTION_CONSOLE_OFF",
+        7: "SYSLOG_ACTION_CONSOLE_ON",
+        8: "SYSLOG_ACTION_CONSOLE_LEVEL",
+        9: "SYSLOG_ACTION_SIZE_UNREAD",
+        10: "SYSLOG_ACTION_SIZE_BUFFER",
+    }
+)
+
+# include/linux/kern_levels.h
+LOG_LEVELS = MappingProxyType(
+    {
+        0: "LOGLEVEL_EMERG",
+        1: "LOGLEVEL_ALERT",
+        2: "LOGLEVEL_CRIT",
+        3: "LOGLEVEL_ERR",
+        4: "LOGLEVEL_WARNING",
+        5: "LOGLEVEL_NOTICE",
+        6: "LOGLEVEL_INFO",
+        7: "LOGLEVEL_DEBUG",
+    }
+)
