@@ -10,6 +10,7 @@ from pyinsmod.kernel_facts.facts_cache import FactsCache
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Iterator, Mapping, Protocol, Sequence
 from pyinsmod.module_image import ModuleImage, read_image
+from pyinsmod.tree.basis import Basis
 from pyinsmod.tree.found import Found
 from pyinsmod.tree.kept_rows import KeptRows
 from pyinsmod.tree.quick import Key
@@ -108,7 +109,7 @@ class TreeCheck:
         self.relocations = relocations
         self.rows: list[Row] = []
         self.exports = TreeExports(())
-        self._kept = KeptRows(kept, found.root, relocations=relocations)
+        self._kept = KeptRows(Basis(kept, found.root, found.files, relocations=relocations))
         self._engine = engine or LocalProcesses()
         self._said: dict[tuple[int, Key], tuple[Finding, ...]] = {}
         pairs = zip(kernels, self.targets, strict=True)
@@ -144,7 +145,7 @@ class TreeCheck:
 
     def _scan(self) -> None:
         """Look at the files of which it is not known what comes of them, for those kernels of which it is not."""
-        known, said = self._kept.known(self.found.files, self.kernels, self.targets)
+        known, said = self._kept.known(self.kernels, self.targets)
         self._said.update(said)
         unknown: dict[tuple[int, ...], list[int]] = {}
         for number, rows in enumerate(zip(*known, strict=True)):
