@@ -11,10 +11,11 @@ from pyinsmod.cli.terminal import complain
 from pyinsmod.errors import PyinsmodError, UsageError
 from pyinsmod.kernel_facts.facts_cache import FactsCache
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
-from pyinsmod.lean import Iterable, Iterator, Sequence
+from pyinsmod.lean import Iterable, Sequence
 from pyinsmod.tree.found import Found, common_root, modules_below
+from pyinsmod.tree.known_tree import KnownTree
 from pyinsmod.tree.results import ModuleResult
-from pyinsmod.tree.tree_check import Engine, EngineLost, LocalProcesses, TreeCheck
+from pyinsmod.tree.tree_check import Engine, EngineLost, LocalProcesses
 from vm.cache_folder import cache_folder
 
 CANNOT_TELL = 3
@@ -28,11 +29,11 @@ def run(argv: Sequence[str]) -> int:
     found = _found(options.paths)
     kernels, unknown = _kernels(options.kernel, options.since)
     try:
-        check, results = _checked(options, found, kernels)
+        check = _checked(options, found, kernels)
     except EngineLost as lost:
         complain(str(lost))
         return CANNOT_TELL
-    status = _output(options, check, results)
+    status = _output(options, check)
     return status or (CANNOT_TELL if unknown or found.unreadable else 0)
 
 
@@ -50,10 +51,8 @@ def _insist_on_places_for_reports(options: TreeOptions) -> None:
             raise UsageError(f"{option} {file}: {why}")
 
 
-def _checked(
-    options: TreeOptions, found: Found, kernels: Sequence[OtherKernel]
-) -> tuple[TreeCheck, Sequence[ModuleResult]]:
-    """Check everything, here or by the workers of a cluster; return the check and its results in order."""
+def _checked(options: TreeOptions, found: Found, kernels: Sequence[OtherKernel]) -> KnownTree:
+    """Check everything, here or by the workers of a cluster."""
     if options.scheduler is None:
         return _checked_by(LocalProcesses(options.jobs), options, found, kernels)
     from pyinsmod.cluster.engine import DaskCluster
@@ -63,10 +62,8 @@ def _checked(
         return _checked_by(cluster, options, found, kernels)
 
 
-def _checked_by(
-    engine: Engine, options: TreeOptions, found: Found, kernels: Sequence[OtherKernel]
-) -> tuple[TreeCheck, Sequence[ModuleResult]]:
-    check = TreeCheck(
+def _checked_by(engine: Engine, options: TreeOptions, found: Found, kernels: Sequence[OtherKernel]) -> KnownTree:
+    check = KnownTree(
         found,
         kernels,
         _cache(),
@@ -75,8 +72,11 @@ def _checked_by(
         engine=engine,
         kept=None if options.no_cache else f"{cache_folder()}/rows",
     )
-    results = _streamed(check.run()) if options.json_lines else check.run()
-    return check, _in_order(results, found.files, kernels)
+    if options.json_lines:
+        _stream(check.run())
+    else:
+        check.finish()
+    return check
 
 
 def _found(paths: Sequence[str]) -> Found:
@@ -137,27 +137,16 @@ def _kernels(names: Sequence[str], since: str | None) -> tuple[list[OtherKernel]
     return found, bool(failed)
 
 
-def _streamed(results: Iterable[ModuleResult]) -> Iterator[ModuleResult]:
+def _stream(results: Iterable[ModuleResult]) -> None:
     import json
 
     from pyinsmod.cli.tree_json import as_json
 
     for result in results:
         print(json.dumps(as_json(result)), flush=True)
-        yield result
 
 
-def _in_order(
-    results: Iterable[ModuleResult], files: Sequence[str], kernels: Sequence[OtherKernel]
-) -> list[ModuleResult]:
-    """Return results in the order of the files, then of the kernels; workers are done in any order."""
-    file_number = {file: number for number, file in enumerate(files)}
-    kernel_number = {kernel.facts.name: number for number, kernel in enumerate(kernels)}
-    last = len(file_number)
-    return sorted(results, key=lambda one: (file_number.get(one.file, last), kernel_number.get(one.kernel, last)))
+def _output(options: TreeOptions, check: KnownTree) -> int:
+    from pyinsmod.cli.tree_output import Output
 
-
-def _output(options: TreeOptions, check: TreeCheck, results: Sequence[ModuleResult]) -> int:
-    from pyinsmod.cli.tree_output import Outcome, write
-
-    return write(Outcome(options, check, results))
+    return Output(options, check).write()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pyinsmod.examination import Examination
-from pyinsmod.lean import Any, Sequence
+from pyinsmod.lean import Any
+from pyinsmod.tree.known_tree import KnownTree
 from pyinsmod.tree.results import ModuleResult
-from pyinsmod.tree.tree_check import TreeCheck
 
 
 def as_json(result: ModuleResult) -> dict[str, Any]:
@@ -14,12 +14,12 @@ def as_json(result: ModuleResult) -> dict[str, Any]:
     return Examination(result.file, result.module, result.kernel, result.prediction, findings).to_json()
 
 
-def document(check: TreeCheck, results: Sequence[ModuleResult]) -> dict[str, Any]:
+def document(check: KnownTree) -> dict[str, Any]:
     """Return the whole object; `root` is the folder that is left out of paths when results are compared."""
     return {
         "schema": 1,
         "root": check.found.root,
         "kernels": [kernel.facts.to_json() for kernel in check.kernels],
-        "results": list(map(as_json, results)),
+        "results": list(map(as_json, check.results)),
         "notes": [{"kind": note.kind, "text": note.text, "files": list(note.files)} for note in check.notes()],
     }

@@ -6,7 +6,7 @@ from pyinsmod.lean import Iterator, Sequence
 from pyinsmod.text import printable, shortened
 from pyinsmod.tree.grouping import Cause, Group, KernelGroups
 from pyinsmod.tree.prediction_words import OUTCOMES
-from pyinsmod.tree.results import ModuleResult, Symbol, TreeNote
+from pyinsmod.tree.results import Symbol, TreeNote
 
 # So many modules, symbols and causes of each kind are named; --json has all of them.
 MODULES, SYMBOLS, CAUSES = 3, 6, 12
@@ -30,12 +30,12 @@ def kernel_lines(groups: KernelGroups, release: str, root: str, differ: Sequence
     for group in decisive[:CAUSES]:
         yield from _group_lines(group, root, differ if group.cause.check in OF_ANOTHER_KERNEL else ())
     if len(decisive) > CAUSES:
-        rest = sum(len(group.results) for group in decisive[CAUSES:])
+        rest = sum(len(group.files) for group in decisive[CAUSES:])
         yield f"  and {plural(rest, 'module')} for {len(decisive) - CAUSES} more reasons (--json has all)"
     others = [group for group in groups.groups if not group.decisive]
     for group in others[:CAUSES]:
         words = _WORDS[group.cause.severity]
-        yield printable(f"  {words}: {plural(len(group.results), 'module')}: {_what(group)}")
+        yield printable(f"  {words}: {plural(len(group.files), 'module')}: {_what(group)}")
     if len(others) > CAUSES:
         yield f"  and {len(others) - CAUSES} more remarks (--json has all)"
 
@@ -43,7 +43,7 @@ def kernel_lines(groups: KernelGroups, release: str, root: str, differ: Sequence
 def _group_lines(group: Group, root: str, differ: Sequence[str]) -> Iterator[str]:
     cause = group.cause
     errno = f" ({cause.errno} at step {cause.step})" if cause.errno else ""
-    yield printable(f"  {plural(len(group.results), 'module')}{errno}: {_what(group)}")
+    yield printable(f"  {plural(len(group.files), 'module')}{errno}: {_what(group)}")
     if cause.module_has and cause.kernel_has:
         yield printable(f"      modules: {shortened(cause.module_has)}")
         yield printable(f"      kernel:  {shortened(cause.kernel_has)}")
@@ -53,7 +53,7 @@ def _group_lines(group: Group, root: str, differ: Sequence[str]) -> Iterator[str
         yield printable(f"      {count:5} {symbol.name}{owner}")
     if len(group.symbols) > SYMBOLS:
         yield f"      and {len(group.symbols) - SYMBOLS} more"
-    yield printable(f"      such as {_examples(group.results, root)}")
+    yield printable(f"      such as {_examples(group.files, root)}")
     if cause.remedy:
         yield printable(f"      do: {shortened(cause.remedy)}")
 
@@ -68,9 +68,9 @@ def _what(group: Group) -> str:
     return f"{many} of another version (CRC) than the modules were built with"
 
 
-def _examples(results: Sequence[ModuleResult], root: str) -> str:
-    names = [result.file.removeprefix(f"{root}/") for result in results[:MODULES]]
-    more = f" and {len(results) - MODULES} more" if len(results) > MODULES else ""
+def _examples(files: Sequence[str], root: str) -> str:
+    names = [file.removeprefix(f"{root}/") for file in files[:MODULES]]
+    more = f" and {len(files) - MODULES} more" if len(files) > MODULES else ""
     return ", ".join(names) + more
 
 

@@ -174,10 +174,14 @@ class KernelFacts:
             "sources": {"vermagic": self.vermagic.source, "symbols": self.exports.source, **self._sources_found()},
         }
 
+    def asked(self) -> tuple[str, ...]:
+        """Return the names of the facts that were asked for."""
+        found = ((name, vars(self)[name]) for name in FACTS)
+        return tuple([name for name, fact in found if isinstance(fact, Fact) and fact is not NOT_GIVEN])
+
     def _sources_found(self) -> dict[str, str]:
         """Return where the other facts are from, those that were asked for."""
-        found = ((name, vars(self)[name]) for name in FACTS if name not in ("vermagic", "exports"))
-        return {name: fact.source for name, fact in found if isinstance(fact, Fact) and fact is not NOT_GIVEN}
+        return {name: vars(self)[name].source for name in self.asked() if name not in ("vermagic", "exports")}
 
 
 FACTS = tuple(name for name, fact in vars(KernelFacts).items() if isinstance(fact, _Found))

@@ -52,8 +52,12 @@ class ModuleTree:
 
     @cached_property
     def _index(self) -> _Index:
-        made_from = tuple(f"{self.folder}/{name}" for name in _SHOW_CHANGES)
-        return _Index._make(self._cache.kept("modules", made_from, lambda: tuple(_index_of(self.folder))))
+        return _Index._make(self._cache.kept("modules", self.shown_by, lambda: tuple(_index_of(self.folder))))
+
+    @property
+    def shown_by(self) -> tuple[str, ...]:
+        """The files and folders that change when modules come or go."""
+        return tuple(f"{self.folder}/{name}" for name in _SHOW_CHANGES)
 
     @cached_property
     def modules(self) -> Mapping[str, TreeModule]:

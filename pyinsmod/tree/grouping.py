@@ -40,13 +40,13 @@ class Cause(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A cause and the modules it concerns; `decisive` where it is what the kernel answers first.
+    """A cause and the files of the modules it concerns; `decisive` where it is what the kernel answers first.
 
     `symbols` are the symbols concerned with the number of modules that use each, the most used first.
     """
 
     cause: Cause
-    results: tuple[ModuleResult, ...]
+    files: tuple[str, ...]
     decisive: bool
     symbols: tuple[tuple[Symbol, int], ...] = ()
 
@@ -114,7 +114,8 @@ def grouped(results: Iterable[ModuleResult], kernel: str) -> KernelGroups:
         for place in known:
             place.append(result)
     groups = [
-        Group(cause, tuple(found), decisive, _symbols(cause, found)) for (cause, decisive), found in members.items()
+        Group(cause, tuple([result.file for result in found]), decisive, _symbols(cause, found))
+        for (cause, decisive), found in members.items()
     ]
     return KernelGroups(kernel, outcomes, tuple(sorted(groups, key=_rank)))
 
@@ -143,7 +144,7 @@ def _rank(group: Group) -> tuple[int, int, int, str]:
     return (
         not group.decisive,
         _SEVERITIES.index(group.cause.severity) if not group.decisive else 0,
-        -len(group.results),
+        -len(group.files),
         group.cause.summary,
     )
 

@@ -6,35 +6,31 @@ import os
 
 from pyinsmod.kernel_facts.files import read
 from pyinsmod.kernel_facts.module_tree import module_name
-from pyinsmod.lean import Iterator, Mapping, Sequence
+from pyinsmod.lean import Callable, Iterator
 from pyinsmod.tree.found import Found
-from pyinsmod.tree.resolution import TreeExports
+from pyinsmod.tree.outcome import Common
 from pyinsmod.tree.results import TreeNote
-from pyinsmod.tree.scan import Row
 
 # So many of one kind are named; the rest is counted.
 SHOWN = 20
 
 
-def notes_of(
-    found: Found, rows: Sequence[Row], exports: TreeExports, needs: Mapping[int, frozenset[int]]
-) -> list[TreeNote]:
+def notes_of(found: Found, common: Common, needs: Callable[[int], frozenset[int]]) -> list[TreeNote]:
     """Return the notes on a tree.
 
     Args:
         found: its files.
-        rows: what became of each.
-        exports: what they export to each other.
-        needs: which files each one needs, as far as all kernels agree.
+        common: what they are.
+        needs: tells which files one needs, as far as all kernels agree.
     """
     return [
         *(TreeNote("unreadable-folder", f"{folder}: {why}", (folder,)) for folder, why in found.unreadable),
-        *_bounded(_same_names(found, exports), "same-name"),
-        *_bounded(_same_symbols(found, rows, exports), "duplicate-export"),
+        *_bounded(_same_names(found, common), "same-name"),
+        *_bounded(_same_symbols(found, common), "duplicate-export"),
         *(
             note
             for listing in found.listings
-            for note in _bounded(_listing(listing, found, rows, needs), "modules.dep")
+            for note in _bounded(_listing(listing, found, common, needs), "modules.dep")
         ),
     ]
 
@@ -46,30 +42,32 @@ def _bounded(notes: Iterator[TreeNote], kind: str) -> Iterator[TreeNote]:
         yield TreeNote(kind, f"{len(every) - SHOWN} more like these")
 
 
-def _same_names(found: Found, exports: TreeExports) -> Iterator[TreeNote]:
-    for name, numbers in exports.named.items():
+def _same_names(found: Found, common: Common) -> Iterator[TreeNote]:
+    named: dict[bytes, list[int]] = {}
+    for number, name in enumerate(common.names):
+        if name is not None:
+            named.setdefault(name, []).append(number)
+    for name, numbers in named.items():
         if len(numbers) > 1:
             files = tuple(found.files[number] for number in numbers)
             text = f"{len(files)} files hold a module '{_text(name)}', and only one of them can be loaded"
             yield TreeNote("same-name", text, files)
 
 
-def _same_symbols(found: Found, rows: Sequence[Row], exports: TreeExports) -> Iterator[TreeNote]:
+def _same_symbols(found: Found, common: Common) -> Iterator[TreeNote]:
     """Yield the modules that cannot be loaded together because they export the same symbols."""
     together: dict[tuple[int, ...], list[bytes]] = {}
-    for symbol, numbers in exports.repeated.items():
-        if len({rows[number].name for number in numbers}) > 1:
+    for symbol, numbers in common.repeated.items():
+        if len({common.names[number] for number in numbers}) > 1:
             together.setdefault(tuple(numbers), []).append(symbol)
     for files, symbols in together.items():
-        names = " and ".join(f"'{_text(rows[number].name or b'')}'" for number in files)
+        names = " and ".join(f"'{_text(common.names[number] or b'')}'" for number in files)
         more = f" and {len(symbols) - 1} more" if len(symbols) > 1 else ""
         text = f"{names} export '{_text(symbols[0])}'{more}: whichever is loaded first keeps the other out (ENOEXEC)"
         yield TreeNote("duplicate-export", text, tuple(found.files[number] for number in files))
 
 
-def _listing(
-    listing: str, found: Found, rows: Sequence[Row], needs: Mapping[int, frozenset[int]]
-) -> Iterator[TreeNote]:
+def _listing(listing: str, found: Found, common: Common, needs: Callable[[int], frozenset[int]]) -> Iterator[TreeNote]:
     """Yield where modules.dep and the modules disagree: what modprobe would load is not what the modules need."""
     folder = os.path.dirname(listing)  # noqa: PTH120 - see paths.py
     told = _dependencies(listing, folder)
@@ -77,7 +75,7 @@ def _listing(
     for file in sorted(told.keys() - here.keys()):
         yield TreeNote("modules.dep", f"{listing} lists {file}, which is not there", (file,))
     for file, number in here.items():
-        if rows[number].name is None:
+        if common.names[number] is None:
             continue
         if file not in told:
             yield TreeNote("modules.dep", f"{listing} does not list {file}: modprobe will not find it", (file,))
@@ -102,11 +100,11 @@ def _whole(folder: str, path: str) -> str:
     return path if path.startswith("/") else f"{folder}/{path}"
 
 
-def _all_needed(number: int, needs: Mapping[int, frozenset[int]]) -> set[int]:
+def _all_needed(number: int, needs: Callable[[int], frozenset[int]]) -> set[int]:
     found: set[int] = set()
     waiting = [number]
     while waiting:
-        for each in needs.get(waiting.pop(), ()):
+        for each in needs(waiting.pop()):
             if each not in found:
                 found.add(each)
                 waiting.append(each)

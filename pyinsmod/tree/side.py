@@ -256,6 +256,15 @@ class Side:
                     found[name] = self._layers.of_own_module(name)
         return found
 
+    @property
+    def asked_own_modules(self) -> bool:
+        """Whether what the files of the kernel's own modules say may have been asked for."""
+        return bool(self.long) or "_layers" in vars(self)
+
+    def has_unread_files(self) -> bool:
+        """Tell whether a file could not be looked at, or whoever did so was lost."""
+        return any(finding.check == "file" for found in self.findings.values() for finding in found)
+
     @cached_property
     def _layers(self) -> LayeredExports:
         return LayeredExports(self.kernel, self.rows, self.exports)

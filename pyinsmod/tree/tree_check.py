@@ -8,13 +8,15 @@ from pyinsmod.errors import MalformedModule, PyinsmodError
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts_cache import FactsCache
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
-from pyinsmod.lean import Iterator, Mapping, Protocol, Sequence
+from pyinsmod.lean import Iterator, Protocol, Sequence
 from pyinsmod.module_image import ModuleImage, read_image
+from pyinsmod.tree.basis import Basis
 from pyinsmod.tree.found import Found
 from pyinsmod.tree.kept_rows import KeptRows
+from pyinsmod.tree.outcome import Common
 from pyinsmod.tree.quick import Key
 from pyinsmod.tree.resolution import TreeExports
-from pyinsmod.tree.results import ModuleResult, TreeNote
+from pyinsmod.tree.results import ModuleResult
 from pyinsmod.tree.scan import Plain, Row, Scanner
 from pyinsmod.tree.side import Side
 from pyinsmod.tree.target import Target
@@ -85,10 +87,11 @@ class TreeCheck:
         found: the files.
         kernels: the kernels, with their own modules.
         cache: where packed tables of exports are kept.
+        targets: the kernels made ready, where that was done before.
         relocations: whether relocations, and the tables the kernel follows, are looked at.
         whole: whether every finding of every module is wanted, and not just what groups them.
         engine: who does the work; as many processes as there are processors by default.
-        kept: the folder in which what came of each file is kept for the next run; None keeps nothing.
+        kept: where what came of each file is kept for the next run; None keeps nothing.
     """
 
     def __init__(
@@ -97,18 +100,19 @@ class TreeCheck:
         kernels: Sequence[OtherKernel],
         cache: FactsCache | None = None,
         *,
+        targets: Sequence[Target] | None = None,
         whole: bool = False,
         relocations: bool = True,
         engine: Engine | None = None,
-        kept: str | None = None,
+        kept: Basis | None = None,
     ) -> None:
         self.found = found
         self.kernels = kernels
-        self.targets = [Target(kernel, cache) for kernel in kernels]
+        self.targets = [Target(kernel, cache) for kernel in kernels] if targets is None else targets
         self.relocations = relocations
         self.rows: list[Row] = []
         self.exports = TreeExports(())
-        self._kept = KeptRows(kept, found.root, relocations=relocations)
+        self._kept = KeptRows(kept or Basis(None, found.root, found.files, relocations=relocations))
         self._engine = engine or LocalProcesses()
         self._said: dict[tuple[int, Key], tuple[Finding, ...]] = {}
         pairs = zip(kernels, self.targets, strict=True)
@@ -126,25 +130,16 @@ class TreeCheck:
                     yield side.result(number)
         yield from self._long_way()
 
-    def notes(self) -> list[TreeNote]:
-        """Return what is to be said of the tree as a whole, once `run` has come to its end."""
-        from pyinsmod.tree.notes import notes_of
-
-        every = [side.needs for side in self.sides]
-        agreed = {
-            number: frozenset.intersection(*(side.get(number, frozenset()) for side in every)) for number in every[0]
-        }
-        return notes_of(self.found, self.rows, self.exports, agreed)
-
-    def needs(self, kernel: int) -> Mapping[int, frozenset[int]]:
-        """Return which other files each file needs on a kernel, by their numbers."""
-        return self.sides[kernel].needs
+    def common(self) -> Common:
+        """Return what the modules are whatever the kernel, once `run` has come to its end."""
+        releases = {row.vermagic.partition(b" ")[0].decode(errors="replace") for row in self.rows if row.vermagic}
+        return Common(tuple([row.name for row in self.rows]), self.exports.repeated, tuple(sorted(releases)))
 
     # --- the quick pass
 
     def _scan(self) -> None:
         """Look at the files of which it is not known what comes of them, for those kernels of which it is not."""
-        known, said = self._kept.known(self.found.files, self.kernels, self.targets)
+        known, said = self._kept.known(self.kernels, self.targets)
         self._said.update(said)
         unknown: dict[tuple[int, ...], list[int]] = {}
         for number, rows in enumerate(zip(*known, strict=True)):

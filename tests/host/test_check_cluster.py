@@ -16,7 +16,7 @@ import pytest
 
 from pyinsmod.cli import main
 from pyinsmod.cluster.engine import DaskCluster
-from pyinsmod.tree import kept_rows
+from pyinsmod.tree import basis
 from pyinsmod.tree.tree_check import TreeCheck
 from pyinsmod.tree.workers import Done, Lost
 from tests.dask_cluster import Start, address_in, worker
@@ -75,7 +75,7 @@ def test_workers_need_not_look_at_what_is_kept(
     tree: Path,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(kept_rows, "YOUNG", 0)
+    monkeypatch.setattr(basis, "YOUNG", 0)
     worker(start, scheduler, tmp_path / "1")
     looked_at: list[str] = []
     scan = DaskCluster.scan

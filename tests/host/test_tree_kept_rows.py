@@ -17,8 +17,9 @@ import pytest
 from pyinsmod.cli.kernels import kernel_named
 from pyinsmod.kernel_facts.facts import FACTS, Fact, KernelFacts
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
-from pyinsmod.tree import kept_rows
+from pyinsmod.tree import basis
 from pyinsmod.tree.found import modules_below
+from pyinsmod.tree.kept_rows import KeptRows
 from pyinsmod.tree.results import ModuleResult
 from pyinsmod.tree.target import Target
 from pyinsmod.tree.tree_check import LocalProcesses, TreeCheck
@@ -63,19 +64,19 @@ def tree(tmp_path: Path) -> Path:
 @pytest.fixture
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trust files that were written just now: nothing changes them here without its being wanted."""
-    monkeypatch.setattr(kept_rows, "YOUNG", 0)
+    monkeypatch.setattr(basis, "YOUNG", 0)
 
 
 def run(
     tree: Path, kept: Path | None, *names: str, relocations: bool = True
 ) -> tuple[list[ModuleResult], list[tuple[str, tuple[int, ...]]]]:
-    engine = Watched()
+    engine, found = Watched(), modules_below(str(tree))
     check = TreeCheck(
-        modules_below(str(tree)),
+        found,
         [kernel_named(name) for name in names],
         relocations=relocations,
         engine=engine,
-        kept=None if kept is None else str(kept),
+        kept=basis.Basis(None if kept is None else str(kept), found.root, found.files, relocations=relocations),
     )
     return sorted(check.run(), key=repr), engine.seen
 
@@ -136,9 +137,9 @@ def test_other_options_and_other_sources_make_other_rows(
     run(tree, tmp_path / "rows", "6.1")
     assert len(run(tree, tmp_path / "rows", "6.1", relocations=False)[1]) > SOME
     assert len(run(tree, tmp_path / "rows", "6.1")[1]) == 1
-    own = kept_rows._state_of_sources()
+    own = basis.state_of_sources()
     assert {Path(str(name)).name for name, *_ in own} >= {"sweep.py", "quick.py", "permanent.py", "scan.py"}
-    monkeypatch.setattr(kept_rows, "_state_of_sources", lambda: own[1:])
+    monkeypatch.setattr(basis, "state_of_sources", lambda: own[1:])
     assert len(run(tree, tmp_path / "rows", "6.1")[1]) > SOME
 
 
@@ -158,21 +159,21 @@ def test_what_is_damaged_is_made_anew(tree: Path, tmp_path: Path) -> None:
 def test_every_fact_of_a_kernel_counts() -> None:
     kernel = kernel_named("6.1")
     target = Target(kernel)
-    before = list(kept_rows._depends(kernel, target))
-    assert before == list(kept_rows._depends(kernel, target))
+    before = list(basis.depends(kernel, target))
+    assert before == list(basis.depends(kernel, target))
     for changed in FACTS:
         if changed not in ("exports", "providers", "btf"):
             given: dict[str, Any] = {name: kernel.facts.unrecorded(name) for name in FACTS}
             given[changed] = Fact(None, "somebody changed it")
             facts = KernelFacts(name=kernel.facts.name, release=kernel.facts.release, **given)
-            assert before != list(kept_rows._depends(OtherKernel(facts, kernel.tree, kernel.files), target)), changed
+            assert before != list(basis.depends(OtherKernel(facts, kernel.tree, kernel.files), target)), changed
 
 
 def test_a_kernel_that_runs_is_asked_each_time(tree: Path, tmp_path: Path) -> None:
     facts = kernel_named("6.1").facts
-    kept = kept_rows.KeptRows(str(tmp_path / "rows"), str(tree), relocations=True)
+    kept = basis.Basis(str(tmp_path / "rows"), str(tree), [str(tree / "cut.ko.xz")], relocations=True)
     running = OtherKernel(facts, None, None)
-    assert kept.known([str(tree / "cut.ko.xz")], [running], [Target(running)]) == ([[None]], {})
+    assert KeptRows(kept).known([running], [Target(running)]) == ([[None]], {})
 
 
 # --- the command
@@ -232,7 +233,8 @@ def test_two_at_once_do_not_harm_each_other(old_tree: Path, own_cache: Path) -> 
     environment = {**os.environ, "PYINSMOD_CACHE": str(own_cache)}
     running = [subprocess.Popen(command(old_tree), env=environment, stdout=subprocess.PIPE) for _ in range(3)]
     assert [process.communicate()[0] for process in running] == [expected] * 3
-    assert sorted(map(len, (file.name for file in (own_cache / "rows").iterdir()))) == [32, 32]
+    rows_and_outcomes = [file.name for file in (own_cache / "rows").iterdir()]
+    assert list(map(len, rows_and_outcomes)) == [32] * 4
     assert output(own_cache, old_tree) == expected
 
 

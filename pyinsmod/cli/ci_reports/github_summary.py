@@ -39,10 +39,10 @@ def _lines(groups: Sequence[KernelGroups], root: str) -> Iterator[str]:
             )
         for group in decisive[:_CAUSES]:
             why = cause_text(group.cause, group.symbols)
-            example = _cell(below(group.results[0].file, root))
-            yield f"| {len(group.results)} | {group.cause.errno or group.cause.severity} | {_cell(why)} | {example} |"
+            example = _cell(below(group.files[0], root))
+            yield f"| {len(group.files)} | {group.cause.errno or group.cause.severity} | {_cell(why)} | {example} |"
         if len(decisive) > _CAUSES:
-            yield f"| {sum(len(group.results) for group in decisive[_CAUSES:])} | | more reasons | |"
+            yield f"| {sum(len(group.files) for group in decisive[_CAUSES:])} | | more reasons | |"
 
 
 def _cell(text: str) -> str:

@@ -20,7 +20,7 @@ def result(name: str, *findings: Finding, symbols: tuple[Symbol, ...] = (), kern
 def test_modules_of_one_cause_are_one_group() -> None:
     found = grouped([result("a", TAINT, MAGIC), result("b", MAGIC), result("c", TAINT)], "k")
     assert found.outcomes == {"refused": 2, "reaches-init": 1}
-    assert [(group.cause.check, len(group.results), group.decisive) for group in found.groups] == [
+    assert [(group.cause.check, len(group.files), group.decisive) for group in found.groups] == [
         ("vermagic", 2, True),
         ("signature", 2, False),
     ]
@@ -43,4 +43,4 @@ def test_symbols_are_counted_by_the_modules_that_use_them() -> None:
 def test_what_names_one_module_is_said_of_all() -> None:
     both = [Finding("sysfs-name", 11, "refuses", f"'{name}' is built into this kernel", "EINVAL") for name in "ab"]
     (group,) = grouped([result("a", both[0]), result("b", both[1])], "k").groups
-    assert len(group.results) == 2
+    assert len(group.files) == 2
