@@ -12,9 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from pyinsmod import __version__
+from pyinsmod.cluster.code import insist_on_code, own_code
 from pyinsmod.cluster.connection import GLANCE, ClusterLost, Connection, Failed
-from pyinsmod.cluster.jobs import WrongVersionError
 from pyinsmod.lean import Any
 from vm.errors import MachineLost
 from vm.image import GuestContent, OwnImage
@@ -85,7 +84,7 @@ class _Crew:
 
     async def _sent(self, kind: MachineKind, parts: object, job: Job) -> Answer:
         try:
-            future = self._connection.submit(run_on_worker, __version__, kind, parts, job)
+            future = self._connection.submit(run_on_worker, own_code(), kind, parts, job)
             try:
                 outcome: Answer | Failed = await self._outcome(future)
             finally:
@@ -148,8 +147,7 @@ def keep(parts: Parts) -> Parts:
     return parts
 
 
-def run_on_worker(version: str, kind: MachineKind, parts: Parts | None, job: Job) -> Answer:
+def run_on_worker(code: str, kind: MachineKind, parts: Parts | None, job: Job) -> Answer:
     """Run a job on this worker."""
-    if version != __version__:
-        raise WrongVersionError(f"pyinsmod {__version__} on a worker, {version} here")
+    insist_on_code(code)
     return run_here(kind, parts, job)

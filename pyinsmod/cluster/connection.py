@@ -10,8 +10,7 @@ import logging
 import time
 import warnings
 
-from pyinsmod import __version__
-from pyinsmod.cluster.jobs import WrongVersionError
+from pyinsmod.cluster.code import OtherCodeError, own_code
 from pyinsmod.errors import UsageError
 from pyinsmod.lean import Any, Callable, NamedTuple
 from pyinsmod.tree.tree_check import EngineLost
@@ -111,8 +110,8 @@ class Connection:
         error = future.exception()
         if error is None:
             return future.result(timeout=PATIENCE)
-        if isinstance(error, ModuleNotFoundError | WrongVersionError) or "deserialization" in str(error):
-            why = f"the scheduler and its workers need pyinsmod {__version__} as well: {line_of(error)}"
+        if isinstance(error, ModuleNotFoundError | OtherCodeError) or "deserialization" in str(error):
+            why = f"the scheduler and its workers need pyinsmod {own_code()} as well: {line_of(error)}"
             raise UsageError(f"{self._address} cannot do this: {why}") from error
         if isinstance(error, KilledWorker):
             return Failed("every worker that looked at it was lost")

@@ -112,7 +112,7 @@ class DaskCluster:
         """Return the future of what all jobs are to have; workers that have it keep it."""
         packed: Shipped = shipped(content)
         if packed.word not in self._shared:
-            self._shared[packed.word] = self._connection.submit(jobs.keep, packed.packed, packed.word)
+            self._shared[packed.word] = self._connection.submit(jobs.keep, packed)
         return self._shared[packed.word]
 
     def _spread(

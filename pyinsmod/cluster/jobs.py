@@ -7,8 +7,8 @@ import os
 from contextlib import contextmanager
 from threading import Lock
 
-from pyinsmod import __version__
 from pyinsmod.checks import run_checks
+from pyinsmod.cluster.code import insist_on_code
 from pyinsmod.cluster.shipped import NotShippedError, Shipped, ShippedExports, TreeValues, kernel_of, rows_of
 from pyinsmod.errors import MalformedModule
 from pyinsmod.finding import Finding
@@ -43,13 +43,9 @@ class Returned(NamedTuple):
     value: Any = None
 
 
-class WrongVersionError(Exception):
-    """A worker has another release of this package."""
-
-
-def keep(packed: bytes, word: str) -> Shipped:
+def keep(shipped: Shipped) -> Shipped:
     """Return what is shipped; as the result of a job it goes from worker to worker, and is made anew when lost."""
-    return Shipped(word, packed)
+    return shipped
 
 
 def scan(kernels: Shipped, options: tuple[bool], files: Sequence[Sent]) -> Returned:
@@ -143,10 +139,8 @@ def _once(sent: Shipped, purpose: str, prepare: Callable[[Any], Any]) -> Any:
     """Return what was made of something shipped when it first came."""
     key = f"{sent.word} {purpose}"
     if key not in _prepared:
-        version, content = sent.content()
-        if version != __version__:
-            raise WrongVersionError(f"pyinsmod {__version__} on a worker, {version} here")
+        insist_on_code(sent.code)
         while len(_prepared) >= _KEPT:
             del _prepared[next(iter(_prepared))]
-        _prepared[key] = prepare(content)
+        _prepared[key] = prepare(sent.content())
     return _prepared[key]

@@ -10,7 +10,7 @@ import pickle
 import zlib
 from hashlib import blake2b
 
-from pyinsmod import __version__
+from pyinsmod.cluster.code import own_code
 from pyinsmod.kernel_facts.export_lookup import LookedUpExports
 from pyinsmod.kernel_facts.facts import FACTS, Fact, KernelExport, KernelFacts
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
@@ -23,10 +23,11 @@ _LEVEL = 1
 
 
 class Shipped(NamedTuple):
-    """Something on its way to a worker: packed, with a word that is another one for other contents."""
+    """Something on its way to a worker: a word that is another one for other contents, those, and the sender's code."""
 
     word: str
     packed: bytes
+    code: str
 
     def content(self) -> Any:
         """Return what was packed."""
@@ -35,8 +36,8 @@ class Shipped(NamedTuple):
 
 def shipped(content: object) -> Shipped:
     """Pack plain values."""
-    raw = pickle.dumps((__version__, content), pickle.HIGHEST_PROTOCOL)
-    return Shipped(blake2b(raw, digest_size=16).hexdigest(), zlib.compress(raw, _LEVEL))
+    raw = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+    return Shipped(blake2b(raw, digest_size=16).hexdigest(), zlib.compress(raw, _LEVEL), own_code())
 
 
 class KernelValues(NamedTuple):

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from pyinsmod.cli import main
+from pyinsmod.cluster.code import own_code
 from pyinsmod.cluster.engine import DaskCluster
 from pyinsmod.tree import basis
 from pyinsmod.tree.tree_check import TreeCheck
 from pyinsmod.tree.workers import Done, Lost
-from tests.dask_cluster import Start, address_in, worker
+from tests.dask_cluster import ROOT, Start, address_in, worker
 from vm.kernel_store import fetch
 
 SOME = 60
@@ -147,6 +148,29 @@ def test_a_cluster_without_this_package_is_one_line(
     error = capsys.readouterr().err
     assert "need pyinsmod" in error
     assert error.count("\n") == 1
+
+
+def test_a_worker_with_other_code_is_one_line(
+    capsys: pytest.CaptureFixture[str], start: Start, scheduler: str, tree: Path, tmp_path: Path
+) -> None:
+    """Of the same release: one file of it is not the same."""
+    other = tmp_path / "other"
+    for package in ("pyinsmod", "tracer", "vm"):
+        shutil.copytree(Path(ROOT) / package, other / package, ignore=shutil.ignore_patterns("__pycache__"))
+    command = ["check", "--no-cache", str(tree), "--kernel", "6.1", "--scheduler", scheduler]
+    first = worker(start, scheduler, tmp_path / "1", path=str(other))
+    assert main(command) == 1, "the same code in another place"
+    first.kill()
+    first.wait()
+    with (other / "pyinsmod/checks/vermagic.py").open("a") as file:
+        file.write("# changed\n")
+    capsys.readouterr()
+    worker(start, scheduler, tmp_path / "2", path=str(other))
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "on a worker" in error
+    assert error.count("\n") == 1
+    assert own_code() in error
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "nonsense://x", "tcp://127.0.0.1:port"])
