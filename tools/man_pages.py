@@ -115,6 +115,7 @@ def _page(name: str, section: int, about: str, parser: argparse.ArgumentParser, 
     text = str(page)
     text = re.sub(r"\A\.TH.*", lambda _: _title(name, section), text)
     text = re.sub(r"(?<=\.SH NAME\n).*", lambda _: _roff(f"{name} - {about}").replace(" - ", r" \- ", 1), text, count=1)
+    text = re.sub(r"^'", r"\\&'", text, flags=re.MULTILINE)  # a quote at the beginning of a line would be a macro
     # Its own last section is about the distribution, which is elsewhere.
     text = text.partition(".SH DISTRIBUTION")[0].rstrip()
     return "\n".join([_without_empty_lines(text), *more, _see_also(name)])

@@ -117,11 +117,13 @@ def kernels_named(names: Sequence[str]) -> Sequence[KernelFacts]:
         from pyinsmod.kernel_facts import running_kernel
 
         return (running_kernel(),)
-    from pyinsmod.cli.kernels import ALL, kernel_named
+    from pyinsmod.cli.choices import ALL, spelt_out
+    from pyinsmod.cli.kernels import kernel_named
 
+    names = spelt_out(names)
     if ALL in names:
         raise UsageError(f"--kernel {ALL} is for folders and packages; name the kernels (pyinsmod vm list shows some)")
-    return [kernel_named(name).facts for name in dict.fromkeys(names)]
+    return [kernel_named(name).facts for name in names]
 
 
 def modules_at(path: str | PathLike[str]) -> Iterator[str]:

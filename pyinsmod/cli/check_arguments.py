@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from pyinsmod.cli.arguments import ArgumentParser, positive_whole
-from pyinsmod.cli.kernels import ALL, HELP
+from pyinsmod.cli.choices import ALL
+from pyinsmod.cli.kernels import HELP
 
 
 def parser() -> ArgumentParser:

@@ -6,7 +6,8 @@ import gc
 import os
 
 from pyinsmod.cli.check_tree_options import TreeOptions, tree_options
-from pyinsmod.cli.kernels import ALL, PACKAGES
+from pyinsmod.cli.choices import spelt_out
+from pyinsmod.cli.kernels import PACKAGES
 from pyinsmod.cli.terminal import complain
 from pyinsmod.errors import PyinsmodError, UsageError
 from pyinsmod.kernel_facts.facts_cache import FactsCache
@@ -117,7 +118,7 @@ def _kernels(names: Sequence[str], since: str | None) -> tuple[list[OtherKernel]
     """
     from pyinsmod.cli.kernels import RUNNING, kernel_named, stored_kernels
 
-    asked = [each for name in names or (RUNNING,) for each in (stored_kernels() if name == ALL else (name,))]
+    asked = spelt_out(names or (RUNNING,), stored_kernels)
     if asked == [since]:
         raise UsageError(f"--since {since}: that is the kernel itself; --kernel names the one to be compared with it")
     asked += [since] if since else []

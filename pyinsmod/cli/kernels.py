@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pyinsmod.cli.choices import SEVERAL
 from pyinsmod.cli.terminal import note
 from pyinsmod.errors import PyinsmodError, UsageError
 from pyinsmod.kernel_facts.facts_cache import FactsCache
@@ -16,13 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUNNING = "running"
-# Of a folder or package: every kernel of the store.
-ALL = "all"
 PACKAGES = (".deb", ".rpm")
 
 HELP = (
     "a name of 'pyinsmod vm list', an exact release, a folder with kernel headers or an unpacked kernel package,"
-    " a .deb, an .rpm, a boot image, or a Module.symvers; repeatable"
+    f" a .deb, an .rpm, a boot image, or a Module.symvers; {SEVERAL}"
 )
 
 

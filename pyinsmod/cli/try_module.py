@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pyinsmod.agreement import in_words
 from pyinsmod.cli.arguments import ArgumentParser, positive_seconds
+from pyinsmod.cli.choices import SEVERAL, spelt_out
 from pyinsmod.cli.machines import MachineRoom, add_scheduler, machine_room
 from pyinsmod.cli.reality import SECONDS, Reality
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, complain
@@ -32,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
     subject = _subject(options.file, options.parameters)
     try:
         with machine_room(options.scheduler) as room:
-            names = list(dict.fromkeys(options.kernel or [default_kernel(subject.image)]))
+            names = spelt_out(options.kernel or [default_kernel(subject.image)])
             kernels = [try_kernel(name) for name in names]
             trials = asyncio.run(_try(subject, kernels, room, options.timeout, speak=not options.json))
     except VmError as failure:
@@ -62,8 +63,8 @@ def parser() -> ArgumentParser:
         "--kernel",
         metavar="K",
         action="append",
-        help="a name of 'pyinsmod vm list', an exact release, an unpacked kernel package or a .deb; can be given "
-        "several times. Without it: the kernel of 'pyinsmod vm list' whose release or series the module was built "
+        help=f"a name of 'pyinsmod vm list', an exact release, an unpacked kernel package or a .deb; {SEVERAL}. "
+        "Without it: the kernel of 'pyinsmod vm list' whose release or series the module was built "
         "for, else 6.1",
     )
     add(

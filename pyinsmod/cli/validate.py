@@ -7,13 +7,14 @@ import dataclasses
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 from pyinsmod.cli import manual_pages, measuring
 from pyinsmod.cli.arguments import ArgumentParser, positive_whole
+from pyinsmod.cli.choices import SEVERAL, spelt_out
 from pyinsmod.cli.machines import add_scheduler
 from pyinsmod.cli.report_files import why_unwritable
 from pyinsmod.cli.terminal import EXIT_FAILED, EXIT_LOST, EXIT_USAGE, complain
@@ -36,7 +37,6 @@ from tracer.selectors import Record
 from vm.catalogue import KERNELS, default_kernel, native_kernels
 from vm.errors import UnknownKernel, VmError
 
-EVERY = "all"
 DEFAULT_LOADERS = ("kmod", "busybox", "pyinsmod")
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENT = "loading-a-module.md"
@@ -46,7 +46,7 @@ PLAIN_WIDTH = 160  # columns of a table that goes into a file
 def run(argv: Sequence[str]) -> int:
     """Run `pyinsmod validate`: 0 nothing contradicted, 1 something was, 2 usage, 3 a machine or trace was lost."""
     options = parser().parse_args(argv)
-    loaders = list(_spelt_out(options.loader or DEFAULT_LOADERS, LOADERS))
+    loaders = spelt_out(options.loader or DEFAULT_LOADERS, lambda: LOADERS)
     unknown = [name for name in loaders if name not in LOADERS]
     if unknown:
         complain(f"unknown loader '{unknown[0]}': there are {', '.join(LOADERS)}")
@@ -58,7 +58,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         claims = _chosen(_claims(options), options.claim)
         baseline = options.baseline and drift.read_baseline(options.baseline, claims.document)
-        kernels = list(_spelt_out(options.kernel or [default_kernel()], native_kernels()))
+        kernels = spelt_out(options.kernel or [default_kernel()], native_kernels)
         for problem in claims.problems:  # before minutes of measuring
             complain(str(problem))
         runs = measuring.measured(claims, kernels, loaders, options)
@@ -138,9 +138,9 @@ def parser() -> ArgumentParser:
         "--kernel",
         action="append",
         metavar="K",
-        help=f"all of this host's architecture, or some of {', '.join(KERNELS)}; repeatable",
+        help=f"all of this host's architecture, or some of {', '.join(KERNELS)}; {SEVERAL}",
     )
-    made.add_argument("--loader", action="append", metavar="L", help=f"all, or one of {', '.join(LOADERS)}; repeatable")
+    made.add_argument("--loader", action="append", metavar="L", help=f"all, or some of {', '.join(LOADERS)}; {SEVERAL}")
     made.add_argument(
         "--here",
         action="store_true",
@@ -180,12 +180,6 @@ def default_document() -> Path:
     """Return the project's own document: in the repository, or as the wheel carries it."""
     in_repository = REPOSITORY / "docs" / DOCUMENT
     return in_repository if in_repository.exists() else Path(__file__).parents[1] / "documents" / DOCUMENT
-
-
-def _spelt_out(chosen: Iterable[str], every: Iterable[str]) -> Iterator[str]:
-    """Yield names once each, whether one or several in a word, and `all` as those there are."""
-    words = (word for some in chosen for word in some.split(","))
-    yield from dict.fromkeys(name for word in words for name in (every if word == EVERY else (word,)))
 
 
 def _chosen(claims: Claims, names: Sequence[str] | None) -> Claims:
