@@ -26,6 +26,12 @@ RELEASES = ("include/generated/utsrelease.h", "include/config/kernel.release")
 # The option that stands for each architecture, and what asm/vermagic.h adds to the version magic there.
 _ARCHITECTURES = {62: (b"X86_64", ""), 183: (b"ARM64", "aarch64"), 243: (b"RISCV", "riscv")}
 
+# What modules are linked by: it puts the tables of exports together that their kernel takes. kbuild has it since 5.10;
+# Debian keeps it elsewhere.
+_LINKER_SCRIPTS = ("scripts/module.lds", "arch/{}/module.lds")
+_EXPORTS_TABLE, _FLAGS_TABLE = b"__ksymtab", b"__kflagstab"
+_FOLDERS = {62: "x86", 183: "arm64", 243: "riscv"}
+
 # A module of a kernel with CONFIG_RANDSTRUCT carries a word of its own; before 5.19 a compiler plugin did that.
 _RANDOM_LAYOUT = re.compile(rb"^CONFIG_(GCC_PLUGIN_RANDSTRUCT|RANDSTRUCT)=y", re.MULTILINE)
 
@@ -85,6 +91,16 @@ class KernelHeaders:
         words += ["mod_unload" if "MODULE_UNLOAD" in config else "", "modversions" if "MODVERSIONS" in config else ""]
         magic = "".join(f"{word} " for word in words if word) + _ARCHITECTURES[machine.value][1]
         return Fact(magic, f"put together from {raw.source} and the release of {machine_name(machine.value)} headers")
+
+    @property
+    def features(self) -> Fact[Mapping[str, bool]]:
+        """What headers show of the loader: whether it wants a table of flags beside exports (7.x)."""
+        folder = _FOLDERS.get(self.machine.value or 0, "")
+        for name in _LINKER_SCRIPTS:
+            script = read(f"{self.folder}/{name.format(folder)}")
+            if script.value is not None and _EXPORTS_TABLE in script.value:
+                return Fact({"export-flags": _FLAGS_TABLE in script.value}, script.source)
+        return unknown(f"{self.folder} has no linker script of modules ({_LINKER_SCRIPTS[0]})")
 
     def _no_release(self) -> str:
         return f"{self.folder} does not say its release ({' or '.join(RELEASES)})"

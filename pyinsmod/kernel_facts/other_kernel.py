@@ -60,7 +60,7 @@ def other_kernel(files: KernelFiles, name: str, facts_cache: FactsCache | None =
             modules_disabled=Fact(False, FRESH),
             config=sources.config,
             providers=sources.providers,
-            features=lambda: sources.of_image(lambda image: image.features, "features"),
+            features=sources.features,
             compression=sources.compression,
             struct_module_size=sources.struct_module_size,
             btf=sources.btf,
@@ -157,6 +157,12 @@ class _Sources:
         return _best(
             self.of_image(lambda image: image.exports, "exports"),
             lambda: self._of_headers(lambda headers: headers.exports),
+        )
+
+    def features(self) -> Fact[Mapping[str, bool]]:
+        return _best(
+            self.of_image(lambda image: image.features, "features"),
+            lambda: self._of_headers(lambda headers: headers.features),
         )
 
     def providers(self) -> Fact[Mapping[str, str]]:

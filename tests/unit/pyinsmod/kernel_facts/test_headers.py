@@ -42,8 +42,11 @@ UTSRELEASE = {"include/generated/utsrelease.h": f'#define UTS_RELEASE "{RELEASE}
 
 def test_an_empty_folder_says_nothing_and_why(tmp_path: Path) -> None:
     headers = KernelHeaders(str(tmp_path))
-    facts = (headers.config, headers.machine, headers.vermagic, headers.exports, headers.providers)
-    assert [fact.value for fact in facts] == [None] * 5
+    facts = (
+        *(headers.config, headers.machine, headers.vermagic),
+        *(headers.exports, headers.providers, headers.features),
+    )
+    assert [fact.value for fact in facts] == [None] * 6
     assert all(str(tmp_path) in fact.source for fact in facts)
     assert headers.release == ""
 
@@ -151,3 +154,24 @@ def test_a_packed_list_that_is_damaged_is_unknown(tmp_path: Path) -> None:
     exports = KernelHeaders("/nonexistent", str(tmp_path / "symvers.gz")).exports
     assert exports.value is None
     assert "damaged" in exports.source
+
+
+# As Debian's 6.1 and 7.2 have them.
+OLD_SCRIPT = "SECTIONS {\n __ksymtab 0 : { *(SORT(___ksymtab+*)) }\n __kcrctab 0 : { *(SORT(___kcrctab+*)) }\n}\n"
+NEW_SCRIPT = OLD_SCRIPT.replace("\n}", "\n __kflagstab 0 : ALIGN(1) { *(SORT(___kflagstab+*)) }\n}")
+
+
+@pytest.mark.parametrize("place", ["scripts/module.lds", "arch/x86/module.lds"])
+@pytest.mark.parametrize(("script", "wanted"), [(OLD_SCRIPT, False), (NEW_SCRIPT, True)])
+def test_the_linker_script_tells_whether_exports_want_flags(
+    write_headers: WriteHeaders, place: str, script: str, *, wanted: bool
+) -> None:
+    features = write_headers(config=CONFIG, **{place: script}).features
+    assert features.value == {"export-flags": wanted}
+    assert features.source.endswith(place)
+
+
+@pytest.mark.parametrize("script", ["", "SECTIONS { }\n", "not there"])
+def test_a_linker_script_without_exports_tells_nothing(write_headers: WriteHeaders, script: str) -> None:
+    assert write_headers(config=CONFIG, **{"scripts/module.lds": script}).features.value is None
+    assert write_headers(config=CONFIG, **{"arch/arm64/module.lds": NEW_SCRIPT}).features.value is None
