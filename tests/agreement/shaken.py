@@ -34,8 +34,9 @@ def shaken_lines(kernels: Sequence[Sequence[Result]]) -> Iterator[str]:
     unsteady = ", ".join(f"`{result.case.name}`" for result in control if result.differs)
     yield "## How the memory was filled"
     yield ""
-    yield "Each way by what any program of root's may do: maps of bpf(2), filters of sockets, modules. *Otherwise*"
-    yield "counts the files that were answered in another way than by the machine as it stands."
+    yield "Each way by what any program of root's may do, maps of bpf(2), filters of sockets, modules, or by a word on"
+    yield "the kernel's command line. *Otherwise* counts the files that were answered in another way than by the"
+    yield "machine as it stands."
     if control:
         yield f"For a control, {len(control)} files of which something definite was predicted were loaded so, too."
         yield f"Their answers must stay what they are, and {f'did not: {unsteady}' if unsteady else 'did'}."
