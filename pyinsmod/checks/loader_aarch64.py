@@ -68,7 +68,7 @@ class RULES(Rules):
 
     # --- before it is laid out
 
-    def prepared(self) -> tuple[Sequence[SectionHeader], tuple[Finding, ...]]:
+    def prepared(self, *, most: bool = False) -> tuple[Sequence[SectionHeader], tuple[Finding, ...]]:
         """Return the headers with room for branches (`module_frob_arch_sections`), and what it trips over."""
         names = [section.name for section in self.image.sections]
         last = {name: number for number, name in enumerate(names)}
@@ -76,12 +76,14 @@ class RULES(Rules):
             return self.image.section_headers, ()
         headers = list(self.image.section_headers)
         counts = [0, 0]
+        tripped: list[Finding] = []
         for section in self.image.sections:
             if section.type != elf.SHT_RELA:
                 continue
-            counted = self._count(section, names)
-            if isinstance(counted, tuple):
-                return headers, counted
+            counted, lost = self._count(section, names, most=most)
+            tripped += lost[: 2 - len(tripped)]
+            if [finding.severity for finding in lost] == ["crashes"]:
+                return headers, lost
             counts[names[section.info].startswith(".init") if section.info < len(names) else False] += counted
         self._counted = counts[0], counts[1]
         room = {last[name]: (count + 1, CACHE_LINE) for name, count in zip(SECTIONS, counts, strict=True)}
@@ -93,20 +95,24 @@ class RULES(Rules):
                 align=align,
                 size=entries * PLT_ENTRY,
             )
-        return headers, ()
+        return headers, tuple(tripped)
 
-    def _count(self, table: Section, names: Sequence[str]) -> int | tuple[Finding, ...]:
-        """Count the branches out of a section that are applied to it (`count_plts`)."""
+    def _count(self, table: Section, names: Sequence[str], *, most: bool) -> tuple[int, tuple[Finding, ...]]:
+        """Count the branches out of a section that are applied to it (`count_plts`).
+
+        What is read from where nobody knows what stands is told beside it, and counts, or does not: as `most` says.
+        """
+        tripped: tuple[Finding, ...] = ()
         if table.info < len(names):
             flags = self.image.section_headers[table.info].flags
         else:
             at = self.image.header.shoff + elf.SECTION.size * table.info + 8
             raw = self._file(at, 8)
             if raw is None:
-                return self._lost(at, f"'{table.name}' is for section {table.info}, of {len(names)}")
-            flags = int.from_bytes(raw, "little")
+                tripped = self._lost(at, f"'{table.name}' is for section {table.info}, of {len(names)}")
+            flags = int.from_bytes(raw, "little") if raw is not None else most * elf.SHF_EXECINSTR
         if not flags & elf.SHF_EXECINSTR:
-            return 0
+            return 0, tripped
         content = self.image.section_bytes(table)
         symbols = self.image.section_headers[self.image.symbol_sections[0]].offset
         places: dict[int, int] = {}
@@ -119,13 +125,14 @@ class RULES(Rules):
                 at = symbols + elf.SYMBOL.size * symbol + 6
                 raw = self._file(at, 2)
                 if raw is None:
-                    return self._lost(at, f"a branch in '{table.name}' is to symbol {symbol}, which does not exist")
-                places[symbol] = int.from_bytes(raw, "little")
+                    what = f"a branch in '{table.name}' is to symbol {symbol}, which does not exist"
+                    tripped = tripped or self._lost(at, what)
+                places[symbol] = int.from_bytes(raw, "little") if raw is not None else table.info - most
             if places[symbol] == table.info:
                 continue
             found.add(info)
             more += addend != 0
-        return len(found) + more
+        return len(found) + more, tripped
 
     def _file(self, offset: int, size: int) -> bytes | None:
         """Return what stands in the copy of the file, whose last page is filled up with zeros."""

@@ -69,8 +69,12 @@ class Rules:
         """Tell whether code of all modules shares pages."""
         return False
 
-    def prepared(self) -> tuple[Sequence[SectionHeader], tuple[Finding, ...]]:
-        """Return the section headers as `module_frob_arch_sections` leaves them, and what it trips over."""
+    def prepared(self, *, most: bool = False) -> tuple[Sequence[SectionHeader], tuple[Finding, ...]]:  # noqa: ARG002
+        """Return the section headers as `module_frob_arch_sections` leaves them, and what it trips over.
+
+        What it trips over may be a doubt and what may be, and it goes on: with as much room as there can be where
+        `most`, else with as little.
+        """
         return self.image.section_headers, ()
 
     def fits(self, memory: LoaderMemory, relocation: Relocation) -> bool | None:

@@ -15,11 +15,12 @@ from pyinsmod.checks.loader_rules import Relocation, Rules, not_followed, rules_
 from pyinsmod.checks.loader_unknown import Unknown
 from pyinsmod.checks.memory_layout import LONG, place
 from pyinsmod.checks.relocation_findings import (
-    REBUILD,
+    MEMORY,
     RELOCATIONS,
     crash,
     first_answer,
     in_struct_module,
+    no_memory,
     not_zero,
     of_live_patch,
     refusal,
@@ -33,7 +34,6 @@ from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator, NamedTuple, Sequence
 from pyinsmod.module_image import ModuleImage
 
-MEMORY = "memory"
 _VALUE = struct.Struct("<Q")
 
 
@@ -65,13 +65,24 @@ def loader_run(image: ModuleImage, facts: KernelFacts) -> LoaderRun:
 
 
 def _run(image: ModuleImage, facts: KernelFacts, *, split: bool, tests_symbols: bool) -> LoaderRun:
-    rules = rules_for(image, facts)
-    if rules is None:
-        return LoaderRun(None, (), (not_followed(image),))
-    headers, tripped = rules.prepared()
-    if tripped:
+    runs: list[LoaderRun] = []
+    tripped: tuple[Finding, ...] = ()
+    for most in (False, True):
+        rules = rules_for(image, facts)
+        if rules is None:
+            return LoaderRun(None, (), (not_followed(image),))
+        headers, found = rules.prepared(most=most)
+        certain = [finding.severity for finding in found] == ["crashes"]
+        loader = _Loader(image, facts, rules, headers, split=split, tests_symbols=tests_symbols)
+        runs.append(LoaderRun(None, found) if certain else loader.run())
+        if not most and (certain or not found):
+            return runs[0]
+        tripped = tripped or found
+    # Where nobody knows what stands it crashes or goes on, with as little room for branches as there can be or as much.
+    if any([finding.severity for finding in (*run.filling, *run.relocating)] != ["crashes"] for run in runs):
         return LoaderRun(None, tripped)
-    return _Loader(image, facts, rules, headers, split=split, tests_symbols=tests_symbols).run()
+    goes_on = tuple(finding._replace(goes_on=True) for finding in tripped)
+    return LoaderRun(None, (*goes_on, *runs[0].filling), runs[0].relocating)
 
 
 class _Loader:
@@ -108,7 +119,7 @@ class _Loader:
         self.names_looked_up = tests_symbols and traced is not None and traced.size > 0
 
     def run(self) -> LoaderRun:
-        filling = self._no_memory()
+        filling = no_memory(self.placement.areas, self.space.modules_length, at.LARGEST)
         if filling is not None:
             return LoaderRun(None, (filling,))
         self.memory = LoaderMemory(self.image, self.placement, self.space, shared_text=self.rules.shared_text)
@@ -131,24 +142,6 @@ class _Loader:
         return unsettled_crash(check, step, what) if unsettled else (crash(check, step, what),)
 
     # --- memory
-
-    def _no_memory(self) -> Finding | None:
-        largest = max(self.placement.areas)
-        if largest > self.space.modules_length:
-            return Finding(
-                MEMORY,
-                8,
-                "refuses",
-                f"wants {largest} bytes of module memory in one piece, and there are {self.space.modules_length}",
-                errno="ENOMEM",
-                module_has=f"{largest} bytes",
-                kernel_has=f"at most {self.space.modules_length} bytes",
-                remedy=REBUILD,
-            )
-        if sum(self.placement.areas) > at.LARGEST:
-            what = f"wants {sum(self.placement.areas)} bytes of memory: whether the machine has them shows only there"
-            return Finding(MEMORY, 8, "cannot-tell", what, errno="ENOMEM", remedy=REBUILD)
-        return None
 
     def _symbol_fault(self) -> at.Fault | None:
         """Turn every symbol's value into an address (`simplify_symbols`)."""

@@ -1,13 +1,13 @@
-"""What is said of a relocation that goes wrong."""
+"""What is said of a relocation that goes wrong, and of memory that cannot be had for a module."""
 
 from __future__ import annotations
 
 from pyinsmod.checks.relocation_kind import RelocationTypes
 from pyinsmod.elf_format import Section
 from pyinsmod.finding import Finding
-from pyinsmod.lean import Iterator
+from pyinsmod.lean import Iterator, Sequence
 
-RELOCATIONS = "relocations"
+MEMORY, RELOCATIONS = "memory", "relocations"
 UNSETTLED = "it depends on the memory of the running kernel whether it crashes, or goes on with what stands there"
 DISTANCE = "where kernel and module come to lie decides"
 # So many types are worth naming each.
@@ -22,6 +22,29 @@ def first_answer(steps: Iterator[tuple[Finding, ...]]) -> tuple[Finding, ...]:
         return first
     end = next((step for step in steps if step[-1].severity != "cannot-tell"), ())
     return (*first, *end)
+
+
+def no_memory(areas: Sequence[int], most: int, likely: int) -> Finding | None:
+    """Return what becomes of areas of these sizes in bytes, of which none can be bigger than `most`; None if nothing.
+
+    `likely`: so much together is had by every machine.
+    """
+    largest = max(areas)
+    if largest > most:
+        return Finding(
+            MEMORY,
+            8,
+            "refuses",
+            f"wants {largest} bytes of module memory in one piece, and there are {most}",
+            errno="ENOMEM",
+            module_has=f"{largest} bytes",
+            kernel_has=f"at most {most} bytes",
+            remedy=REBUILD,
+        )
+    if sum(areas) > likely:
+        what = f"wants {sum(areas)} bytes of memory: whether the machine has them shows only there"
+        return Finding(MEMORY, 8, "cannot-tell", what, errno="ENOMEM", remedy=REBUILD)
+    return None
 
 
 def in_struct_module(where: str) -> Finding:

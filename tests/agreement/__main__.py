@@ -1,7 +1,8 @@
 """`python -m tests.agreement`: predict thousands of modules, load each for real, and write docs/agreement.md.
 
 Answers of the kernels are kept below the cache folder, so that an interrupted run goes on where it was;
-predictions are made anew each time. Exit status: 0 no disagreement that is forbidden, 1 there is one.
+predictions are made anew each time. What a page says of kernels and classes that were not run stays.
+Exit status: 0 no disagreement that is forbidden, 1 there is one.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ from tests.agreement.foreign import (
 from tests.agreement.judge import Predictor
 from tests.agreement.measure import Answers, Result, measured
 from tests.agreement.measure import results as answered_cases
+from tests.agreement.page import Measured
 from tests.agreement.reasons import UNDECIDABLE, reason_of
 from tests.agreement.shaken import all_answers, answered
-from tests.agreement.table import Measured, counted, markdown, said
+from tests.agreement.table import counted, markdown, said
 from tests.agreement.where import where
 from vm.catalogue import KERNELS as CATALOGUE
 from vm.run import laboratory
@@ -67,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
     page = options.output or (PAGE if whole else None)
     if page:
         before = page.read_text() if page.exists() else ""
-        text = markdown(found, options.seed, time.strftime("%Y-%m-%d"), where(kernels))
+        text = markdown(found, options.seed, time.strftime("%Y-%m-%d"), where(kernels), before, KERNELS)
         page.write_text(with_section(text, section_of(before)) if section_of(before) else text)
     _print(_summary(found))
     return 1 if any(forbidden(result) for kernel in found for result in kernel.results) else 0
@@ -127,7 +129,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--foreign", action="store_true", help="modules of the distribution on their own and on foreign kernels"
     )
-    parser.add_argument("--output", type=Path, help=f"where the page goes (a whole run: {PAGE})")
+    parser.add_argument("--output", type=Path, help=f"the page to bring up to date (a whole run: {PAGE})")
     return parser.parse_args(argv)
 
 

@@ -9,10 +9,13 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from pyinsmod.cli.guest import guest_content
 from pyinsmod.cli.reality import Attempt, Reality, load_for_real
+from pyinsmod.cli.terminal import note
 from pyinsmod.finding import Finding
 from pyinsmod.prediction import Prediction
 from tests.agreement.case import Case
@@ -22,7 +25,7 @@ from tests.agreement.reasons import reason_of
 from tests.agreement.surroundings import EARLIER, SURROUNDINGS, Fillers, Surroundings, is_answer, key_in
 from vm.cache import cache_root
 from vm.errors import MachineLost
-from vm.run import Laboratory
+from vm.run import Laboratory, laboratory
 
 # Seconds a load may take. Modules of the distribution can depend on many others, and a foreign processor is emulated.
 _LOAD, _LOAD_OF_MANY = 30.0, 150.0
@@ -179,12 +182,17 @@ async def _shake(bench: Bench, found: Sequence[Result], machines: Laboratory, an
 
     async def ask(case: Case, surroundings: Surroundings) -> None:
         async with room:
-            reality = await _asked_in(machines, fillers, case, surroundings)
+            reality = await _asked_in(laboratories[surroundings.parameters], fillers, case, surroundings)
             if reality is not None and is_answer(reality):
                 answers.keep(key_in(surroundings, case, bench.kernel.release), case, reality, surroundings.name)
             progress.one_more()
 
-    await asyncio.gather(*(ask(*each) for each in missing))
+    async with AsyncExitStack() as stack:
+        laboratories = {"": machines}
+        for parameters in {each.parameters for _, each in missing} - {""}:
+            booted = laboratory(bench.kernel, guest_content(), note, parameters)
+            laboratories[parameters] = await stack.enter_async_context(booted)
+        await asyncio.gather(*(ask(*each) for each in missing))
 
 
 def surroundings_of(result: Result) -> list[Surroundings]:

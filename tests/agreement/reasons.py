@@ -21,7 +21,7 @@ NEIGHBOURS = (
 
 
 class Reason(NamedTuple):
-    """One reason: a short name for tables, what there is to know, and beside what the kernel reads (None: nothing)."""
+    """One reason: a short name for tables, what there is to know, and what it depends on (None: no memory)."""
 
     name: str
     text: str
@@ -71,6 +71,7 @@ _TABLE = (
             "how far kernel and module are from each other",
             "Where modules are put is drawn when the kernel boots: what has to reach from one to the other may do so,"
             " and on arm64 what does not gets help, as far as room was counted for it.",
+            "distance",
         ),
     ),
     _Row(
@@ -95,3 +96,12 @@ def reason_of(prediction: Prediction, because: Finding | None) -> Reason:
             if row.check in ("", because.check) and row.words in because.summary:
                 return row.reason
     return UNLIKE if prediction.outcome == "cannot-tell" else UNKNOWN
+
+
+def reason_named(name: str) -> Reason:
+    """Return the reason that a page calls so.
+
+    Raises:
+        KeyError: there is none, any more.
+    """
+    return {reason.name: reason for reason in (*UNDECIDABLE, UNKNOWN, UNLIKE)}[name]

@@ -25,17 +25,26 @@ def all_answers(result: Result) -> str:
     return "; ".join(f"{answer} {count}" for answer, count in counts.items())
 
 
+HEADING = "## How the memory was filled"
+
+
+def shaken_head() -> Iterator[str]:
+    """Yield the beginning of that part of the page."""
+    yield HEADING
+    yield ""
+    yield "Each way by what any program of root's may do, maps of bpf(2), filters of sockets, modules, or by a word on"
+    yield "the kernel's command line. *Otherwise* counts the files that were answered in another way than by the"
+    yield "machine as it stands."
+    yield ""
+
+
 def shaken_lines(kernels: Sequence[Sequence[Result]]) -> Iterator[str]:
-    """Yield the part of the page that tells how the memory was filled, and what came of it."""
+    """Yield how the memory was filled in a run, and what came of it."""
     results = [result for kernel in kernels for result in kernel if result.elsewhere]
     if not results:
         return
     control = [result for result in results if not result.verdict.undecided]
     unsteady = ", ".join(f"`{result.case.name}`" for result in control if result.differs)
-    yield "## How the memory was filled"
-    yield ""
-    yield "Each way by what any program of root's may do: maps of bpf(2), filters of sockets, modules. *Otherwise*"
-    yield "counts the files that were answered in another way than by the machine as it stands."
     if control:
         yield f"For a control, {len(control)} files of which something definite was predicted were loaded so, too."
         yield f"Their answers must stay what they are, and {f'did not: {unsteady}' if unsteady else 'did'}."

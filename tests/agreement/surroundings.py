@@ -42,8 +42,9 @@ def _gaps(small: str) -> tuple[str, str]:
 # What earlier answers are called: the same kernel was booted another time then.
 EARLIER = "earlier"
 
-# Beside what is read: the copy of the file that the kernel works on, or the module's own memory.
-Beside = Literal["file", "module"]
+# Beside what is read: the copy of the file that the kernel works on, or the module's own memory; or what decides is how
+# far the kernel is from the module.
+Beside = Literal["file", "module", "distance"]
 
 
 class Surroundings(NamedTuple):
@@ -54,12 +55,14 @@ class Surroundings(NamedTuple):
         beside: which memory it changes.
         words: what `guest_memory.py` is to do; `{pages}` stands for the pages of the file, its guard page included.
         says: the same, for people.
+        parameters: words for the kernel's command line, which make it another machine.
     """
 
     name: str
     beside: Beside
     words: tuple[str, ...]
     says: str
+    parameters: str = ""
 
 
 SURROUNDINGS = (
@@ -96,6 +99,10 @@ SURROUNDINGS = (
         (f"insert={_names('code', len(_CODE))}", f"block={_names('small', 16)}"),
         "where modules share large pages of code, those that there are are full",
     ),
+    # Nothing is drawn then: modules are put right before the kernel (`module_init_limits`, arch/arm64).
+    Surroundings(
+        "near", "distance", (), "the kernel was booted with nokaslr, so that modules are near to it", "nokaslr"
+    ),
 )
 
 
@@ -117,6 +124,8 @@ class Fillers:
 
     def attempt(self, surroundings: Surroundings, attempt: Attempt) -> Attempt:
         """Return the attempt with the memory filled before."""
+        if not surroundings.words:
+            return attempt
         pages = -(-len(attempt.content) // PAGE) + 1
         words = (word.format(pages=pages) for word in surroundings.words)
         filling = ("python3", "-IS", GUEST_PATH, *words)

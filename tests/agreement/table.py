@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from textwrap import wrap
 from typing import NamedTuple
@@ -12,32 +12,14 @@ from pyinsmod.cli.reality import Reality
 from pyinsmod.prediction import Prediction
 from pyinsmod.text import printable
 from tests.agreement.case import KINDS
+from tests.agreement.kept import ABSENT, CASES, COUNTS, absent_of, cases_of, counts_of, run_of
+from tests.agreement.kept import NAMES as _TITLES
 from tests.agreement.measure import Result
-from tests.agreement.reasons import NEIGHBOURS, Reason, reason_of
-from tests.agreement.shaken import all_answers, shaken_lines
+from tests.agreement.page import Measured, Page
+from tests.agreement.reasons import NEIGHBOURS, Reason, reason_named, reason_of
+from tests.agreement.shaken import HEADING, all_answers, shaken_head, shaken_lines
 
-_TITLES = {
-    "fault": "single faults",
-    "pair": "pairs of faults",
-    "mutation": "random mutations",
-    "module": "unmodified modules",
-}
 _LONGEST, _WIDTH = 160, 118
-
-
-class Measured(NamedTuple):
-    """All results of one kernel.
-
-    Attributes:
-        wanted: how many cases there are of each class, loaded or not.
-        absent: faults that its modules cannot have: class and reason, and how many.
-    """
-
-    kernel: str
-    release: str
-    results: Sequence[Result]
-    wanted: Mapping[str, int] = {}
-    absent: Mapping[tuple[str, str], int] = {}
 
 
 class Row(NamedTuple):
@@ -97,24 +79,27 @@ def counted(results: Iterable[Result]) -> Row:
     )
 
 
-def markdown(measured: Sequence[Measured], seed: int, date: str, where: str = "") -> str:
+def markdown(
+    measured: Sequence[Measured],
+    seed: int,
+    date: str,
+    where: str = "",
+    before: str = "",
+    order: Sequence[str] = (),
+) -> str:
     """Return the whole page.
 
     Args:
-        measured: the kernels, in the order they are to stand in.
+        measured: the kernels that were run.
         seed: what the random cases were made from.
         date: the day of the run.
         where: the paragraph about the machine and its versions.
+        before: the page as it is: what it says of other kernels and classes stays, if it is of the same seed.
+        order: the kernels' names, in the order they are to stand in; others come after them.
     """
-    parts = (
-        _head(seed, date),
-        (where,) if where else (),
-        _counts(measured),
-        _absent(measured),
-        _disagreements(measured),
-        _reasons(measured),
-    )
-    return "\n".join((*chain(*parts), *shaken_lines([kernel.results for kernel in measured]))) + "\n"
+    page = Page(measured, date, order, before if f"seed {seed}." in before else "")
+    parts = (_head(seed), _counts(page), _absent(page), _runs(page, where), _disagreements(page), _reasons(page))
+    return "\n".join((*chain(*parts), *_shaken(page))) + "\n"
 
 
 _HEAD = """\
@@ -124,8 +109,9 @@ Written by `make agreement`; do not edit. Each case is a file: a module with one
 damage, or a module of the distribution as it is. It is predicted from the files of the kernel's package, then
 loaded on a fresh machine with that kernel.
 
-Date {date}, seed {seed}. The same seed and the same kernel packages make the same files. Where not all cases of a
-class are loaded yet the page says how many there are: a sample, chosen by the seed.
+All of it is made from seed {seed}. The same seed and the same kernel packages make the same files. Where not all cases
+of a class are loaded yet the page says how many there are: a sample, chosen by the seed. A row stands as it was found
+on its day: a kernel or a class can be run again without the others.
 
 *Outcome* agrees when a file said to reach init reaches it (what init returns is the module's own affair), one said
 to be refused is refused before init, one said to crash the kernel does. *Errno* is compared for those that are
@@ -143,60 +129,86 @@ shown) / cases. *Of those told* is the share of the definite predictions that ca
 """
 
 
-def _head(seed: int, date: str) -> Iterator[str]:
-    yield _HEAD.format(seed=seed, date=date)
+def _head(seed: int) -> Iterator[str]:
+    yield _HEAD.format(seed=seed)
 
 
-def _counts(measured: Sequence[Measured]) -> Iterator[str]:
+def _counts(page: Page) -> Iterator[str]:
     told = "cannot tell | undetermined, shown | in vain | agreement | of those told"
-    yield f"| kernel | release | class | cases | outcome agrees | errno agrees | {told} |"
-    yield "|---|---|---|---|---|---|---|---|---|---|---|"
-    for kernel in measured:
+    yield f"{COUNTS} date | class | cases | outcome agrees | errno agrees | {told} |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
+    rows = {(row.kernel, row.kind): row.line() for row in counts_of(page.before, page.run)}
+    for kernel in page.measured:
         for kind in KINDS:
             row = counted(result for result in kernel.results if result.case.kind == kind)
-            wanted = kernel.wanted.get(kind, 0)
-            cases = f"{row.cases} of {wanted}" if wanted > row.cases else f"{row.cases}"
             if row.cases:
-                yield (
-                    f"| {kernel.kernel} | {kernel.release} | {_TITLES[kind]} | {cases} | {row.outcome} |"
-                    f" {row.errno} of {row.refused} | {row.undecided} | {row.shown} | {row.dangerous} |"
-                    f" {row.agreed:.2f} % | {row.told:.2f} % |"
-                )
+                rows[kernel.kernel, kind] = _row(kernel, page.date, kind, row)
+    yield from (rows[name, kind] for name in page.kernels for kind in KINDS if (name, kind) in rows)
     yield ""
 
 
-def _absent(measured: Sequence[Measured]) -> Iterator[str]:
+def _row(kernel: Measured, date: str, kind: str, row: Row) -> str:
+    wanted = kernel.wanted.get(kind, 0)
+    cases = f"{row.cases} of {wanted}" if wanted > row.cases else f"{row.cases}"
+    return (
+        f"| {kernel.kernel} | {kernel.release} | {date} | {_TITLES[kind]} | {cases} | {row.outcome} |"
+        f" {row.errno} of {row.refused} | {row.undecided} | {row.shown} | {row.dangerous} |"
+        f" {row.agreed:.2f} % | {row.told:.2f} % |"
+    )
+
+
+def _absent(page: Page) -> Iterator[str]:
     """Yield which faults each kernel's modules cannot have."""
-    if not any(kernel.absent for kernel in measured):
+    rows = [(row.kernel, row.line()) for row in absent_of(page.before, page.names)]
+    for kernel in page.measured:
+        for (kind, why), count in kernel.absent.items():
+            rows.append((kernel.kernel, f"| {kernel.kernel} | {_TITLES[kind]} | {count} | {cell(why)} |"))
+    if not rows:
         return
     yield "A kernel has fewer single faults and pairs than another where its modules cannot have the fault:"
     yield ""
-    yield "| kernel | class | faults | why not |"
+    yield f"{ABSENT} faults | why not |"
     yield "|---|---|---|---|"
-    for kernel in measured:
-        for (kind, why), count in kernel.absent.items():
-            yield f"| {kernel.kernel} | {_TITLES[kind]} | {count} | {cell(why)} |"
+    yield from (line for name in page.kernels for kernel, line in rows if kernel == name)
     yield ""
 
 
-def _disagreements(measured: Sequence[Measured]) -> Iterator[str]:
+_RUNS = "## The runs"
+
+
+def _runs(page: Page, where: str) -> Iterator[str]:
+    yield _RUNS
+    yield ""
+    for each in page.runs(_RUNS):
+        yield from (each, "")
+    if page.measured:
+        yield f"{run_of(page.date, page.names)}\n{where}"
+
+
+def _disagreements(page: Page) -> Iterator[str]:
     yield "## Every case without a definite prediction, or without the right one"
     yield ""
-    for kernel in measured:
-        wrong = [result for result in kernel.results if not result.verdict.agrees]
-        yield f"### {kernel.kernel} ({kernel.release})"
+    for name, release in page.kernels.items():
+        rows = [row.line() for row in cases_of(page.before, page.run) if row.kernel == name]
+        rows += [_listed(result) for kernel in page.measured if kernel.kernel == name for result in _wrong(kernel)]
+        yield f"### {name} ({release})"
         yield ""
-        if not wrong:
-            yield "None."
-        else:
-            yield "| case | predicted | the kernel's answers | verdict | reason | the last line of the first answer |"
+        if rows:
+            yield f"{CASES} the kernel's answers | verdict | reason | the last line of the first answer |"
             yield "|---|---|---|---|---|---|"
-        for result in wrong:
-            reason = reason_of(result.prediction, result.because).name
-            answers, line = all_answers(result), last_line(result.reality)
-            cells = (result.case.name, said(result.prediction), answers, _verdict(result), reason, line)
-            yield f"| {' | '.join(map(cell, cells))} |"
+        yield from rows or ("None.",)
         yield ""
+
+
+def _wrong(kernel: Measured) -> list[Result]:
+    return [result for result in kernel.results if not result.verdict.agrees]
+
+
+def _listed(result: Result) -> str:
+    reason = reason_of(result.prediction, result.because).name
+    answers, line = all_answers(result), last_line(result.reality)
+    cells = (result.case.name, said(result.prediction), answers, _verdict(result), reason, line)
+    return f"| {' | '.join(map(cell, cells))} |"
 
 
 def _verdict(result: Result) -> str:
@@ -205,27 +217,41 @@ def _verdict(result: Result) -> str:
     return "cannot tell" if result.verdict.undecided else "wrong"
 
 
-def _reasons(measured: Sequence[Measured]) -> Iterator[str]:
+def _reasons(page: Page) -> Iterator[str]:
     """Yield each reason once, with how the kernels answered in such cases."""
     found: dict[Reason, Counter[tuple[str, str]]] = {}
-    for kernel in measured:
-        for result in kernel.results:
-            if not result.verdict.agrees:
-                counts = found.setdefault(reason_of(result.prediction, result.because), Counter())
-                counts[kernel.kernel, result.reality.outcome] += 1
+    for row in cases_of(page.before, page.run):
+        found.setdefault(reason_named(row.cells[4]), Counter())[row.kernel, row.cells[2].split()[0].rstrip(",")] += 1
+    for kernel in page.measured:
+        for result in _wrong(kernel):
+            counts = found.setdefault(reason_of(result.prediction, result.because), Counter())
+            counts[kernel.kernel, result.reality.outcome] += 1
     if not found:
         return
     yield "## What is behind them"
     yield ""
-    yield f"| reason | {' | '.join(kernel.kernel for kernel in measured)} |"
-    yield f"|---|{'---|' * len(measured)}"
+    yield f"| reason | {' | '.join(page.kernels)} |"
+    yield f"|---|{'---|' * len(page.kernels)}"
     for reason, counts in found.items():
-        cells = (", ".join(_answers(counts, kernel.kernel)) for kernel in measured)
+        cells = (", ".join(_answers(counts, kernel)) for kernel in page.kernels)
         yield f"| {reason.name} | {' | '.join(cells)} |"
     yield ""
     yield from (*wrap(NEIGHBOURS, _WIDTH), "")
     for reason in found:
         yield from (*wrap(f"*{reason.name.capitalize()}.* {reason.text}", _WIDTH), "")
+
+
+def _shaken(page: Page) -> Iterator[str]:
+    """Yield how the memory was filled: of each run by itself, as its counts are of all its kernels together."""
+    kept, lines = page.runs(HEADING), list(shaken_lines([kernel.results for kernel in page.measured]))
+    if not kept and not lines:
+        return
+    yield from shaken_head()
+    for each in kept:
+        yield from (each, "")
+    if lines:
+        yield run_of(page.date, page.names)
+        yield from lines
 
 
 def _answers(counts: Counter[tuple[str, str]], kernel: str) -> Iterator[str]:

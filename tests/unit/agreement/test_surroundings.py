@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyinsmod.checks.relocation_findings import unsettled_crash
+from pyinsmod.checks.relocation_findings import by_distance, refusal, unsettled_crash
 from pyinsmod.cli.reality import Attempt, Reality
 from pyinsmod.finding import Finding
 from pyinsmod.prediction import Prediction
@@ -44,6 +44,11 @@ def test_what_is_left_open_is_loaded_where_that_memory_differs(check: str, besid
     assert len(chosen) >= 5
 
 
+def test_where_the_distance_decides_the_kernel_is_booted_so_that_nothing_is_drawn() -> None:
+    finding = by_distance(refusal("it overflows", "far", "wants near", "overflow"))
+    assert [each.parameters for each in surroundings_of(result(OPEN, finding))] == ["nokaslr"]
+
+
 def test_what_was_told_and_what_is_open_for_another_reason_is_not_loaded_again() -> None:
     assert surroundings_of(result(REFUSED)) == []
     assert surroundings_of(result(OPEN, Finding("symbols", 9, "cannot-tell", "what it exports is unknown"))) == []
@@ -66,6 +71,9 @@ def test_every_word_has_its_modules_and_the_files_size_in_pages() -> None:
     fillers = Fillers(Built.__new__(Built))
     for surroundings in SURROUNDINGS:
         attempt = fillers.attempt(surroundings, Attempt("case.ko", bytes(4097)))
+        assert bool(attempt.prepare) != bool(surroundings.parameters)
+        if surroundings.parameters:
+            continue
         words = " ".join(attempt.prepare[0])
         assert "{" not in words
         inserted = {

@@ -10,7 +10,8 @@ from pyinsmod.prediction import Prediction
 from tests.agreement.case import Case
 from tests.agreement.judge import judged
 from tests.agreement.measure import Result
-from tests.agreement.table import Measured, Row, counted, last_line, markdown
+from tests.agreement.page import Measured
+from tests.agreement.table import Row, counted, last_line, markdown
 
 RIGHT = (Prediction("refused", "ENOEXEC"), Reality("refused", "ENOEXEC"))
 WRONG_ERRNO = (Prediction("refused", "EINVAL"), Reality("refused", "ENOEXEC", ("mymod: a|b <i>",)))
@@ -34,7 +35,9 @@ def test_results_are_counted() -> None:
 
 def test_every_disagreement_is_listed_with_what_the_kernel_said() -> None:
     page = markdown([Measured("6.1", "6.1.0-1-amd64", RESULTS)], seed=3, date="2026-01-01")
-    assert "| 6.1 | 6.1.0-1-amd64 | single faults | 4 | 2 | 1 of 2 | 1 | 0 | 1 | 25.00 % | 33.33 % |" in page
+    assert (
+        "| 6.1 | 6.1.0-1-amd64 | 2026-01-01 | single faults | 4 | 2 | 1 of 2 | 1 | 0 | 1 | 25.00 % | 33.33 % |" in page
+    )
     assert "| fault/1 | refused EINVAL | refused ENOEXEC | wrong | not understood | mymod: a\\|b &lt;i> |" in page
     assert "| fault/2 | reaches-init | crashed-kernel | wrong | not understood | BUG: bad page |" in page
     assert "fault/0" not in page
@@ -87,7 +90,7 @@ def test_a_definite_prediction_that_other_memory_refutes_is_named() -> None:
 def test_the_page_says_what_is_not_loaded_yet_and_what_a_kernel_cannot_have() -> None:
     absent = {("fault", "the module has no section '.BTF'"): 13}
     page = markdown([Measured("5.10", "a", RESULTS, {"fault": 370}, absent)], seed=3, date="2026-01-01")
-    assert "| 5.10 | a | single faults | 4 of 370 | 2 |" in page
+    assert "| 5.10 | a | 2026-01-01 | single faults | 4 of 370 | 2 |" in page
     assert "| 5.10 | single faults | 13 | the module has no section '.BTF' |" in page
 
 
@@ -104,3 +107,41 @@ def test_reasons_are_told_from_findings_and_counted_by_kernel() -> None:
     assert "| a relocation near to the module, and outside | 2 loaded |  |" in page
     assert "| not understood |  | 1 crashed-kernel, 1 refused |" in page
     assert "*A relocation near to the module, and outside.* The place it changes" in page
+
+
+BOTH = [Measured("5.10", "a", RESULTS), Measured("6.1", "b", RESULTS[2:])]
+NEW = [result("fault/9", WRONG_ERRNO), result("mutation/1", RIGHT)]
+
+
+def test_what_was_not_run_again_stays_as_it_was() -> None:
+    before = markdown(BOTH, 3, "2026-01-01", "here\n", order=("5.10", "6.1"))
+    again = markdown([Measured("6.1", "c", NEW)], 3, "2026-02-02", "there\n", before, ("5.10", "6.1"))
+    assert "| 5.10 | a | 2026-01-01 | single faults | 4 |" in again
+    assert "| 6.1 | c | 2026-02-02 | single faults | 1 |" in again
+    assert "| 6.1 | c | 2026-02-02 | random mutations | 1 |" in again
+    assert [line for line in again.splitlines() if line.startswith("### ")] == ["### 5.10 (a)", "### 6.1 (c)"]
+    assert again.index("| fault/1 |") < again.index("### 6.1 (c)") < again.index("| fault/9 |")
+    assert "| not understood | 1 crashed-kernel, 1 refused | 1 refused |" in again
+    assert "In the run of 2026-01-01 (5.10, 6.1):\nhere" in again
+    assert "In the run of 2026-02-02 (6.1):\nthere" in again
+
+
+def test_a_class_that_was_not_run_again_stays_as_well() -> None:
+    before = markdown(BOTH, 3, "2026-01-01")
+    again = markdown([Measured("6.1", "c", NEW[1:])], 3, "2026-02-02", "", before)
+    assert "| 6.1 | b | 2026-01-01 | single faults | 2 |" in again
+    assert again.count("| fault/2 |") == 2
+
+
+def test_nothing_is_kept_of_what_was_run_again_nor_of_another_seed() -> None:
+    before = markdown(BOTH, 3, "2026-01-01", "here\n")
+    whole = [kernel._replace(results=kernel.results[:1]) for kernel in BOTH]
+    assert "2026-01-01" not in markdown(whole, 3, "2026-02-02", "", before)
+    assert "2026-01-01" not in markdown([Measured("6.1", "c", NEW)], 33, "2026-02-02", "", before)
+
+
+def test_a_page_is_the_same_when_nothing_is_run() -> None:
+    shaken = [RESULTS[3]._replace(elsewhere={"zeros": Reality("loaded")})]
+    absent = {("fault", "the module has no section '.BTF'"): 13}
+    page = markdown([*BOTH, Measured("7.2", "z", shaken, {}, absent)], 3, "2026-01-01", "here\n")
+    assert markdown([], 3, "2026-02-02", "", page) == page

@@ -136,6 +136,28 @@ def test_what_nobody_tests_is_followed(
     assert answer(module(build_module, entry), facts).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("symbol", "outcome"), [(1000, "cannot-tell"), (7592, "crashes-kernel"), (500000, "crashes-kernel")]
+)
+def test_a_crash_behind_what_is_read_from_anywhere_is_certain(
+    build_module: BuildModule, facts: KernelFacts, symbol: int, outcome: str
+) -> None:
+    """Seen on 6.12: whatever was counted for the branch, its symbol is read once more, far behind the module."""
+    found = answer(module(build_module, (4, CALL26, symbol, 0)), facts)
+    assert found.outcome == outcome
+
+
+@pytest.mark.parametrize(("place", "outcome"), [(4, "cannot-tell"), (1 << 40, "crashes-kernel")])
+def test_what_a_table_for_no_section_is_counted_as_changes_no_crash(
+    build_module: BuildModule, facts: KernelFacts, place: int, outcome: str
+) -> None:
+    nowhere = (".rela.nowhere", 4, 0x40, struct.pack("<QQq", 0, PRINTK << 32 | CALL26, 0))
+    data = bytearray(module(build_module, (place, ABS64, PRINTK, 0), sections=(*PLT, nowhere)))
+    (headers,) = struct.unpack_from("<Q", data, 40)
+    struct.pack_into("<I", data, headers + 64 * (TEXT + 2 + len(PLT)) + 44, 12035)
+    assert answer(bytes(data), facts).outcome == outcome
+
+
 def test_a_branch_that_was_not_counted_has_no_way_to_go(build_module: BuildModule, facts: KernelFacts) -> None:
     """Seen on 6.12: `module_emit_plt_entry` warns, and the module is refused without a word."""
     data = bytearray(module(build_module, (4, CALL26, PRINTK, 0)))
