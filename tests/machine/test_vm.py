@@ -30,6 +30,8 @@ pytestmark = pytest.mark.machine
 
 Result = TypeVar("Result")
 KERNEL = "6.1"
+# Seconds: a busy host that has to make a snapshot first takes minutes.
+PATIENCE = 600
 
 
 @asynccontextmanager
@@ -204,7 +206,7 @@ class TestTheCommandLine:
 
     def test_a_crash_is_status_3_with_the_last_words_on_stderr(self, mark: str) -> None:
         process = self.start(mark, KERNEL, "--", "sh", "-c", "echo c > /proc/sysrq-trigger")
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 3
         assert b"pyinsmod: the guest's kernel crashed\n" in errors
         assert b"  guest: " in errors
@@ -212,26 +214,26 @@ class TestTheCommandLine:
 
     def test_an_unknown_kernel_is_one_line_and_status_2(self, mark: str) -> None:
         process = self.start(mark, "9.9", "--", "true")
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 2
         assert errors.count(b"\n") == 1
         assert b"unknown kernel '9.9'" in errors
 
     def test_a_missing_file_to_put_is_one_line_and_status_2(self, mark: str) -> None:
         process = self.start(mark, KERNEL, "--put", "/nonexistent.ko", "--", "true")
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
         assert (process.returncode, errors) == (2, b"pyinsmod: --put /nonexistent.ko: No such file or directory\n")
 
     def test_words_for_the_kernel(self, mark: str) -> None:
         process = self.start(mark, KERNEL, "--append", "ima_policy=secure_boot", "--", "cat", "/proc/cmdline")
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
         assert output.endswith(b" ima_policy=secure_boot\n")
 
     @pytest.mark.parametrize("words", ["two\nlines", "x" * 1901, "\x1b[31m"])
     def test_words_the_kernel_would_not_get_whole(self, mark: str, words: str) -> None:
         process = self.start(mark, KERNEL, "--append", words, "--", "true")
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 2
         complaint = b"argument --append: wants one line of at most 1900 bytes (pyinsmod vm run -h explains)"
         assert errors == b"pyinsmod: " + complaint + b"\n"
@@ -240,7 +242,7 @@ class TestTheCommandLine:
         process = self.start(mark, KERNEL, "--", "sh", "-c", "echo here; sleep 100")
         self.wait_for_guest(process)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
         assert errors.endswith(b"pyinsmod: interrupted\n")
         self.wait_until_gone(mark)
@@ -250,5 +252,5 @@ class TestTheCommandLine:
         self.wait_for_guest(process)
         assert len(marked_processes(mark)) >= 2
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.wait_until_gone(mark)
