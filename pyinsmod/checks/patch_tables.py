@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from pyinsmod.checks.relocation_kind import Pointers, types_of
 from pyinsmod.elf_format import EM_AARCH64, EM_X86_64, EXPORT_ADDRESSES, EXPORT_DISTANCE
-from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Literal, Mapping, NamedTuple
 
 # Where a pointer of a good module leads to: into code, or anywhere in the module or to an imported symbol.
@@ -92,10 +91,20 @@ AARCH64: dict[str, Table] = {
 }
 
 
-def tables_of(machine: int, facts: KernelFacts) -> dict[str, Table]:
-    """Return the tables that are followed in a module of a machine; none where nothing is known of that."""
+def built_with_flags(size: int, relocations: int) -> bool:
+    """Tell whether a table of alternatives of so many bytes and relocations was built with flags in its entries."""
+    return size * len(NEW_ALTERNATIVE.pointers) == relocations * NEW_ALTERNATIVE.entry
+
+
+def tables_of(machine: int, *, flags: bool) -> dict[str, Table]:
+    """Return the tables that are followed in a module of a machine; none where nothing is known of that.
+
+    Args:
+        machine: its e_machine.
+        flags: whether alternatives have flags, see `Tests`.
+    """
     if machine == EM_X86_64:
-        return {**TABLES, ALTERNATIVES: NEW_ALTERNATIVE if facts.has("idempotent-load") else OLD_ALTERNATIVE}
+        return {**TABLES, ALTERNATIVES: NEW_ALTERNATIVE if flags else OLD_ALTERNATIVE}
     types = types_of(machine)
     own = AARCH64 if machine == EM_AARCH64 else {}
     return {} if types is None else {**own, **common(types.pointers, EXPORT_ADDRESSES.get(machine, EXPORT_DISTANCE))}

@@ -28,19 +28,20 @@ class Tests(NamedTuple):
     Attributes:
         nops: whether the code under a jump label is compared with the usual no-operation (5.10,
             `jump_label_apply_nops`).
-        flags: whether struct alt_instr has flags (since 6.3).
+        flags: whether struct alt_instr has flags (since 6.3); None when that is not known, as of a folder of headers:
+            then it is taken to be as the module has it, whose version magic and versions tell of another kernel.
         literals: whether the function tracer puts something before each function it may trace, untested: arm64 with
             CONFIG_DYNAMIC_FTRACE_WITH_CALL_OPS (`ftrace_init_nop`); None when that cannot be known.
     """
 
     nops: bool
-    flags: bool
+    flags: bool | None
     literals: bool | None = False
 
     @classmethod
     def of(cls, facts: KernelFacts) -> Tests:
         """Return the tests of a kernel."""
-        return cls(facts.has("symbol-sections-tested") is False, bool(facts.has("idempotent-load")))
+        return cls(facts.has("symbol-sections-tested") is False, facts.has("idempotent-load"))
 
     def alternative(self, entry: bytes, code: bytes) -> Trouble | None:
         """`apply_alternatives`: what is there is replaced, if the processor has that feature."""

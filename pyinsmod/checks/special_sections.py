@@ -16,6 +16,7 @@ from pyinsmod.checks.patch_tables import (
     WRITTEN,
     Pointer,
     Table,
+    built_with_flags,
     tables_of,
 )
 from pyinsmod.checks.patch_tests import Tests, Trouble, tests_of
@@ -51,13 +52,13 @@ def stray_parameter_names(image: ModuleImage, facts: KernelFacts, check: str, st
 
 
 def _stumbles(image: ModuleImage, facts: KernelFacts, place: tuple[str, int], *, parameters: bool) -> Iterator[Finding]:
-    tables = tables_of(image.header.machine, facts)
+    tests = _tests(image, facts)
+    tables = tables_of(image.header.machine, flags=bool(tests.flags))
     found = {
         name: section
         for name, table in tables.items()
         if (name == PARAMETERS) == parameters and (section := _section(image, name, table))
     }
-    tests = tests_of(image.header.machine, facts)
     protected = [] if parameters else list(_protected(image, found))
     if (
         not protected
@@ -84,6 +85,16 @@ def _stumbles(image: ModuleImage, facts: KernelFacts, place: tuple[str, int], *,
         else:
             yield Finding(*place, trouble.severity, trouble.what, module_has=trouble.what, remedy=REBUILD)
         return
+
+
+def _tests(image: ModuleImage, facts: KernelFacts) -> Tests:
+    tests = tests_of(image.header.machine, facts)
+    if tests.flags is not None:
+        return tests
+    own = image.find_allocated(ALTERNATIVES)
+    tables = [each for each in image.sections if own and each.info == own.number and each.type == elf.SHT_RELA]
+    relocations = sum(each.size // elf.RELA.size for each in tables)
+    return tests._replace(flags=bool(own and built_with_flags(own.size, relocations)))
 
 
 def _protected(image: ModuleImage, found: Mapping[str, Section]) -> Iterator[Trouble]:

@@ -30,6 +30,7 @@ _ARCHITECTURES = {62: (b"X86_64", ""), 183: (b"ARM64", "aarch64"), 243: (b"RISCV
 # Debian keeps it elsewhere.
 _LINKER_SCRIPTS = ("scripts/module.lds", "arch/{}/module.lds")
 _EXPORTS_TABLE, _FLAGS_TABLE = b"__ksymtab", b"__kflagstab"
+_MODULE_NAMESPACE = b"\tmodule:"
 _FOLDERS = {62: "x86", 183: "arm64", 243: "riscv"}
 
 # A module of a kernel with CONFIG_RANDSTRUCT carries a word of its own; before 5.19 a compiler plugin did that.
@@ -94,12 +95,14 @@ class KernelHeaders:
 
     @property
     def features(self) -> Fact[Mapping[str, bool]]:
-        """What headers show of the loader: whether it wants a table of flags beside exports (7.x)."""
+        """What headers show of the loader: a table of flags beside exports (7.x), namespaces of modules (6.16)."""
         folder = _FOLDERS.get(self.machine.value or 0, "")
+        exports = read_unpacked(self.symvers).value or b""
+        namespaces = {"module-namespaces": True} if _MODULE_NAMESPACE in exports else {}
         for name in _LINKER_SCRIPTS:
             script = read(f"{self.folder}/{name.format(folder)}")
             if script.value is not None and _EXPORTS_TABLE in script.value:
-                return Fact({"export-flags": _FLAGS_TABLE in script.value}, script.source)
+                return Fact({"export-flags": _FLAGS_TABLE in script.value, **namespaces}, script.source)
         return unknown(f"{self.folder} has no linker script of modules ({_LINKER_SCRIPTS[0]})")
 
     def _no_release(self) -> str:

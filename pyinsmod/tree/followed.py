@@ -17,11 +17,12 @@ from pyinsmod.checks.patch_tables import (
     TABLES,
     WRITTEN,
     Table,
+    built_with_flags,
 )
 from pyinsmod.checks.patch_tests import Tests, Trouble
 from pyinsmod.lean import Callable, Iterable, NamedTuple, Sequence
 from pyinsmod.tree.regular import Regular, leads_right, writable
-from pyinsmod.tree.relocated import Relocations
+from pyinsmod.tree.relocated import SIZE, Relocations
 from pyinsmod.tree.sweep import Sound
 
 _TABLES = {name.encode(): table for name, table in TABLES.items()}
@@ -44,12 +45,22 @@ def tables_usual(relocations: Relocations, tests: Tests) -> bool:
     if any(name in layout.number and not writable(relocations, layout.number[name]) for name in _WRITTEN):
         return False
     by_target = {layout.infos[number]: number for number, kind in enumerate(layout.types) if kind == elf.SHT_RELA}
+    if tests.flags is None:
+        tests = tests._replace(flags=_built_with_flags(relocations, by_target))
     tables = {**_TABLES, _ALTERNATIVES: NEW_ALTERNATIVE if tests.flags else OLD_ALTERNATIVE}
     return all(
         _usual(relocations, _Place(name, tables[name], number), by_target.get(number), tests)
         for name in tables.keys() & layout.number.keys()
         if layout.sizes[number := layout.number[name]]
     )
+
+
+def _built_with_flags(relocations: Relocations, by_target: dict[int, int]) -> bool:
+    number = relocations.layout.number.get(_ALTERNATIVES)
+    if number is None or number not in by_target:
+        return False
+    sizes = relocations.layout.sizes
+    return built_with_flags(sizes[number], sizes[by_target[number]] // SIZE)
 
 
 class _Place(NamedTuple):

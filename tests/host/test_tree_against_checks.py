@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pyinsmod.cli.kernels import kernel_named
 from pyinsmod.finding import Finding
+from pyinsmod.kernel_facts.facts import FACTS, KernelFacts, unknown
 from pyinsmod.module_image import ModuleImage, read_image
 from pyinsmod.prediction import predict
 from pyinsmod.signatures.appended import loaded_length
@@ -125,3 +127,18 @@ def test_modules_with_any_byte_changed(tmp_path: Path) -> None:
     check = TreeCheck(modules_below(str(tmp_path)), [kernel_named("6.1"), kernel_named("5.10")])
     assert differences(check, list(check.run())) == []
     shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["6.1", "7.2"])
+def test_a_loader_of_which_nothing_is_known_crashes_on_no_module_of_its_own(name: str) -> None:
+    """As of a folder of headers: how long entries of alternatives are shows in neither."""
+    known = kernel_named(name)
+    given: dict[str, Any] = {fact: known.facts.unrecorded(fact) for fact in FACTS}
+    given["features"] = unknown("its boot image is not at hand")
+    facts = KernelFacts(name=name, release=known.facts.release, **given)
+    found = modules_below(str(fetch(name).root))
+    some = found._replace(files=found.files[::23])
+    check = TreeCheck(some, [known._replace(facts=facts)])
+    results = list(check.run())
+    assert {result.prediction.outcome for result in results} <= {"reaches-init", "cannot-tell"}
+    assert differences(check, results) == []

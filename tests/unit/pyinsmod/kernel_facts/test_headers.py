@@ -171,6 +171,15 @@ def test_the_linker_script_tells_whether_exports_want_flags(
     assert features.source.endswith(place)
 
 
+def test_exports_for_some_modules_only_show_that_there_are_such_namespaces(write_headers: WriteHeaders) -> None:
+    """Debian's 7.2 has lines like that; a kernel without one may know them as well."""
+    line = "0x00000000\tallow_smaller_maxphyaddr\tarch/x86/kvm/kvm\tEXPORT_SYMBOL_GPL\tmodule:kvm-amd,kvm-intel\n"
+    script = {"scripts/module.lds": NEW_SCRIPT}
+    assert write_headers(config=CONFIG, symvers=SYMVERS, **script).features.value == {"export-flags": True}
+    features = write_headers(config=CONFIG, symvers=SYMVERS + line, **script).features.value
+    assert features == {"export-flags": True, "module-namespaces": True}
+
+
 @pytest.mark.parametrize("script", ["", "SECTIONS { }\n", "not there"])
 def test_a_linker_script_without_exports_tells_nothing(write_headers: WriteHeaders, script: str) -> None:
     assert write_headers(config=CONFIG, **{"scripts/module.lds": script}).features.value is None
