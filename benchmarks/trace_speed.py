@@ -54,58 +54,84 @@ class Taken(NamedTuple):
     memory: int
 
 
+class Ways:
+    """The ways to run a command, with a trace written to `out`."""
+
+    def __init__(self, out: str) -> None:
+        self.ours = [sys.executable, "-c", PROGRAM, "trace", "-o", out]
+        self.strace = ["strace", "-f", "-o", out]
+        self.python_ptrace = [sys.executable, str(Path(sys.executable).with_name("strace.py")), "-f", "-o", out, "--"]
+        self.filtered = [*self.strace, "--seccomp-bpf", "-e"]
+
+
+PLAIN = Competitor("untraced", [])
+ON_ONE_CPU = ["taskset", "-c", "0"]
+# The least that any tracer in Python can take.
+FIRST_PYTHON = ["sh", "-c", 'shift; "$0" -c pass; exec "$@"', sys.executable]
+PYTHON = [sys.executable, "-I", "-S", "-c"]
+
+
 def races(pairs: int, out: str) -> list[Race]:
     """Return what is measured."""
-    ours = [sys.executable, "-c", PROGRAM, "trace", "-o", out]
-    strace = ["strace", "-f", "-o", out]
-    python_ptrace = [sys.executable, str(Path(sys.executable).with_name("strace.py")), "-f", "-o", out, "--"]
-    on_one_cpu = ["taskset", "-c", "0"]
-    filtered = [*strace, "--seccomp-bpf", "-e"]
-    plain = Competitor("untraced", [])
-    # The least that any tracer in Python can take.
-    first_python = ["sh", "-c", 'shift; "$0" -c pass; exec "$@"', sys.executable]
-    return [
-        Race(
-            f"a loop of {pairs} pairs of open and close, every call",
-            [sys.executable, "-I", "-S", "-c", LOOP.format(pairs=pairs)],
-            [
-                plain,
-                Competitor("strace", strace),
-                Competitor("strace, one CPU", [*on_one_cpu, *strace]),
-                Competitor("strace.py", python_ptrace),
-                Competitor(
-                    "pyinsmod trace", [*ours, "--"], (("strace", 0.2), ("strace, one CPU", 1.5), ("strace.py", 0.2))
-                ),
-                Competitor("pyinsmod trace --format json", [*ours, "--format", "json", "--"]),
-                Competitor("pyinsmod trace --pin never", [*ours, "--pin", "never", "--"]),
-            ],
-        ),
-        Race(
-            f"{2 * pairs} calls, no two alike, every call",
-            [sys.executable, "-I", "-S", "-c", DIFFERENT.format(calls=2 * pairs)],
-            [plain, Competitor("strace, one CPU", [*on_one_cpu, *strace]), Competitor("pyinsmod trace", [*ours, "--"])],
-        ),
-        Race(
-            f"find /usr/lib -name '*.zz', {OF_INTEREST}",
-            ["find", "/usr/lib", "-name", "*.zz"],
-            [
-                plain,
-                Competitor("strace --seccomp-bpf", [*filtered, f"trace={OF_INTEREST}"]),
-                Competitor("strace --seccomp-bpf, one CPU", [*on_one_cpu, *filtered, f"trace={OF_INTEREST}"]),
-                Competitor("pyinsmod trace", [*ours, "--calls", OF_INTEREST, "--"], (("strace --seccomp-bpf", 1.0),)),
-            ],
-        ),
-        Race(
-            "dd of 100,000 single bytes, nothing of interest",
-            ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=100000", "status=none"],
-            [
-                plain,
-                Competitor("python3 -c pass, then untraced", [*first_python, "--"]),
-                Competitor("strace --seccomp-bpf", [*filtered, f"trace={MODULE_CALLS}"]),
-                Competitor("pyinsmod trace", [*ours, "--calls", MODULE_CALLS, "--"], (("untraced", 1.5),)),
-            ],
-        ),
-    ]
+    ways = Ways(out)
+    return [_same_calls(pairs, ways), _different_calls(2 * pairs, ways), _some_calls(ways), _no_call(ways)]
+
+
+def _same_calls(pairs: int, ways: Ways) -> Race:
+    limits = (("strace", 0.2), ("strace, one CPU", 1.5), ("strace.py", 0.2))
+    return Race(
+        f"a loop of {pairs} pairs of open and close, every call",
+        [*PYTHON, LOOP.format(pairs=pairs)],
+        [
+            PLAIN,
+            Competitor("strace", ways.strace),
+            Competitor("strace, one CPU", [*ON_ONE_CPU, *ways.strace]),
+            Competitor("strace.py", ways.python_ptrace),
+            Competitor("pyinsmod trace", [*ways.ours, "--"], limits),
+            Competitor("pyinsmod trace --format json", [*ways.ours, "--format", "json", "--"]),
+            Competitor("pyinsmod trace --pin never", [*ways.ours, "--pin", "never", "--"]),
+        ],
+    )
+
+
+def _different_calls(calls: int, ways: Ways) -> Race:
+    return Race(
+        f"{calls} calls, no two alike, every call",
+        [*PYTHON, DIFFERENT.format(calls=calls)],
+        [
+            PLAIN,
+            Competitor("strace, one CPU", [*ON_ONE_CPU, *ways.strace]),
+            Competitor("pyinsmod trace", [*ways.ours, "--"]),
+        ],
+    )
+
+
+def _some_calls(ways: Ways) -> Race:
+    filtered = [*ways.filtered, f"trace={OF_INTEREST}"]
+    ours = [*ways.ours, "--calls", OF_INTEREST, "--"]
+    return Race(
+        f"find /usr/lib -name '*.zz', {OF_INTEREST}",
+        ["find", "/usr/lib", "-name", "*.zz"],
+        [
+            PLAIN,
+            Competitor("strace --seccomp-bpf", filtered),
+            Competitor("strace --seccomp-bpf, one CPU", [*ON_ONE_CPU, *filtered]),
+            Competitor("pyinsmod trace", ours, (("strace --seccomp-bpf", 1.0),)),
+        ],
+    )
+
+
+def _no_call(ways: Ways) -> Race:
+    return Race(
+        "dd of 100,000 single bytes, nothing of interest",
+        ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=100000", "status=none"],
+        [
+            PLAIN,
+            Competitor("python3 -c pass, then untraced", [*FIRST_PYTHON, "--"]),
+            Competitor("strace --seccomp-bpf", [*ways.filtered, f"trace={MODULE_CALLS}"]),
+            Competitor("pyinsmod trace", [*ways.ours, "--calls", MODULE_CALLS, "--"], (("untraced", 1.5),)),
+        ],
+    )
 
 
 def main() -> int:

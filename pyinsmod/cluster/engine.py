@@ -18,11 +18,14 @@ from pyinsmod.cluster.jobs import Returned, Sent
 from pyinsmod.cluster.shipped import KernelValues, Shipped, TreeValues, shipped, values_of
 from pyinsmod.lean import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple, Sequence
 from pyinsmod.tree.scan import Plain, Scanner
+from pyinsmod.tree.tree_check import QUICK_BATCH
 from pyinsmod.tree.workers import Done, Lost
 
 if TYPE_CHECKING:
     from pyinsmod.tree.tree_check import TreeCheck
 
+# So many files that go the long way make a job: it takes a fraction of a second, talking about it milliseconds.
+_LONG_BATCH = 32
 # Jobs for each thread that are on their way or at work: the next one is there when one ends.
 _AHEAD = 2
 
@@ -46,7 +49,7 @@ class DaskCluster:
         ClusterLost: nobody answers there.
     """
 
-    quick_batch, long_batch = 48, 32
+    quick_batch, long_batch = QUICK_BATCH, _LONG_BATCH
 
     def __init__(self, address: str) -> None:
         self._connection = Connection(address)

@@ -17,7 +17,7 @@ from pyinsmod.lean import Any, Iterator
 _MAGIC = b"pyinsmod rows\n"
 _CHECKSUM = 4
 # So many files, and bytes of them, stay; those not used for longest go first. A bigger one is not kept at all.
-MOST, MOST_BYTES, LARGEST = 32, 256 << 20, 64 << 20
+MOST, MOST_BYTES, LARGEST = 64, 256 << 20, 64 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

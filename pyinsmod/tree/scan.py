@@ -95,6 +95,18 @@ class Row(NamedTuple):
         )
 
 
+class Scanned(NamedTuple):
+    """What comes of some files.
+
+    Attributes:
+        rows: one of each, as `Row.to_plain` has it.
+        said: (number of the kernel, key) with what the check says, each finding as its fields.
+    """
+
+    rows: list[Plain]
+    said: list[tuple[tuple[int, Key], tuple[Plain, ...]]]
+
+
 class Scanner:
     """Looks at files, in one process: what it found out about one module serves for the next."""
 
@@ -112,19 +124,17 @@ class Scanner:
         # (number of the kernel, key) → what the check says.
         self._said: dict[tuple[int, Key], tuple[Plain, ...]] = {}
 
-    def batch(self, files: Sequence[str]) -> tuple[list[Plain], list[tuple[tuple[int, Key], tuple[Plain, ...]]]]:
+    def batch(self, files: Sequence[str]) -> Scanned:
         """Return the rows of some files, and what checks say for the keys that came up for the first time."""
         before = len(self._said)
         rows = [self.row(file).to_plain() for file in files]
-        return rows, list(self._said.items())[before:]
+        return Scanned(rows, list(self._said.items())[before:])
 
-    def batch_of(
-        self, contents: Sequence[bytes]
-    ) -> tuple[list[Plain], list[tuple[tuple[int, Key], tuple[Plain, ...]]]]:
+    def batch_of(self, contents: Sequence[bytes]) -> Scanned:
         """Return the same for the contents of files, with what checks say for all keys that come up in them."""
         rows = list(map(self.row_of, contents))
         pairs = {(number, key) for row in rows for number, each in enumerate(row.answers) if each for key in each.keys}
-        return [row.to_plain() for row in rows], [(pair, self._said[pair]) for pair in pairs]
+        return Scanned([row.to_plain() for row in rows], [(pair, self._said[pair]) for pair in pairs])
 
     def row_of(self, content: bytes) -> Row:
         """Return what comes of a file's contents."""
@@ -169,7 +179,7 @@ class Scanner:
         for number, each in enumerate(answers):
             for key in each.keys if each else ():
                 if (number, key) not in self._said:
-                    self._said[number, key] = self._ask(source, sound, number, key)
+                    self._said[number, key] = self._ask(source, number, key)
         undefined = tuple(name for name in sound.undefined if name not in sound.weak) if None in answers else ()
         imports = sound.modinfo.split(_IMPORT)[1:] if _IMPORT in sound.modinfo else ()
         spaces = tuple(each.partition(b"\0")[0] for each in imports)
@@ -183,7 +193,7 @@ class Scanner:
             for each, tests in zip(answers, self._tests, strict=True)
         )
 
-    def _ask(self, source: Bytes, _sound: Sound, number: int, key: Key) -> tuple[Plain, ...]:
+    def _ask(self, source: Bytes, number: int, key: Key) -> tuple[Plain, ...]:
         """Ask the check itself. A line of the log has the name of this module in it, and goes for no other."""
         image = ModuleImage(source.whole())
         found = findings_of(str(key[0]), image, self._targets[number].facts, LoadRequest())

@@ -6,34 +6,22 @@ from pyinsmod.checks import run_checks
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelExport
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
-from pyinsmod.lean import Sequence, cached_property
+from pyinsmod.lean import Mapping, Sequence, cached_property
 from pyinsmod.module_image import ModuleImage
 from pyinsmod.prediction import Prediction, predict
 from pyinsmod.tree.exported import TreeExport
 from pyinsmod.tree.overlay import LayeredExports, WithTree
 from pyinsmod.tree.quick import CLEAN, Answer, Key
 from pyinsmod.tree.resolution import Offer, TreeExports, cycles, refused_along
-from pyinsmod.tree.results import ModuleResult, Symbol, SymbolFault
+from pyinsmod.tree.results import ModuleResult, Symbol
 from pyinsmod.tree.scan import Row
 from pyinsmod.tree.sweep import records_in
-from pyinsmod.tree.symbol_findings import differs, missing, symbol_of
+from pyinsmod.tree.symbol_findings import Symbols, differs, missing, symbol_of
 from pyinsmod.tree.target import Target
 
 DEPENDENCIES, STEP = "dependencies", 9
 FINE = predict(())
 _NONE = frozenset[int]()
-
-
-class _Symbols(dict[bytes, Symbol]):
-    """Name → the symbol with a fault: thousands of modules have the same few hundred."""
-
-    def __init__(self, fault: SymbolFault) -> None:
-        super().__init__()
-        self._fault = fault
-
-    def __missing__(self, name: bytes) -> Symbol:
-        found = self[name] = Symbol(self._fault, _text(name))
-        return found
 
 
 class Side:
@@ -44,6 +32,11 @@ class Side:
         waiting: those, and the ones that need one of them.
         needs: number of a file → numbers of the files it needs.
         findings: number → what checks found.
+        symbols: number → the symbols it cannot have.
+        files: the files, from `resolve` on, as are the following ones.
+        rows: what the first pass made of each.
+        exports: what they export to each other.
+        said: (place of the kernel, key) → what the check says.
     """
 
     def __init__(self, kernel: OtherKernel, target: Target, place: int, *, whole: bool) -> None:
@@ -53,20 +46,24 @@ class Side:
         self.needs: dict[int, frozenset[int]] = {}
         self.findings: dict[int, tuple[Finding, ...]] = {}
         self.symbols: dict[int, tuple[Symbol, ...]] = {}
+        self.files: Sequence[str] = ()
+        self.rows: Sequence[Row] = ()
+        self.exports = TreeExports(())
+        self.said: Mapping[tuple[int, Key], tuple[Finding, ...]] = {}
         self._predictions: dict[object, Prediction] = {}
         self._offers: dict[bytes, Offer | None] = {}
         self._after: dict[int, Finding] = {}
         # By identity; what it is the identity of is kept with it.
         self._common: dict[int, tuple[tuple[Finding, ...], Prediction]] = {}
         self._found: dict[tuple[Key, ...], tuple[Finding, ...]] = {}
-        self._differing, self._missing = _Symbols("differs"), _Symbols("missing")
+        self._differing, self._missing = Symbols("differs"), Symbols("missing")
 
     def resolve(
         self,
         files: Sequence[str],
         rows: Sequence[Row],
         exports: TreeExports,
-        said: dict[tuple[int, Key], tuple[Finding, ...]],
+        said: Mapping[tuple[int, Key], tuple[Finding, ...]],
     ) -> None:
         """Settle what the quick pass left open: symbols that another module of the tree may have."""
         self.files, self.rows, self.exports, self.said = files, rows, exports, said

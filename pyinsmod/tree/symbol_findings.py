@@ -6,11 +6,23 @@ import re
 
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
-from pyinsmod.tree.results import Symbol
+from pyinsmod.tree.results import Symbol, SymbolFault
 
 _USES = re.compile(r"uses '(.*)'")
 _DIFFERS = re.compile(r"(.*) 0x[0-9a-f]+")
 _OWNER = re.compile(r"than the one module '(.*)' exports: its version")
+
+
+class Symbols(dict[bytes, Symbol]):
+    """Name → the symbol with a fault: thousands of modules have the same few hundred."""
+
+    def __init__(self, fault: SymbolFault) -> None:
+        super().__init__()
+        self._fault = fault
+
+    def __missing__(self, name: bytes) -> Symbol:
+        found = self[name] = Symbol(self._fault, name.decode("utf-8", "surrogateescape"))
+        return found
 
 
 def missing(symbol: Symbol, _facts: KernelFacts) -> Finding:

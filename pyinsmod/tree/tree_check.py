@@ -17,7 +17,7 @@ from pyinsmod.tree.outcome import Common
 from pyinsmod.tree.quick import Key
 from pyinsmod.tree.resolution import TreeExports
 from pyinsmod.tree.results import ModuleResult
-from pyinsmod.tree.scan import Plain, Row, Scanner
+from pyinsmod.tree.scan import Plain, Row, Scanned, Scanner
 from pyinsmod.tree.side import Side
 from pyinsmod.tree.target import Target
 from pyinsmod.tree.workers import Done, Lost, processors, spread
@@ -43,7 +43,7 @@ class Engine(Protocol):
     long_batch: int
 
     def scan(self, check: TreeCheck, batches: Sequence[Sequence[str]], places: Sequence[int]) -> Iterator[Done | Lost]:
-        """Yield for each batch of files what `Scanner.batch` returns for the kernels in these places, as they come."""
+        """Yield for each batch of files the fields of a `Scanned` for the kernels in these places, as they come."""
 
     def look_at(self, check: TreeCheck, batches: Sequence[Sequence[int]]) -> Iterator[Done | Lost]:
         """Yield for each batch of files' numbers what `TreeCheck.long_batch` returns, as they come."""
@@ -65,9 +65,9 @@ class LocalProcesses:
         scanner = Scanner(targets, relocations=check.relocations)
         gc.freeze()
 
-        def batch(number: int) -> tuple[list[Plain], list[tuple[tuple[int, Key], tuple[Plain, ...]]]]:
+        def batch(number: int) -> tuple[object, ...]:
             gc.disable()
-            return scanner.batch(batches[number])
+            return tuple(scanner.batch(batches[number]))
 
         yield from spread(len(batches), batch, self._count(batches))
 
@@ -162,15 +162,12 @@ class TreeCheck:
             if isinstance(answer, Lost):
                 rows[answer.batch] = self._one_by_one(batches[answer.batch], places)
             else:
-                rows[answer.batch] = self._taken(answer.value, places)
+                rows[answer.batch] = self._taken(Scanned(*answer.value), places)
         return [row for at, batch in enumerate(batches) for row in rows.get(at) or self._one_by_one(batch, places)]
 
-    def _taken(
-        self, value: tuple[list[Plain], list[tuple[tuple[int, Key], tuple[Plain, ...]]]], places: Sequence[int]
-    ) -> list[Row]:
-        found, said = value
-        self._said.update(((places[at], key), tuple(map(Finding._make, each))) for (at, key), each in said)
-        return list(map(Row.from_plain, found))
+    def _taken(self, found: Scanned, places: Sequence[int]) -> list[Row]:
+        self._said.update(((places[at], key), tuple(map(Finding._make, each))) for (at, key), each in found.said)
+        return list(map(Row.from_plain, found.rows))
 
     def _one_by_one(self, files: Sequence[str], places: Sequence[int]) -> list[Row]:
         """Look at the files of a lost batch again, each by itself: one of them may be the death of a process."""
@@ -179,7 +176,7 @@ class TreeCheck:
             if isinstance(answer, Lost):
                 rows[answer.batch] = Row(None, fault=Finding("file", 3, "cannot-tell", answer.why))
             else:
-                (rows[answer.batch],) = self._taken(answer.value, places)
+                (rows[answer.batch],) = self._taken(Scanned(*answer.value), places)
         return rows
 
     # --- the long way
