@@ -7,7 +7,7 @@ So findings stand in the table's order, and `predict` counts the last one of the
 from __future__ import annotations
 
 from pyinsmod.checks.symbol_resolution import IGNORED, NAME, STEP, Doubt, Resolution
-from pyinsmod.elf_format import SECTION, SHN_ABS, SHN_COMMON, SHN_UNDEF, Symbol
+from pyinsmod.elf_format import SECTION, SHN_ABS, SHN_COMMON, SHN_UNDEF, Symbol, page_end
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator
@@ -19,8 +19,6 @@ SHN_LIVEPATCH = 0xFF20
 
 # Compilers leave such a common symbol in objects for link-time optimisation.
 LTO_MARK = "__gnu_lto"
-
-PAGE = 4096
 
 
 def check_symbols(image: ModuleImage, facts: KernelFacts, request: LoadRequest) -> Iterator[Finding]:
@@ -102,7 +100,7 @@ def _nowhere(symbol: Symbol, image: ModuleImage, facts: KernelFacts) -> Finding:
     count = image.header.shnum
     tested = facts.has("symbol-sections-tested")
     read = image.header.shoff + (symbol.section + 1) * SECTION.size
-    inside = read <= -(-len(image.data) // PAGE) * PAGE
+    inside = read <= page_end(len(image.data))
     what = f"symbol '{symbol.name}' lies in section {symbol.section}, and there are {count}"
     finding = Finding(
         NAME,

@@ -9,6 +9,7 @@ import pytest
 
 from pyinsmod.checks import CHECKS, run_checks
 from pyinsmod.checks import conditions as when
+from pyinsmod.elf_format import EM_AARCH64, EM_RISCV, EM_X86_64
 from pyinsmod.kernel_facts import Fact, KernelFacts
 from pyinsmod.kernel_facts.features import FEATURES
 from pyinsmod.load_request import LoadRequest
@@ -63,6 +64,15 @@ def test_a_name_lies_outside_of_the_table_of_names_from_its_end_on(
     at = sound.header.shoff + 64
     data[at : at + 4] = place.to_bytes(4, "little")
     assert when.names_outside(ModuleImage(bytes(data))) == outside
+
+
+@pytest.mark.parametrize(("machine", "arm64"), [(EM_X86_64, False), (EM_AARCH64, True), (EM_RISCV, False)])
+def test_what_only_arm64_has_is_looked_for_in_its_modules_alone(
+    build_module: BuildModule, make_facts: MakeFacts, machine: int, arm64: bool
+) -> None:
+    data = bytearray(build_module())
+    data[18:20] = machine.to_bytes(2, "little")
+    assert when.for_arm64(ModuleImage(bytes(data)), make_facts(), LoadRequest()) == arm64
 
 
 def kernels(make_facts: MakeFacts) -> Iterator[KernelFacts]:

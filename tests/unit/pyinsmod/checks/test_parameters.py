@@ -53,6 +53,9 @@ def test_the_kernels_line_is_foretold(make_facts: MakeFacts) -> None:
     assert finding.module_has == "rarely_used: uint"
     [finding] = findings(make_facts, f"msg={'a' * 1025}")
     assert finding.log == f"hello: `{'a' * 1025}' too large for parameter `msg'"
+    # What is out of range is invalid, and not too large (`parse_args`): only ENOSPC is.
+    [finding] = findings(make_facts, "debug=99999999999")
+    assert (finding.errno, finding.log) == ("ERANGE", "hello: `99999999999' invalid for parameter `debug'")
 
 
 @pytest.mark.parametrize(

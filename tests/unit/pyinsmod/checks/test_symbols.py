@@ -196,6 +196,18 @@ def test_old_loaders_read_the_header_of_a_section_that_is_not_there(
     assert only(judged(data, facts_of(make_facts, features))).severity == severity
 
 
+@pytest.mark.parametrize(("more", "severity"), [(0, "warns"), (1, "crashes")])
+def test_a_header_that_is_not_there_is_read_up_to_the_end_of_the_files_last_page(
+    build_module: BuildModule, make_facts: MakeFacts, more: int, severity: str
+) -> None:
+    data = build_module(undefined=["oob"])
+    table, page = ModuleImage(data).header.shoff, 4096
+    assert len(data) < page
+    last = (page - table) // 64 - 1
+    found = judged(with_sections(data, {1: last + more}), facts_of(make_facts, {"symbol-sections-tested": False}))
+    assert only(found).severity == severity
+
+
 @pytest.mark.parametrize(("first", "errno"), [(1, "ENOENT"), (2, "ENOEXEC")])
 def test_common_and_unknown_symbols_are_taken_in_one_loop(
     build_module: BuildModule, make_facts: MakeFacts, first: int, errno: str
