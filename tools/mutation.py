@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -106,7 +107,7 @@ def what_runs(code: str) -> str:
     return ast.dump(tree)
 
 
-def survivor(mutant: Mutant, tests: tuple[str, ...]) -> str:
+def survivor(mutant: Mutant, tests: Sequence[str]) -> str:
     """Return the change as a diff if no test noticed it, else nothing."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
@@ -118,13 +119,20 @@ def survivor(mutant: Mutant, tests: tuple[str, ...]) -> str:
         code = path.read_text()
         changed = mutate_code(code, get_operator(mutant.operator)(), mutant.occurrence)
         path.write_text(str(changed))
-        if noticed(tree, tests):
+        if noticed(tree, nearest(tests, path.stem)):
             return ""
         diff = difflib.unified_diff(code.splitlines(), str(changed).splitlines(), mutant.path, mutant.operator, n=1)
         return "\n".join(line.rstrip() for line in diff) + "\n"
 
 
-def noticed(tree: Path, tests: tuple[str, ...]) -> bool:
+def nearest(tests: Sequence[str], name: str) -> list[str]:
+    """Return the files of tests, first those that speak of a source: most changes are noticed there."""
+    files = [path for test in tests for path in sorted((ROOT / test).glob("**/test_*.py")) or [ROOT / test]]
+    files.sort(key=lambda path: (path.stem != f"test_{name}", name not in path.read_text()))
+    return [str(path.relative_to(ROOT)) for path in files]
+
+
+def noticed(tree: Path, tests: Sequence[str]) -> bool:
     """Tell whether a test fails in this tree, or none ends in time."""
     try:
         done = subprocess.run(
