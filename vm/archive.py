@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import posixpath
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+import tarfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vm.architectures import ARCHITECTURES, Architecture
@@ -209,9 +211,22 @@ def _refuse_ways_out(package: Path, root: Path) -> None:
     ways_out = [f"{path.relative_to(root)}/" for path in links if path.is_dir()]
     if not ways_out:
         return
-    listed = subprocess.run(["dpkg-deb", "--contents", str(package)], capture_output=True, text=True, check=False)
-    for line in listed.stdout.splitlines():
-        name = line.split(maxsplit=5)[-1].removeprefix("./")  # behind mode, owner, size, day and hour
+    for name in _members(package):
         way = next(filter(name.startswith, ways_out), None)
         if way is not None:
-            raise ArchiveUnreachable(f"{package.name} could not be unpacked: '{way}' leads out of its folder")
+            raise ArchiveUnreachable(f"{package.name} could not be unpacked: {way!r} leads out of its folder")
+
+
+def _members(package: Path) -> Iterator[str]:
+    """Yield the names in a .deb as they are, folders with a slash.
+
+    A listing for people (`dpkg-deb --contents`) has its own way with what cannot be printed.
+    """
+    with subprocess.Popen(
+        ["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as unpacking:
+        # A damaged one is for tar to complain of.
+        with contextlib.suppress(tarfile.TarError), tarfile.open(fileobj=unpacking.stdout, mode="r|") as members:
+            for member in members:
+                yield posixpath.normpath(member.name) + "/" * member.isdir()
+        unpacking.kill()

@@ -20,6 +20,7 @@ from vm.guest import frames
 
 READ_SIZE = 64 * 1024
 LAST_WORDS = 200  # console lines kept for a crash report
+LONGEST_LINE = 4096  # characters; the kernel's own are shorter, and a guest may never end one
 GOODBYE = 2.0  # seconds to wait for the rest of the console and QEMU's own last event
 
 
@@ -85,8 +86,8 @@ class Machine:
     async def _listen(self, console: asyncio.StreamReader) -> None:
         while data := await console.read(READ_SIZE):
             first, *rest = data.decode("utf-8", "backslashreplace").replace("\r", "").split("\n")
-            self._lines[-1] += first
-            self._lines.extend(rest)
+            self._lines[-1] = (self._lines[-1] + first)[:LONGEST_LINE]
+            self._lines.extend(line[:LONGEST_LINE] for line in rest)
 
     @property
     def last_words(self) -> tuple[str, ...]:

@@ -137,19 +137,19 @@ class _Extraction:
     """One archive on its way to the disk."""
 
     def __init__(self, archive: IO[bytes], root: Path, leave_out: tuple[str, ...]) -> None:
-        self._archive, self._root, self._leave_out = archive, root, leave_out
+        self._archive, self._root, self._leave_out = archive, root.resolve(), leave_out
         # Of hard links only the last one has the contents.
         self._waiting: dict[tuple[int, int, int], list[Path]] = {}
-        self._links: dict[Path, str] = {}
+        self._links: dict[str, str] = {}
 
     def run(self) -> None:
         while (entry := self._entry()) is not None:
             self._take(entry)
             self._skip(-entry.size % 4)
         # Symbolic links last: so no file is written through one.
-        for place, target in self._links.items():
+        for path, target in self._links.items():
+            place = self._place(path)
             if not place.is_symlink() and not place.exists():
-                place.parent.mkdir(parents=True, exist_ok=True)
                 place.symlink_to(target)
 
     def _entry(self) -> _Entry | None:
@@ -169,23 +169,33 @@ class _Extraction:
 
     def _take(self, entry: _Entry) -> None:
         path = entry.name.removeprefix("./").lstrip("/")
-        if ".." in path.split("/"):
-            raise ValueError(f"a file of it would stand outside: {entry.name!r}")
         wanted = path and not any(path == each or path.startswith(f"{each}/") for each in self._leave_out)
-        place = self._root / path
         if stat.S_ISLNK(entry.mode):
             target = os.fsdecode(_exactly(self._archive, min(entry.size, LONGEST_NAME)))
             if wanted:
-                self._links[place] = target
+                self._links[path] = target
         elif stat.S_ISDIR(entry.mode) and wanted:
-            place.mkdir(parents=True, exist_ok=True)
+            self._place(path).mkdir(exist_ok=True)
         elif stat.S_ISREG(entry.mode) and wanted:
-            self._write(entry, place)
+            self._write(entry, self._place(path))
         else:
             self._skip(entry.size)
 
-    def _write(self, entry: _Entry, place: Path) -> None:
+    def _place(self, path: str) -> Path:
+        """Return where something of the package comes to stand, in a folder that is there.
+
+        Raises:
+            ValueError: that is outside, by its name or through a link that was there before.
+        """
+        place = self._root / path
+        if ".." in place.parts or not place.parent.resolve().is_relative_to(self._root):
+            raise ValueError(f"a file of it would stand outside: {path!r}")
         place.parent.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def _write(self, entry: _Entry, place: Path) -> None:
+        if place.is_symlink():  # of an earlier package: it is replaced, and not written through
+            place.unlink()
         same = self._waiting.setdefault(entry.inode, []) if entry.links > 1 else []
         if entry.links > 1 and not entry.size:
             same.append(place)

@@ -21,22 +21,27 @@ from tracer.errors import NotAttached
 from tracer.records import Record, Records
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
-# Two threads at work.
+# Two threads at work, which say now and then that they are.
 BUSY = """
 import os, signal, threading, time
-on = True
+on, ready = True, threading.Event()
 def ended(number, frame):
     global on
     on = False
 signal.signal(signal.SIGTERM, ended)
 def work():
     while on:
-        os.close(os.open("/etc/hostname", os.O_RDONLY))
-        time.sleep(0.001)
+        for _ in range(8):
+            os.close(os.open("/etc/hostname", os.O_RDONLY))
+            time.sleep(0.001)
+        if ready.is_set():
+            os.write(1, b"w")
 thread = threading.Thread(target=work)
 thread.start()
 print("ready", flush=True)
+ready.set()
 while on:
+    os.write(1, b"m")
     time.sleep(0.01)
 thread.join()
 """
@@ -100,7 +105,19 @@ def end(process: subprocess.Popen[str]) -> None:
                 stream.close()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_for_work(process: subprocess.Popen[str], times: int = 3) -> None:
+    """Wait until both threads of BUSY have said so often from now on that they work."""
+    assert process.stdout is not None
+    descriptor, said = process.stdout.fileno(), b""
+    while select.select([descriptor], [], [], 0)[0]:  # what they said before
+        os.read(descriptor, 1 << 16)
+    while min(said.count(b"w"), said.count(b"m")) < times:
+        piece = os.read(descriptor, 1 << 16)
+        assert piece, "it has ended"
+        said += piece
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"
@@ -134,7 +151,7 @@ class TestTheProcessCannotTell:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_all_threads_are_traced_and_let_go(self, tmp_path: Path, number: int) -> None:
         with running(BUSY) as process, traced(process.pid, tmp_path / "t") as tracer:
-            time.sleep(0.3)
+            wait_for_work(process)
             said = stopped_by(tracer, number)
             assert tracers(process.pid) == {0}
             process.terminate()

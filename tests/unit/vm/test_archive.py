@@ -79,7 +79,10 @@ def hostile_package(folder: Path, *members: tuple[str, str | None]) -> Path:
         with tarfile.open(folder / name, "w") as archive:
             for path, target in members if name == "data.tar" else [("./control", None)]:
                 member = tarfile.TarInfo(path)
-                if target is None:
+                if path.endswith("/"):
+                    member.type, member.mode = tarfile.DIRTYPE, 0o777
+                    archive.addfile(member)
+                elif target is None:
                     member.size = 4
                     archive.addfile(member, io.BytesIO(b"evil"))
                 else:
@@ -103,12 +106,22 @@ def test_a_package_cannot_write_outside_its_folder(tmp_path: Path, to: str) -> N
     assert list(outside.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["./link/file", "link/file", "./link/"])
-def test_a_later_package_cannot_use_an_earlier_ones_link(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("link", "name"),
+    [
+        ("link", "./link/file"),
+        ("link", "link/file"),
+        ("link", "././link//file"),
+        ("link", "./link/"),
+        ("l i\tn\nk", "./l i\tn\nk/file"),
+        ("línk", "./línk/file"),
+    ],
+)
+def test_a_later_package_cannot_use_an_earlier_ones_link(tmp_path: Path, link: str, name: str) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"
     root.mkdir()
     outside.mkdir()
-    unpack(hostile_package(tmp_path, ("./link", str(outside))), root)
-    with pytest.raises(ArchiveUnreachable, match="'link/' leads out of its folder"):
+    unpack(hostile_package(tmp_path, (f"./{link}", str(outside))), root)
+    with pytest.raises(ArchiveUnreachable, match="/' leads out of its folder"):
         unpack(hostile_package(tmp_path, (name, None)), root)
     assert list(outside.iterdir()) == []

@@ -140,6 +140,39 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "out/absolute").read_bytes() == b"fine"
 
 
+def test_no_link_comes_to_stand_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    archive = cpio(
+        ("./link", 0o120777, str(tmp_path / "elsewhere").encode()), ("./link/evil", 0o120777, b"/etc/passwd")
+    )
+    (tmp_path / "p.rpm").write_bytes(package_of(archive))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ArchiveUnreachable, match="would stand outside: 'link/evil'"):
+        unpack_rpm(tmp_path / "p.rpm", tmp_path / "out")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "mode"), [("link/file", 0o100644), ("link/folder", 0o40755), ("link/to", 0o120777)])
+def test_a_later_package_cannot_use_an_earlier_ones_link(tmp_path: Path, name: str, mode: int) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "p.rpm").write_bytes(package_of(cpio((f"./{name}", mode, b"" if mode == 0o40755 else b"evil"))))
+    with pytest.raises(ArchiveUnreachable, match="would stand outside"):
+        unpack_rpm(tmp_path / "p.rpm", tmp_path / "out")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_file_takes_the_place_of_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/file").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "p.rpm").write_bytes(package_of(cpio(("file", 0o100644, b"content"))))
+    unpack_rpm(tmp_path / "p.rpm", tmp_path / "out")
+    assert (tmp_path / "elsewhere").read_text() == "mine"
+    assert (tmp_path / "out/file").read_bytes() == b"content"
+
+
 @pytest.mark.parametrize(
     ("archive", "why"),
     [

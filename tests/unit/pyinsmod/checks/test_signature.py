@@ -26,6 +26,8 @@ MakeFacts = Callable[..., KernelFacts]
 Kernel = Callable[..., KernelFacts]
 
 KNOWN = dict.fromkeys(FEATURES, True)
+# What programs for Windows are signed as.
+AUTHENTICODE = ("-binary", "-nocerts", "-nosmimecap", "-keyid", "-econtent_type", "1.3.6.1.4.1.311.2.1.4")
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +190,7 @@ def test_a_length_that_leaves_no_byte_of_module(plain: bytes, kernel: Kernel) ->
         (("-binary", "-nocerts", "-nosmimecap"), "EKEYREJECTED", "PKCS7: Invalid module sig (has authattrs)"),
         (("-binary", "-nocerts"), "EKEYREJECTED", "PKCS7: S/MIME Caps only allowed with Authenticode"),
         ((*DETACHED, "-nodetach"), "EBADMSG", "PKCS#7 signature with non-detached data"),
+        (AUTHENTICODE, "EKEYREJECTED", "PKCS7: Invalid module sig (not pkcs7-data)"),
     ],
 )
 def test_options_of_openssl_that_no_kernel_likes(

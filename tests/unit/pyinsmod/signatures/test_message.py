@@ -95,6 +95,62 @@ def test_attributes_and_data_are_noted(somebody: SigningKey) -> None:
     assert parse_message(message(MODULE, somebody, options=(*DETACHED, "-nodetach"))).has_data
 
 
+# Of attributes that openssl makes: contents' type, signing time, digest of the contents; 1.2.840.113549.1.9.x each.
+TYPE, TIME, DIGEST, UNKNOWN = (bytes.fromhex("06092a864886f70d0109") + bytes([last]) for last in (3, 5, 4, 0x2C))
+DATA = bytes.fromhex("06092a864886f70d010701")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "errno", "why"),
+    [
+        (DIGEST, TIME, "EKEYREJECTED", "an attribute that comes twice"),
+        (TYPE, DIGEST, "EBADMSG", "a message digest that is none"),
+        (DIGEST, UNKNOWN, "EBADMSG", "attributes without the digest"),
+        (TYPE, UNKNOWN, "EBADMSG", "attributes without the digest"),
+        (TIME, TYPE, "EKEYREJECTED", "an attribute that comes twice"),
+        (b"\x17\x0d", b"\x18\x0d", "EBADMSG", "a signing time that is none"),
+    ],
+)
+def test_attributes_are_judged_one_by_one(somebody: SigningKey, old: bytes, new: bytes, errno: str, why: str) -> None:
+    """`pkcs7_sig_note_authenticated_attr`, `pkcs7_sig_note_set_of_authattrs`."""
+    data = message(MODULE, somebody, options=("-binary", "-nocerts", "-nosmimecap"))
+    assert data.count(old) == 1
+    refused(data.replace(old, new), errno, why)
+
+
+def test_attributes_are_for_the_type_of_contents_that_the_message_has(somebody: SigningKey) -> None:
+    data = message(MODULE, somebody, options=("-binary", "-nocerts", "-nosmimecap"))
+    at = data.rindex(DATA)
+    assert at > data.index(DATA)
+    refused(
+        data[:at] + DATA[:-1] + b"\x06" + data[at + len(DATA) :], "EBADMSG", "attributes for another type of content"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "errno", "why"),
+    [
+        (("-noattr", "-econtent_type", "1.3.6.1.4.1.311.2.1.4"), "EBADMSG", "Authenticode without attributes"),
+        (("-noattr", "-econtent_type", "1.2.3.4"), "EINVAL", "not a signature of plain data"),
+    ],
+)
+def test_contents_of_another_type_are_said_to_be_so(
+    somebody: SigningKey, options: tuple[str, ...], errno: str, why: str
+) -> None:
+    refused(message(MODULE, somebody, options=("-binary", "-nocerts", "-keyid", *options)), errno, why)
+
+
+def test_a_signer_of_version_1_wants_a_message_of_version_1(somebody: SigningKey) -> None:
+    options = ("-binary", "-nocerts", "-noattr", "-econtent_type", "1.3.6.1.4.1.311.2.1.4")
+    refused(message(MODULE, somebody, options=options), "EBADMSG", "signer and message are of different versions")
+
+
+def refused(data: bytes, errno: str, why: str) -> None:
+    with pytest.raises(NotDecoded) as caught:
+        parse_message(data)
+    assert (caught.value.errno, caught.value.why) == (errno, why)
+
+
 def test_an_algorithm_the_kernel_does_not_know_makes_it_unsigned(rsa_message: bytes) -> None:
     with pytest.raises(NotDecoded) as caught:
         parse_message(rsa_message, lambda algorithm: algorithm.name != "rsa")
