@@ -35,9 +35,15 @@ _COMPILER = re.compile(r"(CC|GCC|CLANG|LD|AS|RUSTC|PAHOLE|BINDGEN)_|BUILD_SALT|.
 def differences(built_for: OtherKernel, kernel: OtherKernel, cache: FactsCache | None = None) -> Iterator[str]:
     """Yield, in words, what differs between the kernel that modules were built for and another one.
 
-    Two kernels' type information takes longer to compare than a tree takes to check: that is kept in the cache.
+    Two kernels' type information takes longer to compare than a tree takes to check, and their configurations take as
+    long as a tree that was checked before: what came of both is kept in the cache.
     """
-    yield from _configuration(built_for, kernel)
+    configs = [each.files.config if each.files else "" for each in (built_for, kernel)]
+    if cache is None or None in map(_raw_configuration, (built_for, kernel)):
+        yield from _configuration(built_for, kernel)
+    else:
+        made_from = (*configs, __file__)
+        yield from cache.kept("configurations", made_from, lambda: tuple(_configuration(built_for, kernel)))
     images = [each.files.image if each.files and _is_called_by_release(each) else "" for each in (built_for, kernel)]
     if cache is None or not all(images):
         yield from _structures(built_for, kernel)

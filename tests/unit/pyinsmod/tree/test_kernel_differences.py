@@ -8,6 +8,7 @@ from pathlib import Path
 from pyinsmod.btf.base import BaseBtf, base_of
 from pyinsmod.btf.members import Member, Structure, structure
 from pyinsmod.cli.kernels import kernel_named
+from pyinsmod.kernel_facts.facts_cache import FactsCache
 from pyinsmod.tree.kernel_differences import _difference, differences
 from vm.kernel_store import fetch
 
@@ -67,3 +68,19 @@ def test_newer_packages_have_a_configuration_too() -> None:
 def test_what_is_not_at_hand_is_said(tmp_path: Path) -> None:
     image = shutil.copy(fetch("7.2").vmlinuz, tmp_path)
     assert next(differences(kernel_named("6.1"), kernel_named(str(image)))).endswith("is not at hand")
+
+
+def test_what_is_kept_is_said_again_until_a_configuration_changes(tmp_path: Path) -> None:
+    cache = FactsCache(str(tmp_path / "facts"))
+    old, new = kernel_named("6.1"), kernel_named("6.12")
+    assert new.files
+    config = tmp_path / "config"
+    config.write_text(Path(new.files.config).read_text())
+    new = new._replace(files=new.files._replace(config=str(config)))
+    plain = list(differences(old, new))
+    assert list(differences(old, new, cache)) == list(differences(old, new, cache)) == plain
+    config.write_text(config.read_text().replace("CONFIG_MODVERSIONS=y\n", ""))
+    changed = list(differences(old, new, cache))
+    assert changed == list(differences(old, new)) != plain
+    config.unlink()
+    assert "is not at hand" in next(differences(old, new, cache))
