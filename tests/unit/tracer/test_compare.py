@@ -160,11 +160,15 @@ class TestOptional:
         assert judged(trace(CALL, LATER, last), with_selectors(order=order, optional=True)).verdict == "contradicted"
 
 
-def test_reality_is_of_the_runs_in_which_something_could_be_seen() -> None:
+@pytest.mark.parametrize(
+    ("seen", "reality"),
+    [(trace(), "the experiment did not get there"), (trace(CALL, LATER), "the kernel ran load_module()")],
+)
+def test_reality_is_of_the_runs_in_which_something_could_be_seen(seen: Observation, reality: str) -> None:
     claim = Claim("id", 1, None, "q", "s", (ClaimTest("load", given=SEE_LATER, see=SEE),))
     elsewhere = Observation(inapplicable="no such word in this kernel's vermagic")
-    runs = [Run(name, "r", "kmod", "30", {"load": seen}) for name, seen in (("6.1", trace()), ("7.2", elsewhere))]
-    assert judge(claim, runs).reality.startswith("the experiment did not get there")
+    runs = [Run(name, "r", "kmod", "30", {"load": each}) for name, each in (("6.1", seen), ("7.2", elsewhere))]
+    assert judge(claim, runs).reality.startswith(reality)
     assert "vermagic" not in judge(claim, runs).reality
 
 
