@@ -2,8 +2,9 @@
 
 `elf_validity_cache_secstrings` tests every section that is used at all; its predecessors test only those with
 SHF_ALLOC and contents, and all of them compare names of other sections, too, sooner or later: `find_sec`, while the
-file is looked through; `find_any_sec`, when it is laid out; `module_finalize`, when it is relocated. A name
-within the last page of the file reads as something; behind it is a page that never is there, and then who knows what.
+file is looked through; arm64's `module_frob_arch_sections` and `find_any_sec`, when it is laid out; `module_finalize`,
+when it is relocated. A name within the last page of the file reads as something; behind it is a page that never is
+there, and then who knows what.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from pyinsmod.kernel_facts.facts import KernelFacts
 from pyinsmod.lean import Iterator, Literal
 from pyinsmod.module_image import ModuleImage
 
-# By whom a name is read first: `find_sec` and the tests of the file, `find_any_sec`, `module_finalize`.
-Reader = Literal["find_sec", "find_any_sec", "module_finalize"]
+# By whom a name is read first: `find_sec` and the tests of the file, then these functions in their order.
+Reader = Literal["find_sec", "module_frob_arch_sections", "find_any_sec", "module_finalize"]
 BTF = ".BTF"
 
 
@@ -68,6 +69,8 @@ def _first_reader(image: ModuleImage, index: int, header: SectionHeader, facts: 
     with_contents = header.type not in (elf.SHT_NULL, elf.SHT_NOBITS)
     if index and (header.flags & elf.SHF_ALLOC or (with_contents and facts.has("idempotent-load"))):
         return "find_sec"
+    if image.header.machine == elf.EM_AARCH64:
+        return "module_frob_arch_sections"  # looks at every name, for the sections of far branches
     # The search for type information ends where it is.
     found = next((section.number for section in image.sections[1:index] if section.name == BTF), None)
     return "find_any_sec" if index and facts.has("module-btf") and found is None else "module_finalize"

@@ -19,7 +19,6 @@ from pyinsmod.checks.relocation_findings import (
     RELOCATIONS,
     crash,
     first_answer,
-    in_struct_module,
     no_memory,
     not_zero,
     of_live_patch,
@@ -27,7 +26,7 @@ from pyinsmod.checks.relocation_findings import (
     unknown_type,
     unsettled_crash,
 )
-from pyinsmod.checks.struct_module import offset_in_use, relocated
+from pyinsmod.checks.struct_module import offset_in_use, overwritten, relocated
 from pyinsmod.elf_format import Section, SectionHeader
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
@@ -60,7 +59,7 @@ def loader_run(image: ModuleImage, facts: KernelFacts) -> LoaderRun:
     split = facts.has("idempotent-load") is not False
     tests_symbols = facts.has("symbol-sections-tested") is not False
     exports = facts.exports.value
-    key = ("loader run", split, tests_symbols, id(exports), facts.option("KALLSYMS_ALL"))
+    key = ("loader run", facts.name, split, tests_symbols, id(exports), facts.option("KALLSYMS_ALL"))
     return image.remembered(key, lambda it: _run(it, facts, split=split, tests_symbols=tests_symbols))
 
 
@@ -111,17 +110,15 @@ class _Loader:
         self.headers = headers
         self.symbols = image.symbol_sections[0]
         self.struct_module = image.struct_module_section
-        # Where the kernel reads what is not the module's, and crashes unless something stands there.
-        self.detour: at.Fault | None = None
+        self.detour: at.Fault | None = None  # where the kernel reads what is not the module's
         self.unknown = Unknown()
-        # Since 5.19 every place that ftrace may change is looked up among the symbols (`test_for_valid_rec`).
+        self.afterwards: tuple[Finding, ...] = ()  # what the kernel crashes by when all is relocated
         traced = image.find_allocated("__mcount_loc") if rules.looks_names_up else None
         self.names_looked_up = tests_symbols and traced is not None and traced.size > 0
 
     def run(self) -> LoaderRun:
-        filling = no_memory(self.placement.areas, self.space.modules_length, at.LARGEST)
-        if filling is not None:
-            return LoaderRun(None, (filling,))
+        if wanted := no_memory(self.placement.areas, self.space.modules_length, at.LARGEST):
+            return LoaderRun(None, (wanted,))
         self.memory = LoaderMemory(self.image, self.placement, self.space, shared_text=self.rules.shared_text)
         fault = self.memory.fill() or self._symbol_fault()
         if fault is not None:
@@ -237,6 +234,8 @@ class _Loader:
                 yield (refusal("relocations without addends (REL)", "SHT_REL", "RELA", "REL relocation unsupported"),)
             elif section.type == elf.SHT_RELA:
                 yield from self._apply(section, target)
+        if self.afterwards:
+            yield self.afterwards
 
     def _target(self, section: Section) -> int | None:
         """Return the number of the section that is relocated, None if the loader passes over the table."""
@@ -269,6 +268,15 @@ class _Loader:
                 Relocation(where, info & 0xFFFFFFFF, kind, place_at, info >> 32, base, addend), start
             )
 
+    def _overwrite(self, relocation: Relocation, offset: int) -> Iterator[tuple[Finding, ...]]:
+        """Yield what becomes of a relocation of struct module, where what stands there does not matter."""
+        found = overwritten(self.image, relocation, offset, self.facts)
+        if [finding.severity for finding in found] == ["crashes"]:
+            self.afterwards = self.afterwards or found
+        elif found:
+            yield found
+        yield from self.rules.overflow(self.memory, relocation)
+
     def _apply_one(self, relocation: Relocation, start: int) -> Iterator[tuple[Finding, ...]]:
         where, place_at, width = relocation.where, relocation.place, relocation.kind.width
         if not width:
@@ -284,10 +292,10 @@ class _Loader:
         if self.rules.types.empty and any(before):
             yield (not_zero(where, relocation.number, before),)
         elif (offset := offset_in_use(self.image, self.memory, place_at, width)) is not None:
-            known = self.rules.types.empty
-            yield (
-                relocated(where, relocation.number, offset, width, self.facts) if known else in_struct_module(where),
-            )
+            if self.rules.types.empty:
+                yield (relocated(where, relocation.number, offset, width, self.facts),)
+            else:
+                yield from self._overwrite(relocation, offset)
         else:
             yield from self.rules.overflow(self.memory, relocation)
         self.memory.write(place_at, self.rules.written(relocation, before))

@@ -8,6 +8,7 @@ from pyinsmod.checks import patch_tables as tables
 from pyinsmod.checks.loader_memory import LoaderMemory, near
 from pyinsmod.checks.memory_layout import LONG
 from pyinsmod.checks.patch_tests import Tests, Trouble
+from pyinsmod.checks.traced_functions import trouble_at
 from pyinsmod.elf_format import Section
 from pyinsmod.lean import Callable, Iterator, Mapping
 
@@ -42,13 +43,8 @@ class Walk:
         return self.memory.read(where, size) or b""
 
     def traced(self, _at: int, entry: bytes) -> Trouble | None:
-        """`ftrace_init_nop` of arm64: 8 bytes are written there, wherever it is; a null pointer is passed over."""
-        where = struct.unpack("<Q", entry)[0]
-        if not where or self.tests.literals is False or self.memory.executable(where):
-            return self.tests.misaligned(where)
-        if self.tests.literals is None or self.memory.mapped(where, 8):
-            return Trouble("leads to what is no function of the module, and is written to", "cannot-tell")
-        return self._away(where, "leads to no function of the module, and is written to", 8)
+        """`ftrace_process_locs` of arm64."""
+        return trouble_at(self.memory, self.tests, struct.unpack("<Q", entry)[0])
 
     def site(self, at: int, entry: bytes) -> Trouble | None:
         """`apply_returns`, `apply_retpolines`: the instruction there is decoded."""

@@ -6,6 +6,7 @@ big as it needs. Others, for the function tracer, are looked for when everything
 
 from __future__ import annotations
 
+from pyinsmod.checks.conditions import names_outside
 from pyinsmod.elf_format import EM_AARCH64
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.facts import KernelFacts
@@ -20,7 +21,14 @@ REMEDY = "link it again, by kbuild: make -C /lib/modules/$(uname -r)/build M=$PW
 
 
 def check_plt_sections(image: ModuleImage, facts: KernelFacts, _request: LoadRequest) -> Iterator[Finding]:
-    """Yield ENOEXEC for an arm64 module without the two sections, where the kernel wants them."""
+    """Yield ENOEXEC for an arm64 module without the two sections, where the kernel wants them.
+
+    Or what it trips over while it looks for them: every section's name is read, untested.
+    """
+    if image.header.machine == EM_AARCH64 and names_outside(image):
+        from pyinsmod.checks.elf_names import names_read_late  # few modules are damaged there
+
+        yield from names_read_late(image, facts, "module_frob_arch_sections", "plt-sections", 8)
     wanted = facts.has("plt-sections-required")
     missing = [name for name in SECTIONS if not image.named(name)]
     if image.header.machine != EM_AARCH64 or wanted is False or not missing:

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-COUNTS, CASES, ABSENT, RUN = "| kernel | release |", "| case | predicted |", "| kernel | class |", "In the run of "
+COUNTS, CASES, ABSENT, RUN = (
+    "| kernel | release | date |",
+    "| case | predicted |",
+    "| kernel | class |",
+    "In the run of ",
+)
 NAMES = {
     "fault": "single faults",
     "pair": "pairs of faults",

@@ -97,7 +97,8 @@ def markdown(
         before: the page as it is: what it says of other kernels and classes stays, if it is of the same seed.
         order: the kernels' names, in the order they are to stand in; others come after them.
     """
-    page = Page(measured, date, order, before if f"seed {seed}." in before else "")
+    alike = f"seed {seed}." in before and f"\n{COUNTS}" in before
+    page = Page(measured, date, order, before if alike else "")
     parts = (_head(seed), _counts(page), _absent(page), _runs(page, where), _disagreements(page), _reasons(page))
     return "\n".join((*chain(*parts), *_shaken(page))) + "\n"
 
@@ -135,7 +136,7 @@ def _head(seed: int) -> Iterator[str]:
 
 def _counts(page: Page) -> Iterator[str]:
     told = "cannot tell | undetermined, shown | in vain | agreement | of those told"
-    yield f"{COUNTS} date | class | cases | outcome agrees | errno agrees | {told} |"
+    yield f"{COUNTS} class | cases | outcome agrees | errno agrees | {told} |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
     rows = {(row.kernel, row.kind): row.line() for row in counts_of(page.before, page.run)}
     for kernel in page.measured:
