@@ -136,15 +136,16 @@ def unpacked_package(package: str) -> Path:
     from pathlib import Path
 
     from vm.archive import unpack
-    from vm.cache import built_whole, storage_errors_named
+    from vm.cache import built_whole, cache_root, insist_on_own, storage_errors_named
     from vm.errors import ArchiveUnreachable, VmError
     from vm.rpm_package import unpack_rpm
 
     state = os.stat(package)  # noqa: PTH116
     word = f"{os.path.realpath(package)}\0{state.st_size}\0{state.st_mtime_ns}".encode("utf-8", "surrogateescape")
-    folder = Path(cache_folder(), "debs") / blake2b(word, digest_size=16).hexdigest()
+    folder = cache_root() / "debs" / blake2b(word, digest_size=16).hexdigest()
     unpacks = unpack_rpm if package.endswith(".rpm") else unpack
     try:
+        insist_on_own(cache_root())
         if not folder.exists():
             with storage_errors_named(), built_whole(folder) as scratch:
                 unpacks(Path(package), scratch, leave_out=("usr/share/doc",))

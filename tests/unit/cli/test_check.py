@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from pyinsmod.cli import main
+from pyinsmod.cli.kernels import KernelUnavailable, unpacked_package
+from pyinsmod.errors import UsageError
 from tests.unit.pyinsmod.kernel_facts.built_kernels import RELEASE, Symbol, vmlinuz
 
 # crc32c_impl of libcrc32c, seen on 6.1: btrfs uses it.
@@ -159,6 +161,19 @@ def test_a_debian_package_is_a_kernel(
         status, printed = checked(capsys, real_module, "--kernel", deb)
         assert status == 1
         assert (printed["kernels"][0]["name"], printed["kernels"][0]["release"]) == (str(deb), RELEASE)
+
+
+def test_packages_are_unpacked_in_a_cache_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else could have put another kernel where the package was unpacked once."""
+    cache, package = tmp_path / "own", tmp_path / "kernel.deb"
+    monkeypatch.setenv("PYINSMOD_CACHE", str(cache))
+    package.write_bytes(b"no package")
+    with pytest.raises(UsageError, match="no package"):
+        unpacked_package(str(package))
+    assert cache.stat().st_mode & 0o777 == 0o700
+    cache.chmod(0o777)
+    with pytest.raises(KernelUnavailable, match="can be written by others"):
+        unpacked_package(str(package))
 
 
 def test_each_file_is_held_against_each_kernel(
