@@ -114,6 +114,19 @@ def test_what_stays_in_the_copy_of_the_file_is_out_of_reach(
     assert answer(bytes(data), facts).outcome == outcome
 
 
+@pytest.mark.parametrize(("place", "outcome"), [(TEXT, "reaches-init"), (TEXT + 2, "reaches-init"), (2, "refused")])
+def test_a_per_cpu_variable_has_a_small_address(
+    build_module: BuildModule, facts: KernelFacts, place: int, outcome: str
+) -> None:
+    """It is counted from where a processor's own variables begin; versions stay in the copy of the file, far away."""
+    rela = struct.pack("<QQq", 100, PRINTK << 32 | S32, 0)  # behind .text, so that the loader is followed
+    sections = [(".text", 1, 6, bytes(64)), (".rela.text", 4, 0x40, rela), (".data..percpu", 1, 3, bytes(8))]
+    data = bytearray(header_field(build_module(undefined=["_printk"], extra=sections), RELA_TEXT, 44, "<I", TEXT))
+    start = ModuleImage(bytes(data)).section_headers[TEXT + 3].offset
+    struct.pack_into("<H", data, start + 24 + 6, place)
+    assert answer(bytes(data), facts).outcome == outcome
+
+
 def test_rel_is_refused(build_module: BuildModule, facts: KernelFacts) -> None:
     data = header_field(module(build_module, (4, PC32, PRINTK, 0)), RELA_TEXT, 4, "<I", 9)
     found = answer(data, facts)
