@@ -5,20 +5,17 @@ Whatever is wrong with such a file, the facts are found out anew: the cache is a
 
 from __future__ import annotations
 
-import marshal
 import os
-import zlib
-from contextlib import suppress
 
 try:
     from _blake2 import blake2b
 except ImportError:  # hashlib brings OpenSSL along, which takes longer to load than what is kept here
     from hashlib import blake2b
 
-from pyinsmod.lean import Any, Callable, NamedTuple, T
+from pyinsmod import kept_files
+from pyinsmod.lean import Callable, NamedTuple, T
 
-_MAGIC = b"pyinsmod facts\n"
-_WORD, _CHECKSUM = 16, 4
+_WORD = 16
 
 # Who reads the facts, seen from this folder: facts are no older than these files.
 _READERS = (
@@ -46,12 +43,11 @@ class FactsCache(NamedTuple):
         """
         if self.folder is None:
             return build()
-        path = f"{self.folder}/{name}-{_place(made_from)}"
-        state = _state(made_from)
-        kept = _read(path, state)
+        file, state = f"{name}-{_place(made_from)}", _state(made_from)
+        kept: tuple[T] | None = kept_files.read(self.folder, file, state)
         if kept is None:
             kept = (build(),)
-            _write(path, state, marshal.dumps(kept[0]))  # type: ignore[arg-type]  # the caller gives plain values
+            kept_files.write(self.folder, file, state, kept)
         return kept[0]
 
 
@@ -76,33 +72,3 @@ def _state_of(path: str) -> tuple[int, ...]:
     except OSError:
         return ()
     return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
-
-
-def _read(path: str, state: bytes) -> tuple[Any] | None:
-    """Return the value, in a tuple; None when there is none, an old one, or one that was not written whole."""
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - see paths.py
-            raw = file.read()
-        body = memoryview(raw)[len(_beginning(state, b"")) :]
-        if raw[: len(raw) - len(body)] != _beginning(state, body):
-            return None
-        return (marshal.loads(body),)  # noqa: S302 - the user's own file, and its checksum is right
-    except (OSError, ValueError, EOFError, TypeError):
-        return None
-
-
-def _write(path: str, state: bytes, body: bytes) -> None:
-    """Write the file whole or not at all; a cache that cannot be written is none, and nobody needs to know."""
-    scratch = f"{path}.{os.getpid()}"
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120 - see paths.py
-        with open(scratch, "xb") as file:  # noqa: PTH123 - see paths.py
-            file.write(_beginning(state, body) + body)
-        os.replace(scratch, path)  # noqa: PTH105 - see paths.py
-    except OSError:
-        with suppress(OSError):
-            os.unlink(scratch)  # noqa: PTH108 - see paths.py
-
-
-def _beginning(state: bytes, body: bytes | memoryview) -> bytes:
-    return _MAGIC + state + zlib.crc32(body).to_bytes(_CHECKSUM, "little")

@@ -11,11 +11,11 @@ import marshal
 import os
 from array import array
 
+from pyinsmod import kept_files
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Any, Iterator, Sequence, TypeAlias
 from pyinsmod.prediction import Prediction
-from pyinsmod.tree import kept_files
 from pyinsmod.tree.basis import Basis, word_of
 from pyinsmod.tree.grouping import Cause, Group, KernelGroups
 from pyinsmod.tree.outcome import Common, Details, Outcome

@@ -5,10 +5,10 @@ There is one kept file for each tree and kernel, so that another kernel does not
 
 from __future__ import annotations
 
+from pyinsmod import kept_files
 from pyinsmod.finding import Finding
 from pyinsmod.kernel_facts.other_kernel import OtherKernel
 from pyinsmod.lean import Any, Mapping, NamedTuple, Sequence, TypeAlias
-from pyinsmod.tree import kept_files
 from pyinsmod.tree.basis import Basis, State
 from pyinsmod.tree.quick import Key
 from pyinsmod.tree.scan import Plain, Row

@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 
 from pyinsmod.lean import Any, Iterator
 
-_MAGIC = b"pyinsmod rows\n"
+_MAGIC = b"pyinsmod kept\n"
 _CHECKSUM = 4
 # So many files, and bytes of them, stay; those not used for longest go first. A bigger one is not kept at all.
-MOST, MOST_BYTES, LARGEST = 64, 256 << 20, 64 << 20
+MOST, MOST_BYTES, LARGEST = 512, 256 << 20, 64 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -44,12 +44,21 @@ def write(folder: str, name: str, word: bytes, value: object) -> None:
         body = marshal.dumps(value)  # type: ignore[arg-type]  # the caller gives plain values
         if len(body) > LARGEST:
             return
-        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - see paths.py
+        _make(folder)
         with _own_folder(folder) as place:
             _replace(name, _beginning(word, body) + body, place)
             _remove_oldest(place)
     except _DAMAGED:
         return
+
+
+def _make(folder: str) -> None:
+    """Make a folder, and those above it, for their owner alone (os.makedirs gives the mode to the last one only)."""
+    above = os.path.dirname(folder)  # noqa: PTH120 - see paths.py
+    if above and not os.path.isdir(above):  # noqa: PTH112
+        _make(above)
+    with suppress(FileExistsError):
+        os.mkdir(folder, 0o700)  # noqa: PTH102
 
 
 @contextmanager
